@@ -1,0 +1,1 @@
+//! How a system behaves as its users know it.

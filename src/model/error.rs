@@ -1,0 +1,295 @@
+//! Errors, and the one place where each gets its code, SQLSTATE and text.
+
+use std::borrow::Cow;
+
+use super::{Reason, StatementNo};
+use crate::id::SessionId;
+
+/// An error as a SQL client sees it: code, SQLSTATE and text.
+///
+/// Engines make their own with [`SqlError::new`]; those that the runtime itself gives have constructors here and carry
+/// MySQL's codes and texts (MySQL 8.0 error message reference).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ERROR {code} ({}): {message}", self.state())]
+pub struct SqlError {
+    code: u16,
+    state: [u8; 5],
+    message: Cow<'static, str>,
+}
+
+/// The errors that the runtime gives of itself, each with MySQL's code and SQLSTATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the names are MySQL's own, without the ER_
+pub enum ErrorKind {
+    TooManyConnections,
+    BadHandshake,
+    AccessDenied,
+    NoDatabaseSelected,
+    UnknownCommand,
+    UnknownDatabase,
+    ServerShutdown,
+    BadField,
+    SyntaxError,
+    UnknownThread,
+    KillDenied,
+    UnknownError,
+    UnknownTable,
+    PacketTooLarge,
+    PacketsOutOfOrder,
+    NoSuchTable,
+    UnknownSystemVariable,
+    WrongValueForVariable,
+    NotSupportedYet,
+    ReadOnlyVariable,
+    SpecificAccessDenied,
+    UnsupportedPrepared,
+    QueryInterrupted,
+    MalformedPacket,
+    UnknownQueryId,
+    QueryKillDenied,
+    QueryTimeout,
+}
+
+impl ErrorKind {
+    /// MySQL's number and SQLSTATE for this kind.
+    pub const fn code(self) -> (u16, &'static str) {
+        match self {
+            ErrorKind::TooManyConnections => (1040, "08004"),
+            ErrorKind::BadHandshake => (1043, "08S01"),
+            ErrorKind::AccessDenied => (1045, "28000"),
+            ErrorKind::NoDatabaseSelected => (1046, "3D000"),
+            ErrorKind::UnknownCommand => (1047, "08S01"),
+            ErrorKind::UnknownDatabase => (1049, "42000"),
+            ErrorKind::ServerShutdown => (1053, "08S01"),
+            ErrorKind::BadField => (1054, "42S22"),
+            ErrorKind::SyntaxError => (1064, "42000"),
+            ErrorKind::UnknownThread => (1094, "HY000"),
+            ErrorKind::KillDenied => (1095, "HY000"),
+            ErrorKind::UnknownError => (1105, "HY000"),
+            ErrorKind::UnknownTable => (1109, "42S02"),
+            ErrorKind::PacketTooLarge => (1153, "08S01"),
+            ErrorKind::PacketsOutOfOrder => (1156, "08S01"),
+            ErrorKind::NoSuchTable => (1146, "42S02"),
+            ErrorKind::UnknownSystemVariable => (1193, "HY000"),
+            ErrorKind::WrongValueForVariable => (1231, "42000"),
+            ErrorKind::NotSupportedYet => (1235, "42000"),
+            ErrorKind::ReadOnlyVariable => (1238, "HY000"),
+            ErrorKind::SpecificAccessDenied => (1227, "42000"),
+            ErrorKind::UnsupportedPrepared => (1295, "HY000"),
+            ErrorKind::QueryInterrupted => (1317, "70100"),
+            ErrorKind::MalformedPacket => (1835, "HY000"),
+            ErrorKind::UnknownQueryId => (1957, "HY000"),
+            ErrorKind::QueryKillDenied => (1979, "HY000"),
+            ErrorKind::QueryTimeout => (3024, "HY000"),
+        }
+    }
+}
+
+impl SqlError {
+    /// An error of the engine's own. A `state` that is not five ASCII letters or digits becomes `HY000`.
+    pub fn new(code: u16, state: &str, message: impl Into<Cow<'static, str>>) -> Self {
+        let state = match <[u8; 5]>::try_from(state.as_bytes()) {
+            Ok(bytes) if bytes.iter().all(u8::is_ascii_alphanumeric) => bytes,
+            _ => *b"HY000",
+        };
+        Self { code, state, message: message.into() }
+    }
+
+    /// One of the runtime's own kinds with the given text.
+    pub fn of(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let (code, state) = kind.code();
+        Self::new(code, state, message)
+    }
+
+    /// The error number, such as 1317.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The SQLSTATE, five characters.
+    pub fn state(&self) -> &str {
+        std::str::from_utf8(&self.state).unwrap_or("HY000")
+    }
+
+    /// The text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// 1064 with the place of the error: the statement's rest from the offending token on (at most 80 characters, as
+    /// MySQL shows it), and its line, counted from 1.
+    pub fn syntax(near: &str, line: usize) -> Self {
+        let near: String = near.chars().take(80).collect();
+        Self::of(
+            ErrorKind::SyntaxError,
+            format!(
+                "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version \
+                 for the right syntax to use near '{near}' at line {line}"
+            ),
+        )
+    }
+
+    /// 1045, as MySQL words it.
+    pub fn access_denied(user: &str, host: &str, using_password: bool) -> Self {
+        let using = if using_password { "YES" } else { "NO" };
+        Self::of(ErrorKind::AccessDenied, format!("Access denied for user '{user}'@'{host}' (using password: {using})"))
+    }
+
+    /// 1047: a command that this server does not know or serve.
+    pub fn unknown_command() -> Self {
+        Self::of(ErrorKind::UnknownCommand, "Unknown command")
+    }
+
+    /// 1049.
+    pub fn unknown_database(name: &str) -> Self {
+        Self::of(ErrorKind::UnknownDatabase, format!("Unknown database '{name}'"))
+    }
+
+    /// 1105: what the client is told when the engine panicked. The panic's text goes to the log, not to the client.
+    pub fn panicked() -> Self {
+        Self::of(ErrorKind::UnknownError, "Unknown error: the statement failed inside the server")
+    }
+
+    /// 1235: a feature that this server does not offer.
+    pub fn not_supported(what: &str) -> Self {
+        Self::of(ErrorKind::NotSupportedYet, format!("This version of the server doesn't yet support '{what}'"))
+    }
+
+    /// 1094 with the id as it was written (MySQL prints the number it understood; a number that does not fit is shown
+    /// as typed rather than wrapped).
+    pub fn unknown_thread(id: impl std::fmt::Display) -> Self {
+        Self::of(ErrorKind::UnknownThread, format!("Unknown thread id: {id}"))
+    }
+}
+
+/// A statement was ended from outside, for this reason.
+///
+/// Engines meet it as the error of `StatementContext::check` and of the row sink, and pass it on with `?`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("statement ended from outside: {0}")]
+pub struct Killed(pub Reason);
+
+impl From<Killed> for SqlError {
+    fn from(Killed(reason): Killed) -> Self {
+        match reason {
+            Reason::ExecutionTime => SqlError::of(
+                ErrorKind::QueryTimeout,
+                "Query execution was interrupted, maximum statement execution time exceeded",
+            ),
+            Reason::Shutdown => SqlError::of(ErrorKind::ServerShutdown, "Server shutdown in progress"),
+            Reason::Panic => SqlError::panicked(),
+            _ => SqlError::of(ErrorKind::QueryInterrupted, "Query execution was interrupted"),
+        }
+    }
+}
+
+/// Why a kill was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KillError {
+    /// No such session. Carries the id as it was written.
+    #[error("unknown session {0}")]
+    UnknownSession(String),
+    /// The session belongs to somebody else and the requester has no right over it.
+    #[error("not the owner of session {0}")]
+    NotOwner(SessionId),
+    /// No running statement has this query id.
+    #[error("unknown query id {0}")]
+    UnknownQuery(u64),
+    /// The statement with this query id belongs to somebody else.
+    #[error("not the owner of query {0}")]
+    NotQueryOwner(u64),
+    /// The supervisor is gone: the runtime was stopped.
+    #[error("the runtime has been stopped")]
+    Stopped,
+}
+
+impl From<KillError> for SqlError {
+    fn from(error: KillError) -> Self {
+        match error {
+            KillError::UnknownSession(id) => SqlError::unknown_thread(id),
+            KillError::NotOwner(id) => SqlError::of(ErrorKind::KillDenied, format!("You are not owner of thread {id}")),
+            KillError::UnknownQuery(id) => SqlError::of(ErrorKind::UnknownQueryId, format!("Unknown query id: {id}")),
+            KillError::NotQueryOwner(id) => {
+                SqlError::of(ErrorKind::QueryKillDenied, format!("You are not owner of query {id}"))
+            }
+            KillError::Stopped => Killed(Reason::Shutdown).into(),
+        }
+    }
+}
+
+/// Why a session was not admitted, or a statement not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// No id is free, or the limit is reached: 1040.
+    #[error("too many connections")]
+    TooManyConnections,
+    /// The runtime is shutting down, or has been stopped: 1053.
+    #[error("server shutdown in progress")]
+    ShuttingDown,
+    /// The session was ended while it was being set up.
+    #[error("the session was ended: {0}")]
+    Ended(Reason),
+    /// The engine refused to open a session.
+    #[error(transparent)]
+    Engine(SqlError),
+}
+
+impl From<Refused> for SqlError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooManyConnections => SqlError::of(ErrorKind::TooManyConnections, "Too many connections"),
+            Refused::ShuttingDown => Killed(Reason::Shutdown).into(),
+            Refused::Ended(reason) => Killed(reason).into(),
+            Refused::Engine(error) => error,
+        }
+    }
+}
+
+/// Statement numbers name one statement of one session; they are shown in errors and events.
+impl std::fmt::Display for StatementNo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_map_to_the_codes_of_the_reference() {
+        let code = |reason| SqlError::from(Killed(reason)).code();
+        assert_eq!(code(Reason::KillQuery), 1317);
+        assert_eq!(code(Reason::KillOwnConnection), 1317);
+        assert_eq!(code(Reason::ExecutionTime), 3024);
+        assert_eq!(code(Reason::Shutdown), 1053);
+        assert_eq!(code(Reason::Panic), 1105);
+        assert_eq!(SqlError::from(Killed(Reason::KillQuery)).state(), "70100");
+    }
+
+    #[test]
+    fn kill_errors_carry_mysqls_codes_and_texts() {
+        let e = SqlError::from(KillError::UnknownSession("99".into()));
+        assert_eq!((e.code(), e.state(), e.message()), (1094, "HY000", "Unknown thread id: 99"));
+        let e = SqlError::from(KillError::NotOwner(SessionId::new(7)));
+        assert_eq!((e.code(), e.state(), e.message()), (1095, "HY000", "You are not owner of thread 7"));
+        assert_eq!(SqlError::from(KillError::UnknownQuery(3)).code(), 1957);
+        assert_eq!(SqlError::from(KillError::NotQueryOwner(3)).code(), 1979);
+    }
+
+    #[test]
+    fn a_malformed_sqlstate_becomes_hy000() {
+        assert_eq!(SqlError::new(1, "toolong", "x").state(), "HY000");
+        assert_eq!(SqlError::new(1, "é123", "x").state(), "HY000");
+        assert_eq!(SqlError::new(1, "42S02", "x").state(), "42S02");
+    }
+
+    #[test]
+    fn syntax_errors_show_at_most_80_characters_and_never_split_one() {
+        let e = SqlError::syntax(&"ä".repeat(100), 2);
+        assert!(e.message().ends_with(&format!("near '{}' at line 2", "ä".repeat(80))));
+    }
+}

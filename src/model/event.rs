@@ -1,0 +1,55 @@
+//! What can happen to a session; `supervisor::events` carries it to the subscribers.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::{KillError, KillMode, Principal, Reason, SqlError, StatementNo, Target};
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A session was given its id. Its client may not have logged in yet.
+    Connected {
+        /// Where the client is.
+        peer: SocketAddr,
+    },
+    /// The session's owner is known now.
+    Authenticated {
+        /// Who it belongs to.
+        principal: Arc<Principal>,
+    },
+    /// A statement began.
+    StatementBegan {
+        /// Its number within the session.
+        statement: StatementNo,
+        /// Its text, with its secrets replaced.
+        sql: Arc<str>,
+    },
+    /// A statement ended.
+    StatementEnded {
+        /// Its number within the session.
+        statement: StatementNo,
+        /// Rows affected, or the error that its client got.
+        result: Result<u64, SqlError>,
+        /// Why it was ended from outside, if it was.
+        killed: Option<Reason>,
+    },
+    /// Somebody asked for a kill. The event's session is the requester's, if it has one.
+    KillAsked {
+        /// Who.
+        by: Arc<Principal>,
+        /// Of what.
+        target: Target,
+        /// How much of it.
+        mode: KillMode,
+        /// How many sessions were signalled, or why none was.
+        outcome: Result<u64, KillError>,
+    },
+    /// The session is over and out of the list.
+    Disconnected {
+        /// Why.
+        reason: Reason,
+    },
+    /// The subscriber was too slow: this many events were lost before this one.
+    Lagged(u64),
+}

@@ -1,0 +1,24 @@
+//! The nouns that every other module speaks of: who asks ([`Principal`]), what is asked ([`Statement`]), what comes
+//! back ([`Done`], [`Column`], [`Value`], [`SqlError`]), and why something was ended ([`Reason`]).
+//!
+//! Plain data and its rules; nothing here knows a runtime, an actor or a packet.
+
+mod error;
+mod event;
+mod kill;
+mod login;
+mod principal;
+mod process;
+mod reason;
+mod statement;
+mod value;
+
+pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
+pub use event::Event;
+pub use kill::{KillMode, KillOutcome, Target};
+pub use login::{Login, Proof, Verifier};
+pub use principal::{Principal, Privileges, UnknownPrivilege};
+pub use process::{Command, ProcessRow};
+pub use reason::Reason;
+pub use statement::{Done, Params, Prepared, Statement, StatementNo};
+pub use value::{Column, ColumnType, OwnedValue, Value};

@@ -1,0 +1,117 @@
+//! Who a session belongs to, and what that account may do.
+
+use std::sync::Arc;
+
+/// What an account may do to other sessions. MySQL's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Privileges(u32);
+
+/// A privilege name that is not known here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown privilege {0:?}")]
+pub struct UnknownPrivilege(pub String);
+
+impl Privileges {
+    /// No privilege: one sees and kills one's own sessions only.
+    pub const NONE: Self = Self(0);
+    /// Sight of everybody's sessions. Gives no right to kill (MySQL manual, "KILL Statement").
+    pub const PROCESS: Self = Self(1);
+    /// May kill everybody's sessions. Does not imply sight.
+    pub const SUPER: Self = Self(1 << 1);
+    /// MySQL 8: may kill everybody's sessions.
+    pub const CONNECTION_ADMIN: Self = Self(1 << 2);
+    /// MySQL 8.0.16: sessions of an account that has it are killed only by accounts that have it too.
+    pub const SYSTEM_USER: Self = Self(1 << 3);
+    /// All of them.
+    pub const ALL: Self = Self(0b1111);
+
+    const NAMES: [(&'static str, Self); 5] = [
+        ("PROCESS", Self::PROCESS),
+        ("SUPER", Self::SUPER),
+        ("CONNECTION_ADMIN", Self::CONNECTION_ADMIN),
+        ("SYSTEM_USER", Self::SYSTEM_USER),
+        ("ALL", Self::ALL),
+    ];
+
+    /// Whether any of `these` is held.
+    pub const fn any_of(self, these: Self) -> bool {
+        self.0 & these.0 != 0
+    }
+
+    /// Both sets together.
+    pub const fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// Reads privilege names, in any case, `CONNECTION ADMIN` with a blank too.
+    ///
+    /// # Errors
+    /// A name that is not known: a misspelt privilege is never silently nothing.
+    pub fn from_names<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, UnknownPrivilege> {
+        names.into_iter().try_fold(Self::NONE, |sum, name| {
+            let wanted = name.as_ref().trim().replace(' ', "_").to_ascii_uppercase();
+            let found = Self::NAMES.iter().find(|(known, _)| *known == wanted);
+            found.map(|(_, p)| sum.and(*p)).ok_or_else(|| UnknownPrivilege(name.as_ref().to_owned()))
+        })
+    }
+}
+
+/// Who a session belongs to: the account that its client logged in as, with its privileges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    user: Arc<str>,
+    account_host: Arc<str>,
+    privileges: Privileges,
+}
+
+impl Principal {
+    /// The account `user`@`%` with the given privileges.
+    pub fn new(user: impl Into<Arc<str>>, privileges: Privileges) -> Self {
+        Self { user: user.into(), account_host: "%".into(), privileges }
+    }
+
+    /// The same, for an account that is bound to a host pattern; [`Principal::account`] shows it.
+    #[must_use]
+    pub fn at_host(self, account_host: impl Into<Arc<str>>) -> Self {
+        Self { account_host: account_host.into(), ..self }
+    }
+
+    /// The user name, without a host.
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    /// The host pattern of the account that matched at login, such as `%`.
+    pub fn account_host(&self) -> &str {
+        &self.account_host
+    }
+
+    /// What `CURRENT_USER()` shows: `user@host` of the account.
+    pub fn account(&self) -> String {
+        format!("{}@{}", self.user, self.account_host)
+    }
+
+    /// What the account may do.
+    pub fn privileges(&self) -> Privileges {
+        self.privileges
+    }
+
+    /// Whether any of `these` privileges is held.
+    pub fn has(&self, these: Privileges) -> bool {
+        self.privileges.any_of(these)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_any_case_and_unknown_ones_refused() {
+        let p = Privileges::from_names(["process", "Connection Admin"]).unwrap();
+        assert_eq!(p, Privileges::PROCESS.and(Privileges::CONNECTION_ADMIN));
+        assert_eq!(Privileges::from_names(["SUPPER"]), Err(UnknownPrivilege("SUPPER".into())));
+        assert_eq!(Privileges::from_names(["all"]), Ok(Privileges::ALL));
+        assert!(!Privileges::PROCESS.any_of(Privileges::SUPER));
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a statement or a session was ended.
+
+/// Why a statement or a session was ended before its time.
+///
+/// The first reason that reaches a statement stays its reason: a statement stopped by `KILL QUERY` does not turn into
+/// one stopped by a shutdown that came a moment later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Reason {
+    /// `KILL QUERY` (or Ctrl-C in a client): the statement ends with 1317, the session lives.
+    KillQuery = 2,
+    /// `KILL [CONNECTION]` by another session: the connection is closed without a word, as MySQL does.
+    KillConnection = 3,
+    /// `KILL [CONNECTION]` of one's own id: 1317 first, then the close.
+    KillOwnConnection = 4,
+    /// The statement ran longer than its time limit: 3024.
+    ExecutionTime = 5,
+    /// The server is being shut down: 1053, then the close.
+    Shutdown = 6,
+    /// The client's connection is gone: nobody is left to answer.
+    ClientGone = 7,
+    /// Whoever asked in process dropped the results, or the future that waited for them: 1317.
+    Abandoned = 8,
+    /// The engine panicked: 1105, then the close, since the engine's state is unknown.
+    Panic = 9,
+    /// The client did not finish its login in time.
+    LoginTimeout = 10,
+    /// The peer broke the protocol, or its login was refused; it was told so, then the connection is closed.
+    Protocol = 11,
+    /// The client said goodbye (`COM_QUIT`), or the last handle of an in-process session was dropped.
+    Quit = 12,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Reason; 11] = [
+        Reason::KillQuery,
+        Reason::KillConnection,
+        Reason::KillOwnConnection,
+        Reason::ExecutionTime,
+        Reason::Shutdown,
+        Reason::ClientGone,
+        Reason::Abandoned,
+        Reason::Panic,
+        Reason::LoginTimeout,
+        Reason::Protocol,
+        Reason::Quit,
+    ];
+
+    /// The reason whose number is `code`.
+    pub(crate) fn from_code(code: u8) -> Option<Reason> {
+        Self::ALL.into_iter().find(|r| *r as u8 == code)
+    }
+
+    /// A short name for logs and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::KillQuery => "kill query",
+            Reason::KillConnection => "kill connection",
+            Reason::KillOwnConnection => "killed itself",
+            Reason::ExecutionTime => "execution time exceeded",
+            Reason::Shutdown => "shutdown",
+            Reason::ClientGone => "client gone",
+            Reason::Abandoned => "results dropped",
+            Reason::Panic => "panic in the engine",
+            Reason::LoginTimeout => "login timed out",
+            Reason::Protocol => "refused",
+            Reason::Quit => "quit",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_code() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason as u8), Some(reason));
+        }
+        assert_eq!(Reason::from_code(0), None);
+        assert_eq!(Reason::from_code(1), None);
+    }
+}
