@@ -2,5 +2,25 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod control;
+pub mod dialect;
+mod engine;
 pub mod id;
 pub mod model;
+mod runtime;
+mod session;
+mod supervisor;
+#[cfg(feature = "mysql")]
+pub mod wire;
+
+pub use crate::{
+    dialect::Dialect,
+    engine::*,
+    id::{Layout, SessionId},
+    model::*,
+    runtime::{Builder, Runtime},
+    session::{Cancel, Part, Prepare, Query, Results, RowBatch, Session, SessionHandle, Signal, Terminate},
+    supervisor::{
+        Connect, Kill, List, Listing, Receipt, Registration, SessionEvent, Shutdown, Status, Summary, Supervisor,
+    },
+};

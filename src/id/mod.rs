@@ -1,6 +1,20 @@
-//! Session ids: what they are, in which order they are given out, and the table of those in use.
+//! Session ids: what they are, in which order they are given out, and the map of those in use.
 //!
-//! Pure: no actors, no locks.
+//! The promise that everything here keeps: two live sessions never have the same id, and a released id comes back only
+//! after all other free ids (where the range is too large to keep a queue of them, the ids are passed in turn, and an
+//! id comes back only after the whole range was passed).
+//!
+//! No actors and no I/O. [`Layout`], the order and the table are plain values; the map alone has locks.
+
+mod layout;
+mod map;
+#[cfg(test)]
+mod naive;
+mod order;
+mod table;
+
+pub use layout::Layout;
+pub(crate) use map::IdMap;
 
 /// The id of a session: what the greeting carries, `CONNECTION_ID()` returns, the lists show and `KILL` takes.
 ///

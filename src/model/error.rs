@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Reason, StatementNo};
+use super::Reason;
 use crate::id::SessionId;
 
 /// An error as a SQL client sees it: code, SQLSTATE and text.
@@ -33,6 +33,7 @@ pub enum ErrorKind {
     SyntaxError,
     UnknownThread,
     KillDenied,
+    EmptyQuery,
     UnknownError,
     UnknownTable,
     PacketTooLarge,
@@ -64,6 +65,7 @@ impl ErrorKind {
             ErrorKind::ServerShutdown => (1053, "08S01"),
             ErrorKind::BadField => (1054, "42S22"),
             ErrorKind::SyntaxError => (1064, "42000"),
+            ErrorKind::EmptyQuery => (1065, "42000"),
             ErrorKind::UnknownThread => (1094, "HY000"),
             ErrorKind::KillDenied => (1095, "HY000"),
             ErrorKind::UnknownError => (1105, "HY000"),
@@ -245,13 +247,6 @@ impl From<Refused> for SqlError {
             Refused::Ended(reason) => Killed(reason).into(),
             Refused::Engine(error) => error,
         }
-    }
-}
-
-/// Statement numbers name one statement of one session; they are shown in errors and events.
-impl std::fmt::Display for StatementNo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -48,9 +48,20 @@ impl Reason {
         Reason::Quit,
     ];
 
-    /// The reason whose number is `code`.
-    pub(crate) fn from_code(code: u8) -> Option<Reason> {
-        Self::ALL.into_iter().find(|r| *r as u8 == code)
+    /// A small number for it, from 2 to 127; it fits into a session's state word beside the phases 0 and 1.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The reason with this number.
+    pub fn from_code(code: u8) -> Option<Reason> {
+        Self::ALL.into_iter().find(|r| r.code() == code)
+    }
+
+    /// Whether a client whose connection is closed for it is told so first. A kill by somebody else closes without a
+    /// word, as MySQL does.
+    pub fn is_told(self) -> bool {
+        matches!(self, Reason::KillOwnConnection | Reason::Shutdown | Reason::Panic | Reason::Protocol)
     }
 
     /// A short name for logs and events.
@@ -84,7 +95,7 @@ mod tests {
     #[test]
     fn every_reason_is_found_by_its_code() {
         for reason in Reason::ALL {
-            assert_eq!(Reason::from_code(reason as u8), Some(reason));
+            assert_eq!(Reason::from_code(reason.code()), Some(reason));
         }
         assert_eq!(Reason::from_code(0), None);
         assert_eq!(Reason::from_code(1), None);

@@ -8,13 +8,24 @@ use super::{Column, OwnedValue};
 /// that it can never hit a later statement.
 ///
 /// 48 bits: at a million statements a second it wraps after nine years of one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StatementNo(pub(crate) u64);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StatementNo(u64);
 
 impl StatementNo {
+    /// The statement with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number itself.
-    pub fn get(self) -> u64 {
+    pub const fn get(self) -> u64 {
         self.0
+    }
+}
+
+impl std::fmt::Display for StatementNo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -1,0 +1,226 @@
+//! The parser of the control statements.
+
+use super::{
+    Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Lexer, Number, Syntax, Text, Token, TokenKind, UserName,
+    lexer::is_space, resolve,
+};
+use crate::model::{ErrorKind, KillMode, SqlError};
+
+/// Reads `sql` as a control statement; `None` if it is another statement, which is the engine's.
+///
+/// Whether it is one is seen by the first word (and the next one or two after `SHOW`): a long statement costs no more than
+/// a short one, and nothing is allocated for it. Semicolons at the end are allowed, another statement is not: see
+/// [`split`](super::split()).
+///
+/// Every statement that begins with `KILL` is one. A server that knows others (ODP: `KILL PROXYSESSION`) reads them first,
+/// with a [`Lexer`].
+///
+/// # Errors
+///
+/// 1064 with the place where MySQL shows it, for what is not in the grammar, an unterminated quote or comment included;
+/// 1054 for a bare identifier in the place of the id (`KILL abc`); 1235 for a subquery there. A literal that is no id is
+/// an error of [`resolve`](KillTarget::resolve) only.
+pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
+    // by far the most statements end here: no control statement, blank or comment begins with any other byte
+    match sql.iter().find(|b| !is_space(**b)) {
+        Some(b'k' | b'K' | b's' | b'S' | b'/' | b'#' | b'-') => {}
+        _ => return Ok(None),
+    }
+    let mut lexer = Lexer::new(sql, syntax);
+    let token = lexer.next_token();
+    let mut parser = Parser { sql, lexer, token };
+    if parser.eat("KILL") {
+        parser.kill().map(|kill| Some(Control::Kill(kill)))
+    } else if parser.eat("SHOW") {
+        let full = parser.eat("FULL");
+        if !parser.eat("PROCESSLIST") {
+            return Ok(None);
+        }
+        parser.finish()?;
+        Ok(Some(Control::ShowProcesslist { full }))
+    } else {
+        Ok(None)
+    }
+}
+
+struct Parser<'a> {
+    sql: &'a [u8],
+    lexer: Lexer<'a>,
+    /// The token that is looked at; the lexer stands behind it.
+    token: Token<'a>,
+}
+
+impl<'a> Parser<'a> {
+    fn bump(&mut self) {
+        self.token = self.lexer.next_token();
+    }
+
+    fn is(&self, keyword: &str) -> bool {
+        matches!(self.token.kind, TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+
+    fn eat(&mut self, keyword: &str) -> bool {
+        let found = self.is(keyword);
+        if found {
+            self.bump();
+        }
+        found
+    }
+
+    fn eat_symbol(&mut self, symbol: u8) -> bool {
+        let found = self.token.kind == TokenKind::Symbol(symbol);
+        if found {
+            self.bump();
+        }
+        found
+    }
+
+    fn expect_symbol(&mut self, symbol: u8) -> Result<(), SqlError> {
+        if self.eat_symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// The end, after any number of semicolons.
+    fn finish(&mut self) -> Result<(), SqlError> {
+        while self.eat_symbol(b';') {}
+        if self.token.kind == TokenKind::End { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// 1064 at the token that is looked at.
+    fn unexpected(&self) -> SqlError {
+        let mut at = self.token.start;
+        let mut ahead = Self { lexer: self.lexer, token: self.token, sql: self.sql };
+        if ahead.finish().is_ok() {
+            // MySQL takes semicolons and blanks from the end before it parses: the error is at the end of the rest
+            let garbage = |b: &&u8| is_space(**b) || **b == b';';
+            at = self.sql.len() - self.sql.iter().rev().take_while(garbage).count();
+        }
+        let line = 1 + self.sql[..at].iter().filter(|b| **b == b'\n').count();
+        let end = if ahead.token.kind == TokenKind::End { at } else { self.sql.len() };
+        // only 80 characters are shown, and no character has more than four bytes
+        let near = &self.sql[at..end.min(at + 320)];
+        SqlError::syntax(&String::from_utf8_lossy(near), line)
+    }
+
+    fn kill(&mut self) -> Result<Kill, SqlError> {
+        let hardness = if self.eat("SOFT") {
+            Hardness::Soft
+        } else {
+            self.eat("HARD");
+            Hardness::Hard
+        };
+        let mode = if self.eat("QUERY") {
+            KillMode::Query
+        } else {
+            self.eat("CONNECTION");
+            KillMode::Connection
+        };
+        let target = if mode == KillMode::Query && self.eat("ID") {
+            KillTarget::Query(self.id()?)
+        } else if self.eat("USER") {
+            self.user()?
+        } else {
+            KillTarget::Id(self.id()?)
+        };
+        self.finish()?;
+        Ok(Kill { mode, hardness, target })
+    }
+
+    fn id(&mut self) -> Result<IdExpr, SqlError> {
+        let token = self.token;
+        let expr = match token.kind {
+            TokenKind::Symbol(b'-') => return self.negative(),
+            TokenKind::Symbol(b'(') if self.subquery_follows() => {
+                // MySQL's wording
+                return Err(SqlError::not_supported(
+                    "Usage of subqueries or stored function calls as part of this statement",
+                ));
+            }
+            TokenKind::Symbol(b'?') => IdExpr::Placeholder,
+            TokenKind::UserVar(name) => IdExpr::UserVariable(name.to_string_lossy()),
+            TokenKind::Number(number) => IdExpr::Literal(IdLiteral::new(self.typed(token), resolve::number(number))),
+            TokenKind::Str(text) => {
+                let text = text.decode();
+                let shown = String::from_utf8_lossy(&text).into_owned();
+                IdExpr::Literal(IdLiteral::new(shown, resolve::number_in_text(&text)))
+            }
+            TokenKind::Word(word) if word.eq_ignore_ascii_case(b"NULL") => IdExpr::Null,
+            TokenKind::Word(word) => return self.word(word),
+            TokenKind::QuotedIdent(name) => {
+                self.bump();
+                return self.unknown_column(&name.to_string_lossy());
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.bump();
+        Ok(expr)
+    }
+
+    /// A minus before a number: never an id, but shown in the error as it was typed.
+    fn negative(&mut self) -> Result<IdExpr, SqlError> {
+        let Token { kind: TokenKind::Number(Number::Integer(_) | Number::Fractional(_)), start, end } =
+            self.lexer.clone().next_token()
+        else {
+            return Err(self.unexpected());
+        };
+        self.bump();
+        let text = format!("-{}", String::from_utf8_lossy(&self.sql[start..end]));
+        self.bump();
+        Ok(IdExpr::Literal(IdLiteral::new(text, None)))
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<IdExpr, SqlError> {
+        self.bump();
+        if word.eq_ignore_ascii_case(b"CONNECTION_ID") && self.eat_symbol(b'(') {
+            self.expect_symbol(b')')?;
+            return Ok(IdExpr::ConnectionId);
+        }
+        self.unknown_column(&String::from_utf8_lossy(word))
+    }
+
+    /// 1054 for a name, once the statement has proved whole: MySQL parses before it looks for columns.
+    fn unknown_column(&mut self, name: &str) -> Result<IdExpr, SqlError> {
+        self.finish()?;
+        Err(SqlError::of(ErrorKind::BadField, format!("Unknown column '{name}' in 'KILL'")))
+    }
+
+    fn subquery_follows(&self) -> bool {
+        let mut ahead = Self { lexer: self.lexer, token: self.token, sql: self.sql };
+        while ahead.eat_symbol(b'(') {}
+        ["SELECT", "WITH", "VALUES", "TABLE"].into_iter().any(|keyword| ahead.is(keyword))
+    }
+
+    fn user(&mut self) -> Result<KillTarget, SqlError> {
+        let name = match self.token.kind {
+            TokenKind::Word(word) => Text { raw: word, quote: None },
+            TokenKind::Str(text) | TokenKind::QuotedIdent(text) => text,
+            _ => return Err(self.unexpected()),
+        };
+        let current = self.is("CURRENT_USER");
+        self.bump();
+        if current {
+            if self.eat_symbol(b'(') {
+                self.expect_symbol(b')')?;
+            }
+            return Ok(KillTarget::User { user: UserName::CurrentUser, host: None });
+        }
+        let host = match self.token.kind {
+            TokenKind::UserVar(host) => {
+                self.bump();
+                Some(host.to_string_lossy())
+            }
+            _ => None,
+        };
+        Ok(KillTarget::User { user: UserName::Name(name.to_string_lossy()), host })
+    }
+
+    fn typed(&self, token: Token<'_>) -> String {
+        String::from_utf8_lossy(&self.sql[token.start..token.end]).into_owned()
+    }
+}
+
+/// 1064 for what begins at the byte `at` of `sql`.
+pub fn syntax_error(sql: &[u8], at: usize) -> SqlError {
+    let (before, rest) = sql.split_at(at.min(sql.len()));
+    let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+    SqlError::syntax(String::from_utf8_lossy(rest).trim_start(), line)
+}

@@ -1,0 +1,528 @@
+//! The grammar as a table, and the laws that hold for any text.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::*;
+use crate::model::{KillMode, SqlError};
+
+fn kill(sql: &str) -> Kill {
+    match parse(sql.as_bytes(), &Syntax::default()) {
+        Ok(Some(Control::Kill(kill))) => kill,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn id(sql: &str) -> Result<u64, SqlError> {
+    match kill(sql).target {
+        KillTarget::Id(IdExpr::Literal(literal)) => literal.id(),
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_form_of_kill_is_understood() {
+    use Hardness::{Hard, Soft};
+    use KillMode::{Connection, Query};
+    let literal = |n: u64| IdExpr::Literal(IdLiteral::new(n.to_string(), Some(n)));
+    let session = |n| KillTarget::Id(literal(n));
+    let user = |name: &str, host: Option<&str>| KillTarget::User {
+        user: UserName::Name(name.into()),
+        host: host.map(Into::into),
+    };
+    let me = || KillTarget::User { user: UserName::CurrentUser, host: None };
+    let own = || KillTarget::Id(IdExpr::ConnectionId);
+    let var = |name: &str| KillTarget::Id(IdExpr::UserVariable(name.into()));
+    for (sql, mode, hardness, target) in [
+        ("KILL 5", Connection, Hard, session(5)),
+        ("kill Connection 5", Connection, Hard, session(5)),
+        ("KILL QUERY 5", Query, Hard, session(5)),
+        ("KILL HARD 5", Connection, Hard, session(5)),
+        ("KILL SOFT 5", Connection, Soft, session(5)),
+        ("KILL HARD QUERY 5", Query, Hard, session(5)),
+        ("KILL SOFT CONNECTION 5", Connection, Soft, session(5)),
+        ("KILL 5;", Connection, Hard, session(5)),
+        ("\n KILL\t5 ; ;; ", Connection, Hard, session(5)),
+        ("/* a */ KILL # b\n QUERY -- c\n 5 -- d", Query, Hard, session(5)),
+        ("KILL/**/QUERY/**/5/**/", Query, Hard, session(5)),
+        ("KILL /*!50000 QUERY */ 5", Query, Hard, session(5)),
+        ("KILL /*!99999 QUERY */ 5", Connection, Hard, session(5)),
+        ("KILL /*M! QUERY */ 5", Connection, Hard, session(5)),
+        ("/*! KILL 5 */", Connection, Hard, session(5)),
+        ("KILL QUERY ID 7", Query, Hard, KillTarget::Query(literal(7))),
+        ("KILL SOFT QUERY ID '7'", Query, Soft, KillTarget::Query(literal(7))),
+        ("KILL QUERY ID @q", Query, Hard, KillTarget::Query(IdExpr::UserVariable("q".into()))),
+        ("KILL USER bob", Connection, Hard, user("bob", None)),
+        ("KILL QUERY USER bob", Query, Hard, user("bob", None)),
+        ("KILL SOFT CONNECTION USER bob;", Connection, Soft, user("bob", None)),
+        ("KILL USER a@h", Connection, Hard, user("a", Some("h"))),
+        ("KILL USER a@10.0.0.1", Connection, Hard, user("a", Some("10.0.0.1"))),
+        ("KILL USER 'a'@'h'", Connection, Hard, user("a", Some("h"))),
+        ("KILL USER 'a' @'%'", Connection, Hard, user("a", Some("%"))),
+        ("KILL USER \"a b\"@\"h\"", Connection, Hard, user("a b", Some("h"))),
+        ("KILL USER `a``b`@`h`", Connection, Hard, user("a`b", Some("h"))),
+        ("KILL USER 'it''s'@h", Connection, Hard, user("it's", Some("h"))),
+        ("KILL USER ''@''", Connection, Hard, user("", Some(""))),
+        ("KILL USER 12abc", Connection, Hard, user("12abc", None)),
+        ("KILL USER 'CURRENT_USER'", Connection, Hard, user("CURRENT_USER", None)),
+        ("KILL USER Current_User", Connection, Hard, me()),
+        ("KILL QUERY USER CURRENT_USER ( );", Query, Hard, me()),
+        ("KILL CONNECTION_ID()", Connection, Hard, own()),
+        ("KILL QUERY connection_id ( /* */ ) ;", Query, Hard, own()),
+        ("KILL CONNECTION CONNECTION_ID()", Connection, Hard, own()),
+        ("KILL @x", Connection, Hard, var("x")),
+        ("KILL QUERY @`a b`", Query, Hard, var("a b")),
+        ("KILL @'x'", Connection, Hard, var("x")),
+        ("KILL @\"x\"", Connection, Hard, var("x")),
+        ("KILL null", Connection, Hard, KillTarget::Id(IdExpr::Null)),
+        ("KILL QUERY ?", Query, Hard, KillTarget::Id(IdExpr::Placeholder)),
+    ] {
+        assert_eq!(kill(sql), Kill { mode, hardness, target }, "{sql}");
+    }
+}
+
+#[test]
+fn an_id_is_exactly_what_was_typed_or_an_error() {
+    for (sql, expected) in [
+        ("KILL 1", 1),
+        ("KILL 007", 7),
+        ("KILL 18446744073709551615", u64::MAX),
+        ("KILL '24'", 24),
+        ("KILL ' 24\t'", 24),
+        ("KILL \"24\"", 24),
+        ("KILL N'24'", 24),
+        ("KILL 0x18", 24),
+        ("KILL x'18'", 24),
+        ("KILL X'0018'", 24),
+        ("KILL b'11000'", 24),
+        ("KILL 0b11000", 24),
+        ("KILL 0xffffffffffffffff", u64::MAX),
+    ] {
+        assert_eq!(id(sql), Ok(expected), "{sql}");
+    }
+    for (sql, shown) in [
+        ("KILL 0", "0"),
+        ("KILL 00", "00"),
+        ("KILL '0'", "0"),
+        ("KILL 0x0", "0x0"),
+        ("KILL x''", "x''"),
+        ("KILL 18446744073709551616", "18446744073709551616"),
+        ("KILL 0x10000000000000000", "0x10000000000000000"),
+        ("KILL '18446744073709551616'", "18446744073709551616"),
+        ("KILL -1", "-1"),
+        ("KILL - 1", "-1"),
+        ("KILL -0", "-0"),
+        ("KILL -1.5;", "-1.5"),
+        ("KILL -4294967297", "-4294967297"),
+        ("KILL '-1'", "-1"),
+        ("KILL '12abc'", "12abc"),
+        ("KILL ''", ""),
+        ("KILL '1.0'", "1.0"),
+        ("KILL '1 2'", "1 2"),
+        ("KILL '0x18'", "0x18"),
+        ("KILL \"@x\"", "@x"),
+        ("KILL 1.5", "1.5"),
+        ("KILL 24.0", "24.0"),
+        ("KILL 1e3", "1e3"),
+        ("KILL .5", ".5"),
+    ] {
+        assert_eq!(id(sql), Err(SqlError::unknown_thread(shown)), "{sql}");
+    }
+}
+
+#[test]
+fn other_statements_are_left_to_the_engine() {
+    for sql in [
+        "",
+        " ",
+        ";",
+        "-- KILL 5",
+        "# KILL 5",
+        "/* KILL 5 */",
+        "SELECT 1",
+        "select 'KILL 5'",
+        "KILL5",
+        "KILLS 5",
+        "'KILL' 5",
+        "`KILL` 5",
+        "(KILL 5)",
+        "; KILL 5",
+        "5 KILL",
+        "@KILL",
+        "-1",
+        "/",
+        "- KILL 5",
+        "\0KILL 5",
+        "SET x = 1",
+        "SHOW",
+        "SHOW TABLES",
+        "SHOW FULL TABLES",
+        "SHOW FULL",
+        "SHOW FULL COLUMNS FROM processlist",
+        "SHOW 'PROCESSLIST'",
+        "SHOW PROCESSLISTS",
+        "SHOWPROCESSLIST",
+        "EXPLAIN KILL 5",
+        "/*!99999 KILL 5 */",
+        "/*M! KILL 5 */",
+        "/* KILL 5",
+        "PREPARE s FROM 'KILL ?'",
+    ] {
+        assert_eq!(parse(sql.as_bytes(), &Syntax::default()), Ok(None), "{sql}");
+    }
+}
+
+#[test]
+fn show_processlist_is_understood() {
+    for (sql, full) in [
+        ("SHOW PROCESSLIST", false),
+        ("show full processlist", true),
+        (" SHOW/**/FULL -- x\nPROCESSLIST ; ; # done", true),
+        ("SHOW /*!50000 FULL */ PROCESSLIST", true),
+        ("SHOW /*!99999 FULL */ PROCESSLIST", false),
+    ] {
+        let expected = Ok(Some(Control::ShowProcesslist { full }));
+        assert_eq!(parse(sql.as_bytes(), &Syntax::default()), expected, "{sql}");
+    }
+}
+
+#[test]
+fn mariadbs_comments_are_code_for_mariadb() {
+    let mariadb = Syntax { version: 101106, mariadb_comments: true };
+    for (sql, mode) in [
+        ("KILL /*M! QUERY */ 5", KillMode::Query),
+        ("KILL /*M!100103 QUERY */ 5", KillMode::Query),
+        ("KILL /*M!110000 QUERY */ 5", KillMode::Connection),
+        ("KILL /*!50000 QUERY */ 5", KillMode::Query),
+        ("KILL /*!80000 QUERY */ 5", KillMode::Connection),
+    ] {
+        let Ok(Some(Control::Kill(kill))) = parse(sql.as_bytes(), &mariadb) else { panic!("{sql}") };
+        assert_eq!(kill.mode, mode, "{sql}");
+    }
+}
+
+#[test]
+fn syntax_errors_show_the_place_that_mysql_shows() {
+    for (sql, near, line) in [
+        ("KILL", "", 1),
+        ("KILL;", "", 1),
+        ("KILL\n;\n", "", 1),
+        ("\nKILL\n\nQUERY", "", 4),
+        ("KILL QUERY", "", 1),
+        ("KILL HARD", "", 1),
+        ("KILL USER", "", 1),
+        ("KILL QUERY ID", "", 1),
+        ("KILL -", "-", 1),
+        ("KILL -- 5", "", 1),
+        ("KILL CONNECTION_ID(", "", 1),
+        ("KILL USER CURRENT_USER(", "", 1),
+        ("KILL 5 6", "6", 1),
+        ("KILL 5 6;", "6;", 1),
+        ("KILL 5,6", ",6", 1),
+        ("KILL 5; SELECT 1", "SELECT 1", 1),
+        ("KILL ; SELECT 1", "; SELECT 1", 1),
+        ("KILL\n5\n6 7", "6 7", 3),
+        ("KILL /* \n */ 5 /* \n */ x", "x", 3),
+        ("KILL 5 /*!50000 x */", "x */", 1),
+        ("KILL CONNECTION ID 5", "5", 1),
+        ("KILL QUERY CONNECTION 5", "5", 1),
+        ("KILL SOFT HARD 5", "5", 1),
+        ("KILL 12abc 5", "5", 1),
+        ("KILL PROXYSESSION 5", "5", 1),
+        ("KILL 1+2", "+2", 1),
+        ("KILL +5", "+5", 1),
+        ("KILL --5", "--5", 1),
+        ("KILL -x", "-x", 1),
+        ("KILL -'5'", "-'5'", 1),
+        ("KILL -0x5", "-0x5", 1),
+        ("KILL (5)", "(5)", 1),
+        ("KILL ()", "()", 1),
+        ("KILL @@x", "@@x", 1),
+        ("KILL @x := 5", ":= 5", 1),
+        ("KILL foo()", "()", 1),
+        ("KILL CONNECTION_ID(5)", "5)", 1),
+        ("KILL '2' '4'", "'4'", 1),
+        ("KILL x'1'", "'1'", 1),
+        ("KILL 5 */", "*/", 1),
+        ("KILL USER 5", "5", 1),
+        ("KILL USER @h", "@h", 1),
+        ("KILL USER a@", "@", 1),
+        ("KILL USER a@'h", "@'h", 1),
+        ("KILL USER my-user", "-user", 1),
+        ("KILL USER CURRENT_USER@h", "@h", 1),
+        ("KILL 'abc", "'abc", 1),
+        ("KILL 5 'abc", "'abc", 1),
+        ("KILL /* 5", "/* 5", 1),
+        ("KILL 5 /* open", "/* open", 1),
+        ("KILL 5 /*! ;", "", 1),
+        ("KILL \u{0}", "\u{0}", 1),
+        ("SHOW FULL PROCESSLIST x", "x", 1),
+        ("SHOW PROCESSLIST; SELECT 1", "SELECT 1", 1),
+        ("SHOW PROCESSLIST\nLIKE 'ä'", "LIKE 'ä'", 2),
+    ] {
+        assert_eq!(parse(sql.as_bytes(), &Syntax::default()), Err(SqlError::syntax(near, line)), "{sql}");
+    }
+    let long = format!("KILL 5 {}", "😀".repeat(1000));
+    let near = "😀".repeat(80);
+    assert_eq!(parse(long.as_bytes(), &Syntax::default()), Err(SqlError::syntax(&near, 1)));
+    assert_eq!(parse(b"KILL 5 \xff", &Syntax::default()), Err(SqlError::syntax("\u{fffd}", 1)));
+}
+
+#[test]
+fn names_and_subqueries_in_the_place_of_an_id_have_errors_of_their_own() {
+    for (sql, name) in [
+        ("KILL abc", "abc"),
+        ("KILL QUERY 12abc;", "12abc"),
+        ("KILL `a``b`", "a`b"),
+        ("KILL connection_id", "connection_id"),
+        ("KILL 0X18", "0X18"),
+        ("KILL SOFT QUERY ID x", "x"),
+    ] {
+        let error = parse(sql.as_bytes(), &Syntax::default()).unwrap_err();
+        let text = format!("Unknown column '{name}' in 'KILL'");
+        assert_eq!((error.code(), error.state(), error.message()), (1054, "42S22", &*text), "{sql}");
+    }
+    for sql in ["KILL (SELECT 1)", "KILL QUERY ((select id from t))", "KILL (WITH a AS (SELECT 1) SELECT * FROM a);"] {
+        let error = parse(sql.as_bytes(), &Syntax::default()).unwrap_err();
+        assert_eq!((error.code(), error.state()), (1235, "42000"), "{sql}");
+    }
+}
+
+/// White space or a comment, never nothing.
+fn blank() -> impl Strategy<Value = String> {
+    let one = select(vec![
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\x0b\x0c",
+        "/**/",
+        "/* '\"` ; */",
+        "# it's\n",
+        "-- \"\n",
+        "--\n",
+        "/*!99999 x */",
+    ]);
+    vec(one, 1..4).prop_map(|parts| parts.concat())
+}
+
+fn any_case(word: &'static str) -> impl Strategy<Value = String> {
+    vec(any::<bool>(), word.len()).prop_map(move |upper| {
+        let case = |(c, up): (char, bool)| if up { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        word.chars().zip(upper).map(case).collect()
+    })
+}
+
+/// Bytes that are likely to mean something.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        vec(any::<u8>(), 0..6),
+        select(vec![
+            "'",
+            "\"",
+            "`",
+            "\\",
+            "\\'",
+            "''",
+            ";",
+            " ",
+            "\n",
+            "--",
+            "-- ",
+            "#",
+            "/*",
+            "*/",
+            "/*!",
+            "/*!50000",
+            "/*!99999 ",
+            "/*M!",
+            "@",
+            "@@",
+            "(",
+            ")",
+            "=",
+            "0x",
+            "x'",
+            "b'1'",
+            "1e",
+            ".",
+            "KILL",
+            "SHOW ",
+            "QUERY ",
+            "USER ",
+            "IDENTIFIED ",
+            "WITH ",
+            "BY ",
+            "PASSWORD ",
+            "SET ",
+            "FOR ",
+            "REPLACE",
+            "_utf8",
+            "N'",
+            "ä",
+            "a",
+        ])
+        .prop_map(|part| part.as_bytes().to_vec()),
+    ];
+    vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+fn syntax() -> impl Strategy<Value = Syntax> {
+    (select(vec![0, 50000, 80036, 101106]), any::<bool>())
+        .prop_map(|(version, mariadb_comments)| Syntax { version, mariadb_comments })
+}
+
+/// What is left of `sql` without blanks, comments and the semicolons between statements.
+fn tokens(sql: &[u8], syntax: &Syntax) -> Vec<u8> {
+    let mut lexer = Lexer::new(sql, syntax);
+    let mut out = Vec::new();
+    loop {
+        let token = lexer.next_token();
+        match token.kind {
+            TokenKind::End => return out,
+            TokenKind::Symbol(b';') if !lexer.in_executable_comment() => {}
+            _ => out.extend_from_slice(&sql[token.start..token.end]),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_upsets_them(sql in text(), syntax in syntax(), show in any::<bool>()) {
+        let prefixed = [if show { &b"SHOW FULL PROCESSLIST "[..] } else { b"KILL " }, &sql].concat();
+        for sql in [sql, prefixed] {
+            let _ = parse(&sql, &syntax);
+            let shown = redact(&sql, &syntax);
+            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+            prop_assert!(shown.chars().count() >= truncate_chars(&shown, 100).chars().count());
+            first_statement(&sql, &syntax);
+        }
+    }
+
+    #[test]
+    fn the_lexer_moves_on_and_ends(sql in text(), syntax in syntax()) {
+        let mut lexer = Lexer::new(&sql, &syntax);
+        let mut at = 0;
+        loop {
+            let token = lexer.next_token();
+            prop_assert!(at <= token.start && token.end <= sql.len() && token.end == lexer.position());
+            if token.kind == TokenKind::End {
+                break;
+            }
+            prop_assert!(token.start < token.end || token.kind == TokenKind::Unterminated);
+            at = token.end;
+        }
+        prop_assert_eq!(lexer.next_token().kind, TokenKind::End);
+    }
+
+    #[test]
+    fn the_pieces_hold_all_but_the_separators(sql in text(), syntax in syntax()) {
+        let mut end = 0;
+        let mut pieces = Vec::new();
+        for range in split(&sql, &syntax) {
+            prop_assert!(end <= range.start && range.start <= range.end);
+            // what lies between is no statement
+            prop_assert_eq!(tokens(&sql[end..range.start], &syntax), b"");
+            pieces.extend(tokens(&sql[range.clone()], &syntax));
+            end = range.end;
+        }
+        prop_assert_eq!(pieces, tokens(&sql, &syntax));
+        let (first, rest) = first_statement(&sql, &syntax);
+        let mut all = split(&sql, &syntax);
+        prop_assert_eq!(first, all.next().unwrap_or(0..0));
+        prop_assert_eq!(rest.is_some(), all.next().is_some());
+    }
+
+    #[test]
+    fn any_id_is_killed_however_it_is_written(
+        id in 1u64.., query in any::<bool>(), kill in any_case("KILL"), mode in any_case("QUERY"),
+        blanks in vec(blank(), 4), form in 0..4,
+    ) {
+        let written = match form {
+            0 => id.to_string(),
+            1 => format!("'{id}'"),
+            2 => format!("0x{id:x}"),
+            _ => format!("x'{id:016X}'"),
+        };
+        let mode = if query { mode + &blanks[2] } else { String::new() };
+        let sql = format!("{}{kill}{}{mode}{written}{};", blanks[0], blanks[1], blanks[3]);
+        let Ok(Some(Control::Kill(parsed))) = parse(sql.as_bytes(), &Syntax::default()) else { panic!("{sql}") };
+        prop_assert_eq!(parsed.mode == KillMode::Query, query);
+        let KillTarget::Id(IdExpr::Literal(literal)) = parsed.target else { panic!("{sql}") };
+        prop_assert_eq!(literal.id(), Ok(id));
+    }
+
+    #[test]
+    fn no_number_that_is_not_an_id_becomes_one(digits in "[1-9][0-9]{20,30}", tail in "[.][0-9]{1,3}|e[0-9]|[eE][+-][0-9]") {
+        for sql in [format!("KILL {digits}"), format!("KILL -{digits}"), format!("KILL 5{tail}"), format!("KILL '{digits}'")] {
+            let Ok(Some(Control::Kill(Kill { target: KillTarget::Id(IdExpr::Literal(literal)), .. }))) =
+                parse(sql.as_bytes(), &Syntax::default()) else { panic!("{sql}") };
+            prop_assert_eq!(literal.id().unwrap_err().code(), 1094);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown(
+        secret in "[a-z]{3}[0-9]{8}", before in "(x|''|\\\\\\\\|\\\\'|\\\\n|;|-- |/\\*|ä| ){0,3}", form in select(SECRET_FORMS.to_vec()),
+        literal in select(LITERALS.to_vec()), blanks in vec(blank(), 2), upper in any::<bool>(), tail in "( ACCOUNT LOCK| -- x)?",
+    ) {
+        let text = if literal.contains("''") || literal.starts_with(['\'', 'N', '_']) { before + &secret } else { secret.clone() };
+        let hex: String = text.bytes().map(|b| format!("{b:02x}")).collect();
+        let value = literal.replace('$', &text).replace('%', &hex);
+        let form = if upper { form.to_uppercase() } else { form.to_lowercase() };
+        let sql = form.replacen(' ', &blanks[0], 1).replacen('?', &value, 1) + &blanks[1] + &tail;
+        let shown = redact(sql.as_bytes(), &Syntax::default());
+        prop_assert!(!shown.contains(&secret), "{} -> {}", sql, shown);
+        prop_assert!(!shown.contains(&hex), "{} -> {}", sql, shown);
+        prop_assert!(shown.contains(SECRET));
+    }
+}
+
+/// Where a secret may stand, at the `?`.
+const SECRET_FORMS: &[&str] = &[
+    "create user u identified by ?",
+    "create user 'u'@'h' identified by password ?",
+    "create user u identified with p by ? replace 'x'",
+    "create user u identified with 'p' as ? default role r",
+    "alter user u identified via `p` using ?",
+    "alter user u identified via p using password(?) or q using 'x'",
+    "alter user u identified by 'new' replace ? retain current password",
+    "alter user u identified with p by 'new' and identified with q by ?",
+    "grant all on *.* to u identified by ? with grant option",
+    "set password = ?",
+    "set password for u = ?",
+    "set password for 'u'@'h' = ?",
+    "set password for current_user() = ?",
+    "set password = password(?)",
+    "set password for `u`@h = old_password( ?)",
+    "select password(?)",
+    "select 1, concat(password( concat('a', ?) ), 'b')",
+    "change master to master_user='u', master_password = ?, master_port=3306",
+    "change replication source to source_password=?",
+    "create server s foreign data wrapper mysql options (user 'u', password ?)",
+    "start group_replication user='u', password=?",
+    "/*!99999 set password = ? */",
+    "/*m!110000 set password = ? */ ",
+    "select 1; /* a */ set password = ?; select 2",
+];
+
+/// How it may be written: `$` is the text, `%` its bytes in hexadecimal.
+const LITERALS: &[&str] = &[
+    "'$'",
+    "\"$\"",
+    "N'$'",
+    "_utf8'$'",
+    "_utf8mb4 '$'",
+    "'a' '$'",
+    "'a'\n\"$\"",
+    "'a''$'",
+    "'a\\'$'",
+    "0x%",
+    "x'%'",
+    "X'%'",
+    "_binary x'%'",
+    "'$",
+    "\"$",
+    "'a'$'",
+    "'a'b$'c'",
+    "'\\'$'",
+];

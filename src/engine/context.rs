@@ -1,0 +1,101 @@
+//! What a statement knows of itself: its number, whose it is, and whether it is to stop.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    id::SessionId,
+    model::{Killed, Principal, Reason, StatementNo},
+    session::Slot,
+};
+
+/// Given to the engine with every statement. Cheap to clone; a clone may go to other threads, and outlive its
+/// statement: from then on it says that it is to stop.
+#[derive(Clone)]
+pub struct StatementContext {
+    slot: Arc<Slot>,
+    principal: Arc<Principal>,
+    number: StatementNo,
+    query_id: u64,
+}
+
+impl StatementContext {
+    pub(crate) fn new(slot: Arc<Slot>, principal: Arc<Principal>, number: StatementNo, query_id: u64) -> Self {
+        Self { slot, principal, number, query_id }
+    }
+
+    /// The session's id.
+    pub fn session(&self) -> SessionId {
+        self.slot.id()
+    }
+
+    /// The statement's number within the session.
+    pub fn number(&self) -> StatementNo {
+        self.number
+    }
+
+    /// The statement's number within the server (MariaDB's QUERY_ID).
+    pub fn query_id(&self) -> u64 {
+        self.query_id
+    }
+
+    /// Whose session it is.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> std::net::SocketAddr {
+        self.slot.peer()
+    }
+
+    /// The current database.
+    pub fn database(&self) -> Option<Arc<str>> {
+        self.slot.database()
+    }
+
+    /// Makes `name` the current database in the lists and for later statements: for engines that run `USE` as a
+    /// statement.
+    pub fn set_database(&self, name: Option<&str>) {
+        self.slot.set_database(name.map(Arc::from));
+    }
+
+    /// Shows in the list what the statement is at, in MySQL's words (`User sleep`, `Sending data`).
+    pub fn set_state(&self, state: &'static str) {
+        if !self.is_killed() {
+            self.slot.set_state(state);
+        }
+    }
+
+    /// Why the statement is to stop, if it is. One load: code that computes calls it every millisecond or so.
+    pub fn stop(&self) -> Option<Reason> {
+        self.slot.switch.word().stop(self.number)
+    }
+
+    /// Whether the statement is to stop.
+    pub fn is_killed(&self) -> bool {
+        self.stop().is_some()
+    }
+
+    /// The same, for the `?` of code that computes.
+    ///
+    /// # Errors
+    /// The reason, once there is one.
+    pub fn check(&self) -> Result<(), Killed> {
+        self.stop().map_or(Ok(()), |reason| Err(Killed(reason)))
+    }
+
+    /// Waits until the statement is to stop.
+    pub async fn killed(&self) -> Reason {
+        self.slot.switch.until(|word| word.stop(self.number)).await
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+}
+
+impl fmt::Debug for StatementContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatementContext").field("session", &self.session()).field("number", &self.number).finish()
+    }
+}

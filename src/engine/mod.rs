@@ -1,0 +1,150 @@
+//! What an engine must offer to be served: the traits that it implements, and what it is given while it runs a
+//! statement.
+//!
+//! An [`Engine`] opens an [`EngineSession`] per client. A plain blocking engine implements [`BlockingEngine`] and
+//! [`BlockingSession`] and is wrapped in [`Blocking`].
+
+mod blocking;
+mod context;
+mod sink;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub(crate) use self::sink::{Closed, Sink};
+pub use self::{
+    blocking::{Blocking, BlockingEngine, BlockingEngineSession, BlockingSession},
+    context::StatementContext,
+    sink::RowSink,
+};
+use crate::model::{Done, ErrorKind, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
+
+/// What becomes of a statement's future when the statement is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnKill {
+    /// It is dropped at once. Right for engines whose futures can be dropped at any await.
+    Drop,
+    /// It is polled on for at most this long, so that it can see the flag and clean up; then it is dropped.
+    Wait(Duration),
+    /// It is polled to its end, however long that takes. The statement stays listed as `Killed` until then. Right
+    /// where work goes on elsewhere and must be waited for, as on a blocking thread.
+    Finish,
+}
+
+/// Where an engine's statements run.
+#[derive(Clone, Debug, Default)]
+pub enum Placement {
+    /// On the session's own arbiter. The contract: every poll is short (well under a millisecond), since all sessions
+    /// of the arbiter wait for it. The runtime measures it: see [`crate::Status::longest_poll`].
+    #[default]
+    Inline,
+    /// On this multi-threaded tokio runtime, for engines that compute in their polls.
+    Pool(tokio::runtime::Handle),
+}
+
+/// A database engine: whatever runs the statements of many clients.
+pub trait Engine: Send + Sync + 'static {
+    /// What it keeps for one client.
+    type Session: EngineSession;
+
+    /// Lets a client in, or not. Asked when a client logs in over a wire; a session that the host itself connects
+    /// brings its principal along.
+    ///
+    /// The proof in `login` is checked against a [`Verifier`] with [`Login::proves`]; a clear-text password is never
+    /// needed. The default admits nobody.
+    ///
+    /// # Errors
+    /// [`SqlError::access_denied`] (1045), for an unknown user and a wrong password alike.
+    fn authenticate(&self, login: &Login) -> impl Future<Output = Result<Principal, SqlError>> + Send {
+        // The same work as for a known user.
+        let _ = login.proves(&Verifier::new("*0000000000000000000000000000000000000000"));
+        let denied = SqlError::access_denied(&login.user, &login.peer.ip().to_string(), login.proof.used_password());
+        async { Err(denied) }
+    }
+
+    /// Opens what is kept for one client, now that it is known who it is.
+    ///
+    /// # Errors
+    /// Whatever keeps the engine from serving this client; the client gets it and is disconnected.
+    fn open(&self, who: &Arc<Principal>) -> impl Future<Output = Result<Self::Session, SqlError>> + Send;
+}
+
+/// What an engine keeps for one client. Its `Drop` is the last-resort rollback: it alone runs when the process ends
+/// in the middle of things.
+pub trait EngineSession: Send + 'static {
+    /// What becomes of a statement's future when the statement is ended from outside.
+    const ON_KILL: OnKill = OnKill::Drop;
+
+    /// Runs a statement: columns and rows go into `out`, the rest is the answer. A statement without a result set
+    /// leaves `out` alone; several result sets are several calls of [`RowSink::columns`].
+    ///
+    /// Control statements (`KILL`, `SHOW PROCESSLIST`) never come here: the runtime answers them.
+    ///
+    /// # Errors
+    /// Whatever the client shall be told. The session goes on.
+    ///
+    /// # Panics
+    /// A panic is caught: the statement ends with 1105, an open transaction is rolled back, and the session ends,
+    /// since nobody knows what state it is in.
+    fn execute(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        out: &mut RowSink,
+    ) -> impl Future<Output = Result<Done, SqlError>> + Send;
+
+    /// Says what parameters a statement takes and which columns it gives, without running it.
+    ///
+    /// # Errors
+    /// The default refuses: 1295.
+    fn prepare(
+        &mut self,
+        cx: &StatementContext,
+        sql: &Bytes,
+    ) -> impl Future<Output = Result<Prepared, SqlError>> + Send {
+        let _ = (cx, sql);
+        async {
+            Err(SqlError::of(
+                ErrorKind::UnsupportedPrepared,
+                "This command is not supported in the prepared statement protocol yet",
+            ))
+        }
+    }
+
+    /// Changes the current database. The runtime remembers the name when this has agreed. The default agrees to any.
+    ///
+    /// # Errors
+    /// [`SqlError::unknown_database`] (1049), for instance.
+    fn use_database(&mut self, cx: &StatementContext, name: &str) -> impl Future<Output = Result<(), SqlError>> + Send {
+        let _ = (cx, name);
+        async { Ok(()) }
+    }
+
+    /// Brings the session back to how it was after login (`COM_RESET_CONNECTION`): no transaction, no variables, no
+    /// prepared statements. The id and the current database stay. The default rolls back.
+    ///
+    /// # Errors
+    /// The client gets it; the session goes on.
+    fn reset(&mut self, cx: &StatementContext) -> impl Future<Output = Result<(), SqlError>> + Send {
+        let _ = cx;
+        async {
+            self.rollback(Reason::Quit).await;
+            Ok(())
+        }
+    }
+
+    /// Undoes an open transaction, because the session ends. It has the builder's `rollback_timeout`; the session
+    /// stays in the list until it has returned, or its time is over. Not called where no transaction can be open. The
+    /// default does nothing.
+    fn rollback(&mut self, why: Reason) -> impl Future<Output = ()> + Send {
+        let _ = why;
+        async {}
+    }
+
+    /// The value of a user variable, for `KILL @x`. The default knows none.
+    fn user_variable(&self, name: &str) -> Option<OwnedValue> {
+        let _ = name;
+        None
+    }
+}

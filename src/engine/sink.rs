@@ -1,0 +1,137 @@
+//! Where an engine puts its rows.
+//!
+//! A row is encoded as it is pushed; what it becomes (bytes of a wire protocol, a batch for a caller in process) is
+//! the business of the [`Sink`] behind it.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::StatementContext;
+use crate::model::{Column, Killed, Reason, Value};
+
+/// Nobody takes the rows any more.
+pub(crate) struct Closed;
+
+/// One way of encoding rows and getting them to whoever reads them.
+pub(crate) trait Sink: Any + Send {
+    /// A result set begins; one that is open is complete.
+    fn columns(&mut self, columns: &Arc<[Column]>);
+
+    /// Encodes a row. `true`: enough is waiting; `poll_ready` before the next one.
+    fn row(&mut self, values: &[Value<'_>]) -> bool;
+
+    /// Hands on what is encoded.
+    fn flush(&mut self);
+
+    /// Ready when there is room again.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
+}
+
+/// Takes the rows of a statement. See [`crate::EngineSession::execute`].
+///
+/// Back-pressure: [`RowSink::row`] never fails for want of room, but answers `true` when the reader is behind; an
+/// engine that then awaits [`RowSink::ready`] holds a bounded amount of rows in memory however many there are.
+///
+/// Every method fails with [`Killed`] once the statement is to stop: `?` is all it takes to obey a `KILL`.
+pub struct RowSink {
+    sink: Option<Box<dyn Sink>>,
+    cx: StatementContext,
+    width: Option<usize>,
+}
+
+impl RowSink {
+    pub(crate) fn new(sink: Box<dyn Sink>, cx: StatementContext) -> Self {
+        Self { sink: Some(sink), cx, width: None }
+    }
+
+    /// Begins a result set. Called again, it completes that one and begins the next. An engine that keeps its columns in
+    /// an `Arc` gives a clone of it.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    ///
+    /// # Panics
+    /// With no columns: a result set has at least one.
+    pub fn columns(&mut self, columns: impl Into<Arc<[Column]>>) -> Result<(), Killed> {
+        self.cx.check()?;
+        let columns = columns.into();
+        assert!(!columns.is_empty(), "a result set has at least one column");
+        self.width = Some(columns.len());
+        self.sink().columns(&columns);
+        Ok(())
+    }
+
+    /// Adds a row. `true`: the reader is behind; await [`RowSink::ready`] (or call [`RowSink::blocking_ready`]) before
+    /// the next one.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    ///
+    /// # Panics
+    /// With another number of values than columns were announced: the client could not make sense of it.
+    pub fn row(&mut self, values: &[Value<'_>]) -> Result<bool, Killed> {
+        self.cx.check()?;
+        assert_eq!(self.width, Some(values.len()), "a row has as many values as its result set has columns");
+        Ok(self.sink().row(values))
+    }
+
+    /// Waits until there is room for more rows.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    pub async fn ready(&mut self) -> Result<(), Killed> {
+        let cx = self.cx.clone();
+        let mut killed = cx.slot().switch.until(|word| word.stop(cx.number()));
+        poll_fn(|task| {
+            if let Poll::Ready(reason) = std::pin::Pin::new(&mut killed).poll(task) {
+                return Poll::Ready(Err(Killed(reason)));
+            }
+            self.sink().poll_ready(task).map_err(|Closed| Killed(Reason::Abandoned))
+        })
+        .await
+    }
+
+    /// The same for blocking code, on a thread where blocking is allowed.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    pub fn blocking_ready(&mut self) -> Result<(), Killed> {
+        futures::executor::block_on(self.ready())
+    }
+
+    /// Hands on the rows so far, for engines whose next row may be long in coming. Without it, rows travel when some
+    /// kilobytes of them have gathered, or at the end.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    pub fn flush(&mut self) -> Result<(), Killed> {
+        self.cx.check()?;
+        self.sink().flush();
+        Ok(())
+    }
+
+    /// Moves the sink out, to another task or thread; this one is empty until it is put back.
+    pub(crate) fn take(&mut self) -> RowSink {
+        RowSink { sink: self.sink.take(), cx: self.cx.clone(), width: self.width.take() }
+    }
+
+    /// What was behind it. `None` if it went down with a task that took it.
+    pub(crate) fn into_sink<S: Sink>(self) -> Option<Box<S>> {
+        let any: Box<dyn Any> = self.sink?;
+        any.downcast().ok()
+    }
+
+    fn sink(&mut self) -> &mut dyn Sink {
+        self.sink.as_deref_mut().expect("a sink is used by the one statement that holds it")
+    }
+}
+
+impl std::fmt::Debug for RowSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowSink").field("statement", &self.cx).finish_non_exhaustive()
+    }
+}

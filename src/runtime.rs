@@ -1,0 +1,231 @@
+//! The runtime that embedders build: an engine, a supervisor, and the rules that both go by.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, Arbiter, Recipient};
+
+use crate::{
+    control::Syntax,
+    dialect::Dialect,
+    engine::{Engine, Placement},
+    id::Layout,
+    model::{KillError, KillMode, Principal, Refused, Target},
+    session::{Inbox, Session, SessionHandle, mailbox_work},
+    supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
+};
+
+/// What all sessions of a runtime share.
+pub(crate) struct Shared<E> {
+    pub(crate) engine: E,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) placement: Placement,
+    pub(crate) rollback_timeout: Duration,
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "wires have logins"))]
+    pub(crate) login_timeout: Duration,
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "wires greet with it"))]
+    pub(crate) server_version: Arc<str>,
+    queued_statements: usize,
+    arbiter: Option<Arbiter>,
+}
+
+impl<E> Shared<E> {
+    pub(crate) fn syntax(&self) -> Syntax {
+        self.registry.dialect.syntax()
+    }
+}
+
+impl<E> Drop for Shared<E> {
+    fn drop(&mut self) {
+        if let Some(arbiter) = &self.arbiter {
+            arbiter.stop();
+        }
+    }
+}
+
+/// A runtime being put together. See [`Runtime::builder`].
+#[derive(Debug)]
+pub struct Builder<E> {
+    engine: E,
+    dialect: Dialect,
+    layout: Layout,
+    placement: Placement,
+    server_version: Arc<str>,
+    rollback_timeout: Duration,
+    login_timeout: Duration,
+    queued_statements: usize,
+    own_arbiter: bool,
+}
+
+/// A running session runtime. Cheap to clone; it ends with [`Runtime::shutdown`], or when the last clone and the last
+/// session are gone.
+pub struct Runtime<E: Engine> {
+    pub(crate) shared: Arc<Shared<E>>,
+}
+
+impl<E: Engine> Clone for Runtime<E> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<E: Engine> std::fmt::Debug for Runtime<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("registry", &self.shared.registry).finish_non_exhaustive()
+    }
+}
+
+impl<E: Engine> Builder<E> {
+    /// Whose behaviour it shows; [`Dialect::mysql`] unless said otherwise.
+    #[must_use]
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Which ids sessions get; [`Layout::plain32`] unless said otherwise.
+    #[must_use]
+    pub fn ids(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// Where the engine's statements run; [`Placement::Inline`] unless said otherwise.
+    #[must_use]
+    pub fn placement(self, placement: Placement) -> Self {
+        Self { placement, ..self }
+    }
+
+    /// What clients are told of the server's version. Many read its leading number; `8.0.36-killdeer` unless said
+    /// otherwise.
+    #[must_use]
+    pub fn server_version(self, version: impl Into<Arc<str>>) -> Self {
+        Self { server_version: version.into(), ..self }
+    }
+
+    /// So long a session's rollback may take at its end before the session leaves the list without it; 10 s unless said
+    /// otherwise.
+    #[must_use]
+    pub fn rollback_timeout(self, time: Duration) -> Self {
+        Self { rollback_timeout: time, ..self }
+    }
+
+    /// So long a client may take from its connect to the end of its login (MySQL: connect_timeout); 10 s unless said
+    /// otherwise.
+    #[must_use]
+    pub fn login_timeout(self, time: Duration) -> Self {
+        Self { login_timeout: time, ..self }
+    }
+
+    /// So many statements may wait in the mailbox of one session; 64 unless said otherwise. Further ones are refused.
+    #[must_use]
+    pub fn queued_statements(self, bound: usize) -> Self {
+        Self { queued_statements: bound, ..self }
+    }
+
+    /// Keeps the supervisor on the arbiter that calls [`Builder::start`], rather than on one of its own: for tests on
+    /// paused time, and for hosts that want a single thread. A kill then waits for whatever that arbiter is doing.
+    #[must_use]
+    pub fn single_arbiter(self) -> Self {
+        Self { own_arbiter: false, ..self }
+    }
+
+    /// Starts the runtime, inside an actix `System` (or, with [`Builder::single_arbiter`], any `LocalSet`).
+    ///
+    /// # Panics
+    /// Outside of both.
+    pub fn start(self) -> Runtime<E> {
+        let registry = Registry::new(self.layout, self.dialect);
+        let actor = Supervisor::new(Arc::clone(&registry), self.rollback_timeout);
+        let arbiter = self.own_arbiter.then(Arbiter::new);
+        let supervisor = match &arbiter {
+            Some(arbiter) => Supervisor::start_in_arbiter(&arbiter.handle(), |_| actor),
+            None => actor.start(),
+        };
+        registry.set_supervisor(supervisor.downgrade());
+        let shared = Shared {
+            engine: self.engine,
+            registry,
+            supervisor,
+            placement: self.placement,
+            rollback_timeout: self.rollback_timeout,
+            login_timeout: self.login_timeout,
+            server_version: self.server_version,
+            queued_statements: self.queued_statements,
+            arbiter,
+        };
+        Runtime { shared: Arc::new(shared) }
+    }
+}
+
+impl<E: Engine> Runtime<E> {
+    /// Begins a runtime for this engine.
+    pub fn builder(engine: E) -> Builder<E> {
+        Builder {
+            engine,
+            dialect: Dialect::mysql(),
+            layout: Layout::plain32(),
+            placement: Placement::Inline,
+            server_version: "8.0.36-killdeer".into(),
+            rollback_timeout: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(10),
+            queued_statements: 64,
+            own_arbiter: true,
+        }
+    }
+
+    /// Connects a session on the arbiter that calls this. The host has made sure who it is.
+    ///
+    /// # Errors
+    /// No id is free, the runtime is shutting down, or the engine does not open.
+    pub async fn connect(&self, who: Principal, peer: SocketAddr) -> Result<SessionHandle, Refused> {
+        let shared = Arc::clone(&self.shared);
+        let inbox = Inbox::new(shared.queued_statements);
+        let registry = Arc::clone(&shared.registry);
+        let (admitted, answer) = tokio::sync::oneshot::channel();
+        let addr = Session::launch(&registry, Arc::clone(&inbox), |control| {
+            Box::pin(mailbox_work(shared, inbox, control, Arc::new(who), peer, admitted))
+        });
+        let slot = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
+        Ok(SessionHandle::new(addr, slot))
+    }
+
+    /// Asks for a kill. The receipt says that it was signalled, and can be awaited until it is over.
+    ///
+    /// # Errors
+    /// No such session, or not the requester's to kill.
+    pub async fn kill(&self, by: &Arc<Principal>, target: Target, mode: KillMode) -> Result<Receipt, KillError> {
+        let kill = Kill { by: Arc::clone(by), from: None, target, mode };
+        self.shared.supervisor.send(kill).await.unwrap_or(Err(KillError::Stopped))
+    }
+
+    /// The list, as far as `by` may see it. Asks nobody: neither the supervisor nor a session.
+    pub fn list(&self, by: &Arc<Principal>) -> Listing {
+        Listing::new(Arc::clone(&self.shared.registry), Arc::clone(by))
+    }
+
+    /// The supervisor's address, for [`Kill`], [`crate::List`] and [`Shutdown`] as messages.
+    pub fn supervisor(&self) -> &Addr<Supervisor> {
+        &self.shared.supervisor
+    }
+
+    /// Tells `to` of everything that happens from now on. At most `bound` events wait for it at a time; what goes
+    /// beyond is counted, and told as [`crate::Event::Lagged`]. The subscription ends with the actor behind `to`.
+    pub fn subscribe(&self, to: Recipient<SessionEvent>, bound: usize) {
+        self.shared.registry.events.subscribe(to, bound);
+    }
+
+    /// How the runtime is doing. Costs a walk over the list.
+    pub fn status(&self) -> Status {
+        self.shared.registry.status()
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.shared.engine
+    }
+
+    /// Takes no more sessions, lets running statements end by themselves for as long as `grace`, ends the others, waits
+    /// for their rollbacks, and says how it went. The actix `System` that it runs in stays up.
+    pub async fn shutdown(&self, grace: Duration) -> Summary {
+        self.shared.supervisor.send(Shutdown { grace }).await.unwrap_or_default()
+    }
+}

@@ -1,0 +1,162 @@
+//! The session actor. It receives, and leaves the deciding to the [`super::KillSwitch`] and the work to its work loop,
+//! which it polls after every message.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, WeakRecipient,
+    dev::{MessageResponse, OneshotSender},
+    fut::ActorFuture,
+};
+
+use super::{
+    inbox::{Inbox, Request},
+    messages::{Cancel, Prepare, Query, Signal, Terminate},
+};
+use crate::{
+    model::Reason,
+    supervisor::{Alive, Reap, Registry},
+};
+
+/// What a session does from its first moment to its last. It owns the engine's session and the registration, so that
+/// the end of it is the end of the session, wherever it is polled.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One client's session: an actor with the mailbox messages [`Query`], [`Cancel`] and [`Terminate`].
+pub struct Session {
+    work: Option<Work>,
+    inbox: Arc<Inbox>,
+    registry: Arc<Registry>,
+    _alive: Alive,
+}
+
+impl Session {
+    /// Starts a session on this arbiter. `work` is made from the address by which the session can be signalled.
+    pub(crate) fn launch(
+        registry: &Arc<Registry>,
+        inbox: Arc<Inbox>,
+        work: impl FnOnce(WeakRecipient<Signal>) -> Work,
+    ) -> actix::Addr<Session> {
+        Session::create(|ctx| {
+            let control = ctx.address().downgrade().recipient();
+            Session { work: Some(work(control)), inbox, registry: Arc::clone(registry), _alive: registry.alive() }
+        })
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(PollWork);
+    }
+}
+
+/// Polls the actor's work loop. The loop stays in the actor, so that the actor's `Drop` can hand it on.
+struct PollWork;
+
+impl ActorFuture<Session> for PollWork {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        session: &mut Session,
+        ctx: &mut Context<Session>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let over = session.work.as_mut().is_none_or(|work| work.as_mut().poll(task).is_ready());
+        if !over {
+            return Poll::Pending;
+        }
+        session.work = None;
+        ctx.stop();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The actor dies before its work is done: its arbiter is being torn down, or something in here panicked. The
+        // work still has to roll back and to leave the list.
+        if let Some(work) = self.work.take() {
+            self.inbox.terminate(Reason::Panic);
+            self.registry.reap(Reap(work));
+        }
+    }
+}
+
+/// Puts a [`Query`] and its reply's sender into the inbox.
+pub struct Queued {
+    inbox: Arc<Inbox>,
+    query: Query,
+}
+
+impl MessageResponse<Session, Query> for Queued {
+    fn handle(self, _: &mut Context<Session>, to: Option<OneshotSender<<Query as Message>::Result>>) {
+        self.inbox.push(Request::Query(self.query.0, to));
+    }
+}
+
+impl Handler<Query> for Session {
+    type Result = Queued;
+
+    fn handle(&mut self, query: Query, _: &mut Self::Context) -> Queued {
+        Queued { inbox: Arc::clone(&self.inbox), query }
+    }
+}
+
+/// The same for [`Prepare`].
+pub struct QueuedPrepare {
+    inbox: Arc<Inbox>,
+    prepare: Prepare,
+}
+
+impl MessageResponse<Session, Prepare> for QueuedPrepare {
+    fn handle(self, _: &mut Context<Session>, to: Option<OneshotSender<<Prepare as Message>::Result>>) {
+        self.inbox.push(Request::Prepare(self.prepare.0, to));
+    }
+}
+
+impl Handler<Prepare> for Session {
+    type Result = QueuedPrepare;
+
+    fn handle(&mut self, prepare: Prepare, _: &mut Self::Context) -> QueuedPrepare {
+        QueuedPrepare { inbox: Arc::clone(&self.inbox), prepare }
+    }
+}
+
+impl Handler<Cancel> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Cancel { statement, reason }: Cancel, _: &mut Self::Context) {
+        if let Some(slot) = self.inbox.slot() {
+            slot.switch.cancel(statement, reason);
+        }
+    }
+}
+
+impl Handler<Terminate> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Terminate { reason }: Terminate, _: &mut Self::Context) {
+        self.inbox.terminate(reason);
+    }
+}
+
+impl Handler<Signal> for Session {
+    type Result = ();
+
+    /// The switch was thrown by whoever sent this; the message makes the actor look at it.
+    fn handle(&mut self, _: Signal, _: &mut Self::Context) {}
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("slot", &self.inbox.slot()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! Rows in bulk, for callers in process: one buffer for many rows rather than a vector a row.
+
+use crate::model::Value;
+
+/// Some rows of a result set, encoded one after the other in a single buffer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowBatch {
+    width: usize,
+    rows: usize,
+    data: Vec<u8>,
+}
+
+const NULL: u8 = 0;
+const INT: u8 = 1;
+const UINT: u8 = 2;
+const FLOAT: u8 = 3;
+const DOUBLE: u8 = 4;
+const TEXT: u8 = 5;
+const BYTES: u8 = 6;
+
+impl RowBatch {
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width, rows: 0, data: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, row: &[Value<'_>]) {
+        for value in row {
+            match value {
+                Value::Null => self.data.push(NULL),
+                Value::Int(v) => self.put(INT, &v.to_le_bytes()),
+                Value::UInt(v) => self.put(UINT, &v.to_le_bytes()),
+                Value::Float(v) => self.put(FLOAT, &v.to_le_bytes()),
+                Value::Double(v) => self.put(DOUBLE, &v.to_le_bytes()),
+                Value::Text(v) => self.put_long(TEXT, v.as_bytes()),
+                Value::Bytes(v) => self.put_long(BYTES, v),
+            }
+        }
+        self.rows += 1;
+    }
+
+    fn put(&mut self, kind: u8, fixed: &[u8]) {
+        self.data.push(kind);
+        self.data.extend_from_slice(fixed);
+    }
+
+    fn put_long(&mut self, kind: u8, bytes: &[u8]) {
+        self.put(kind, &bytes.len().to_le_bytes());
+        self.data.extend_from_slice(bytes);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// How many values a row has.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The size of the buffer, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The rows, one after the other, each with as many values as the result set has columns.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<Value<'_>>> {
+        let mut rest = self.data.as_slice();
+        (0..self.rows).map(move |_| (0..self.width).map(|_| take(&mut rest)).collect())
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> Value<'a> {
+    match fixed::<1>(rest)[0] {
+        NULL => Value::Null,
+        INT => Value::Int(i64::from_le_bytes(fixed(rest))),
+        UINT => Value::UInt(u64::from_le_bytes(fixed(rest))),
+        FLOAT => Value::Float(f32::from_le_bytes(fixed(rest))),
+        DOUBLE => Value::Double(f64::from_le_bytes(fixed(rest))),
+        TEXT => Value::Text(std::str::from_utf8(long(rest)).expect("only the bytes of a str are written as text")),
+        BYTES => Value::Bytes(long(rest)),
+        other => unreachable!("no value is written with tag {other}"),
+    }
+}
+
+fn fixed<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (head, tail) = rest.split_first_chunk().expect("a batch holds whole values");
+    *rest = tail;
+    *head
+}
+
+fn long<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let length = usize::from_le_bytes(fixed(rest));
+    let (head, tail) = rest.split_at(length);
+    *rest = tail;
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::OwnedValue;
+
+    fn any_value() -> impl Strategy<Value = OwnedValue> {
+        prop_oneof![
+            Just(OwnedValue::Null),
+            any::<i64>().prop_map(OwnedValue::Int),
+            any::<u64>().prop_map(OwnedValue::UInt),
+            (-1e30f32..1e30).prop_map(OwnedValue::Float),
+            (-1e300f64..1e300).prop_map(OwnedValue::Double),
+            ".*".prop_map(OwnedValue::Text),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(OwnedValue::Bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(
+            rows in prop::collection::vec(prop::collection::vec(any_value(), 3), 0..20)
+        ) {
+            let mut batch = RowBatch::new(3);
+            for row in &rows {
+                batch.push(&row.iter().map(OwnedValue::borrow).collect::<Vec<_>>());
+            }
+            prop_assert_eq!(batch.len(), rows.len());
+            let back: Vec<Vec<OwnedValue>> =
+                batch.rows().map(|row| row.into_iter().map(Value::to_owned).collect()).collect();
+            prop_assert_eq!(back, rows);
+        }
+    }
+}

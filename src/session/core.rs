@@ -1,0 +1,330 @@
+//! The life of a session, whoever feeds it: the mailbox of a session in process, or the driver of a wire.
+//!
+//! ```text
+//! open -> (begin -> run -> settle -> finish)* -> leave
+//! ```
+//!
+//! `settle` decides, in one compare-and-swap, whether a statement ended well or was killed; the caller then tells its
+//! client, and calls `finish`, so that a killed statement stays listed until its client has been told.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    slot::{Running, Slot},
+    statement::{self, Answer, Call, Ended},
+};
+use crate::{
+    control,
+    engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
+    model::{Command, Done, Event, Killed, Prepared, Principal, Reason, Refused, SqlError, Statement},
+    runtime::Shared,
+    supervisor::{Registration, Registry},
+};
+
+/// See the module's text.
+pub(crate) struct Core<E: Engine> {
+    shared: Arc<Shared<E>>,
+    registration: Registration,
+    principal: Arc<Principal>,
+    /// `None` once it went down with a task that held it.
+    session: Option<Box<E::Session>>,
+    /// Whether a transaction may be open: the engine said so, or its last call did not end well.
+    unsettled: bool,
+    /// The flags that its last good statement left: what a command that touches neither goes out with.
+    state: Done,
+}
+
+/// The flags alone.
+fn quiet(done: Done) -> Done {
+    Done { affected: 0, last_insert_id: 0, warnings: 0, ..done }
+}
+
+/// How a statement ended, for its client and for its subscribers.
+#[derive(Debug)]
+pub(crate) struct Farewell<T> {
+    /// What the client is told.
+    pub(crate) result: Result<T, SqlError>,
+    /// Why it was ended from outside, if it was.
+    pub(crate) killed: Option<Reason>,
+}
+
+impl<E: Engine> Core<E> {
+    /// Opens the engine's session. The registration is given back with a refusal: the caller has to tell its client
+    /// while the session is still listed.
+    pub(crate) async fn open(
+        shared: Arc<Shared<E>>,
+        registration: Registration,
+        principal: Arc<Principal>,
+    ) -> Result<Self, (Registration, Refused)> {
+        let opening = AssertUnwindSafe(shared.engine.open(&principal)).catch_unwind();
+        let slot = registration.slot();
+        let opened = match unless_leaving(slot, Box::pin(opening)).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(_panic)) => {
+                slot.switch.drain(Reason::Panic);
+                shared.registry.counters.panicked();
+                Err(SqlError::panicked())
+            }
+            Err(reason) => return Err((registration, Refused::Ended(reason))),
+        };
+        let session = match opened {
+            Ok(session) => Box::new(session),
+            Err(error) => return Err((registration, Refused::Engine(error))),
+        };
+        registration.slot().show_idle(Instant::now());
+        Ok(Self { shared, registration, principal, session: Some(session), unsettled: false, state: Done::default() })
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        self.registration.slot()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<E>> {
+        &self.shared
+    }
+
+    /// The flags of the session's state as its last good statement left them, with no counts.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "only wires repeat them"))]
+    pub(crate) fn state(&self) -> Done {
+        self.state
+    }
+
+    fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
+
+    /// Begins a command: it has a number, and is listed.
+    ///
+    /// # Errors
+    /// The session is to end: nothing more is executed in it.
+    pub(crate) fn begin(
+        &mut self,
+        command: Command,
+        info: Option<Bytes>,
+    ) -> Result<(StatementContext, Instant), Reason> {
+        let slot = self.registration.slot();
+        let statement = slot.switch.begin()?;
+        let query_id = self.shared.registry.next_query_id();
+        let began = Instant::now();
+        if self.shared.registry.events.wanted() {
+            let sql = info.as_deref().map_or(Default::default(), |sql| control::redact(sql, &self.shared.syntax()));
+            let sql = Arc::from(&*sql);
+            self.shared.registry.events.publish(Some(slot.id()), || Event::StatementBegan { statement, sql });
+        }
+        slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
+        Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
+    }
+
+    /// Runs a statement: one of the runtime's own, or the engine's.
+    pub(crate) async fn execute(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
+        if let Some(own) = control::parse(&statement.sql, &self.shared.syntax())? {
+            let task = super::control::plan(self.session.as_deref(), cx, own, statement.params.as_ref())?;
+            let affected = super::control::run(&self.shared, cx, task, sink).await?;
+            return Ok(Done { affected, ..self.state });
+        }
+        match self.call(cx, Call::Execute(statement), sink, began).await? {
+            Answer::Done(done) => {
+                self.unsettled = done.in_transaction;
+                self.state = quiet(done);
+                Ok(done)
+            }
+            other => unreachable!("an execution is answered by {other:?}"),
+        }
+    }
+
+    /// Prepares a statement.
+    pub(crate) async fn prepare(
+        &mut self,
+        cx: &StatementContext,
+        sql: Bytes,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Prepared, SqlError> {
+        match self.call(cx, Call::Prepare(sql), sink, began).await? {
+            Answer::Prepared(prepared) => Ok(prepared),
+            other => unreachable!("a preparation is answered by {other:?}"),
+        }
+    }
+
+    /// Changes the database, and shows it.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "asked for by wires alone"))]
+    pub(crate) async fn use_database(
+        &mut self,
+        cx: &StatementContext,
+        name: String,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
+        match self.call(cx, Call::UseDatabase(name), sink, began).await? {
+            Answer::DatabaseChanged(name) => cx.set_database(Some(&name)),
+            other => unreachable!("a change of database is answered by {other:?}"),
+        }
+        Ok(self.state)
+    }
+
+    /// Resets the session's state.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "asked for by wires alone"))]
+    pub(crate) async fn reset(
+        &mut self,
+        cx: &StatementContext,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
+        match self.call(cx, Call::Reset, sink, began).await? {
+            Answer::Reset => {
+                self.unsettled = false;
+                self.state = Done::default();
+            }
+            other => unreachable!("a reset is answered by {other:?}"),
+        }
+        Ok(self.state)
+    }
+
+    async fn call(
+        &mut self,
+        cx: &StatementContext,
+        call: Call,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Answer, SqlError> {
+        let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
+        let (ended, longest) = match &self.shared.placement {
+            Placement::Inline => {
+                let ended = statement::run(&mut *session, cx, call, sink, began, false).await;
+                self.session = Some(session);
+                ended
+            }
+            Placement::Pool(pool) => {
+                let (cx, mut taken) = (cx.clone(), sink.take());
+                let away = pool.spawn(async move {
+                    let (ended, _) = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
+                    (session, taken, ended)
+                });
+                match away.await {
+                    Ok((session, taken, ended)) => {
+                        self.session = Some(session);
+                        *sink = taken;
+                        (ended, std::time::Duration::ZERO)
+                    }
+                    // The pool was shut down, and the session with it.
+                    Err(_) => (Ended::Panicked, std::time::Duration::ZERO),
+                }
+            }
+        };
+        self.registry().polled(cx, longest);
+        match ended {
+            Ended::Returned(Ok(answer)) => Ok(answer),
+            Ended::Returned(Err(error)) => {
+                self.unsettled = true;
+                Err(error)
+            }
+            Ended::Dropped(reason) => {
+                self.unsettled = true;
+                Err(Killed(reason).into())
+            }
+            Ended::Panicked => {
+                self.unsettled = true;
+                self.registry().counters.panicked();
+                tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
+                // The client is told, and then the session ends: nobody knows what state the engine's is in.
+                self.slot().switch.drain(Reason::Panic);
+                Err(SqlError::panicked())
+            }
+        }
+    }
+
+    /// Decides how the statement ended. A kill that came before this moment is its end; one that comes later finds
+    /// nothing to end.
+    pub(crate) fn settle<T>(&mut self, result: Result<T, SqlError>) -> Farewell<T> {
+        match self.slot().switch.complete() {
+            Ok(()) => Farewell { result, killed: None },
+            Err(reason) => Farewell { result: Err(Killed(reason).into()), killed: Some(reason) },
+        }
+    }
+
+    /// The client has been told how the statement ended: the session is idle.
+    pub(crate) fn finish(&mut self, cx: &StatementContext, end: Result<u64, SqlError>, killed: Option<Reason>) {
+        let slot = self.registration.slot();
+        slot.switch.finish();
+        slot.show_idle(Instant::now());
+        self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
+            statement: cx.number(),
+            result: end,
+            killed,
+        });
+    }
+
+    /// Ends the session: rolls back, drops the engine's session, and leaves the list. `why` counts if no reason came
+    /// before.
+    pub(crate) async fn leave(mut self, why: Reason) {
+        let slot = Arc::clone(self.slot());
+        slot.switch.terminate(why);
+        let reason = slot.switch.word().leaving().unwrap_or(why);
+        // A statement that was cut off together with its client is over now.
+        slot.switch.finish();
+        if let Some(mut session) = self.session.take() {
+            if self.unsettled {
+                slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
+                let time = self.shared.rollback_timeout;
+                let rollback = async move {
+                    let caught = AssertUnwindSafe(session.rollback(reason)).catch_unwind().await;
+                    (session, caught.is_ok())
+                };
+                let ended = match &self.shared.placement {
+                    Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
+                    Placement::Pool(pool) => {
+                        let mut task = pool.spawn(rollback);
+                        let ended = timeout(time, &mut task).await;
+                        task.abort();
+                        ended.ok().and_then(Result::ok)
+                    }
+                };
+                match ended {
+                    Some((session, true)) => drop_quietly(session),
+                    Some((session, false)) => {
+                        self.registry().counters.panicked();
+                        tracing::error!(session = %slot.id(), "the engine panicked while it rolled back");
+                        drop_quietly(session);
+                    }
+                    None => tracing::warn!(session = %slot.id(), ?time, "the rollback did not end in time"),
+                }
+            } else {
+                drop_quietly(session);
+            }
+        }
+        // Dropped last: with the registration, the session leaves the list.
+        drop(self.registration);
+    }
+}
+
+/// Drops an engine's session; its `Drop` is the engine's code, and may panic.
+fn drop_quietly<T>(session: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(session))).is_err() {
+        tracing::error!("the engine panicked while a session of its was dropped");
+    }
+}
+
+/// Waits for `future`, or until the session is to end.
+pub(crate) async fn unless_leaving<F: Future + Unpin>(slot: &Slot, mut future: F) -> Result<F::Output, Reason> {
+    let mut leaving = slot.switch.until(|word| word.leaving());
+    std::future::poll_fn(|task| {
+        if let std::task::Poll::Ready(reason) = std::pin::Pin::new(&mut leaving).poll(task) {
+            return std::task::Poll::Ready(Err(reason));
+        }
+        future.poll_unpin(task).map(Ok)
+    })
+    .await
+}

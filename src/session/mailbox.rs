@@ -1,0 +1,136 @@
+//! The work loop of a session in process: it runs what the mailbox brought, one thing after the other.
+
+use std::{future::poll_fn, sync::Arc, task::Poll};
+
+use actix::WeakRecipient;
+
+use super::{
+    core::Core,
+    inbox::{Inbox, Request},
+    messages::Signal,
+    results::{Reply, ReplySink, ReplyTo},
+    slot::Slot,
+};
+use crate::{
+    engine::{Engine, RowSink, StatementContext},
+    model::{Command, Killed, Principal, Reason, Refused, SqlError, Statement},
+    runtime::Shared,
+    supervisor::Connect,
+};
+
+/// Who waits to hear whether the session was admitted.
+pub(crate) type Admitted = tokio::sync::oneshot::Sender<Result<Arc<Slot>, Refused>>;
+
+/// The life of a session that the host connected.
+pub(crate) async fn live<E: Engine>(
+    shared: Arc<Shared<E>>,
+    inbox: Arc<Inbox>,
+    control: WeakRecipient<Signal>,
+    principal: Arc<Principal>,
+    peer: std::net::SocketAddr,
+    admitted: Admitted,
+) {
+    let connect = Connect { peer, control, principal: Some(Arc::clone(&principal)) };
+    let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
+        Ok(registration) => registration,
+        Err(refused) => {
+            let _ = admitted.send(Err(refused));
+            return;
+        }
+    };
+    inbox.set_slot(registration.slot());
+    let core = match Core::open(shared, registration, principal).await {
+        Ok(core) => core,
+        Err((registration, refused)) => {
+            drop(registration);
+            let _ = admitted.send(Err(refused));
+            return;
+        }
+    };
+    let slot = Arc::clone(core.slot());
+    // A host that no longer waits has dropped its end: then the session ends, too.
+    if admitted.send(Ok(Arc::clone(&slot))).is_err() {
+        return core.leave(Reason::Quit).await;
+    }
+    let reason = serve(core, &inbox, &slot).await;
+    inbox.close(reason);
+}
+
+async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reason {
+    let reply = Reply::default();
+    let reason = loop {
+        let next = poll_fn(|_| match (slot.switch.word().leaving(), inbox.pop()) {
+            (Some(reason), request) => {
+                request.into_iter().for_each(|request| request.refuse(Killed(reason).into()));
+                Poll::Ready(Err(reason))
+            }
+            (None, Some(request)) => Poll::Ready(Ok(request)),
+            // The actor polls this loop after every message.
+            (None, None) => Poll::Pending,
+        });
+        match next.await {
+            Ok(Request::Query(statement, to)) => query(&mut core, &reply, statement, to).await,
+            Ok(Request::Prepare(sql, to)) => prepare(&mut core, sql, to).await,
+            Err(reason) => break reason,
+        }
+    };
+    inbox.close(reason);
+    core.leave(reason).await;
+    reason
+}
+
+async fn query<E: Engine>(core: &mut Core<E>, reply: &Reply, statement: Statement, to: Option<ReplyTo>) {
+    let (cx, began) = match core.begin(Command::Query, Some(statement.sql.clone())) {
+        Ok(begun) => begun,
+        Err(reason) => return Request::Query(statement, to).refuse(Killed(reason).into()),
+    };
+    reply.expect(to);
+    let sink = Box::new(ReplySink::new(reply.clone(), Arc::clone(core.slot()), cx.number()));
+    let mut sink = RowSink::new(sink, cx.clone());
+    let result = {
+        let mut run = std::pin::pin!(core.execute(&cx, statement, &mut sink, began));
+        poll_fn(|task| {
+            let polled = run.as_mut().poll(task);
+            if polled.is_pending() && reply.poll_abandoned(task).is_ready() {
+                // Nobody waits for the answer: the next poll sees it.
+                abandon(&cx);
+                task.waker().wake_by_ref();
+                reply.expect(None);
+            }
+            polled
+        })
+        .await
+    };
+    let farewell = core.settle(result);
+    let end = farewell.result.as_ref().map(|done| done.affected).map_err(SqlError::clone);
+    match sink.into_sink::<ReplySink>() {
+        Some(sink) => sink.finish(farewell.result),
+        // It went down with a task that held it, and has told the reader so.
+        None => reply.refuse(SqlError::panicked()),
+    }
+    core.finish(&cx, end, farewell.killed);
+}
+
+async fn prepare<E: Engine>(
+    core: &mut Core<E>,
+    sql: bytes::Bytes,
+    to: Option<actix::dev::OneshotSender<Result<crate::model::Prepared, SqlError>>>,
+) {
+    let (cx, began) = match core.begin(Command::Prepare, Some(sql.clone())) {
+        Ok(begun) => begun,
+        Err(reason) => return Request::Prepare(sql, to).refuse(Killed(reason).into()),
+    };
+    let sink = ReplySink::new(Reply::default(), Arc::clone(core.slot()), cx.number());
+    let mut sink = RowSink::new(Box::new(sink), cx.clone());
+    let result = core.prepare(&cx, sql, &mut sink, began).await;
+    let farewell = core.settle(result);
+    let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
+    if let Some(to) = to {
+        let _ = to.send(farewell.result);
+    }
+    core.finish(&cx, end, farewell.killed);
+}
+
+fn abandon(cx: &StatementContext) {
+    cx.slot().switch.cancel(cx.number(), Reason::Abandoned);
+}

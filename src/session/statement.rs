@@ -1,0 +1,109 @@
+//! One call of the engine, watched: its kill is obeyed, its panics are caught, its polls are timed.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use crate::{
+    engine::{EngineSession, OnKill, RowSink, StatementContext},
+    model::{Done, Prepared, Reason, SqlError, Statement},
+};
+
+/// What is asked of the engine's session.
+#[derive(Debug)]
+pub(crate) enum Call {
+    Execute(Statement),
+    Prepare(Bytes),
+    UseDatabase(String),
+    Reset,
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Done(Done),
+    Prepared(Prepared),
+    DatabaseChanged(String),
+    Reset,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// By itself.
+    Returned(Result<Answer, SqlError>),
+    /// Its future was dropped, for this reason.
+    Dropped(Reason),
+    /// It panicked.
+    Panicked,
+}
+
+/// Runs a call to its end.
+///
+/// `watch`: wait for the kill as well. Needed where no message to the actor polls this future, as on a pool; where one
+/// does, looking at the switch before each poll is enough.
+pub(crate) async fn run<S: EngineSession>(
+    session: &mut S,
+    cx: &StatementContext,
+    call: Call,
+    sink: &mut RowSink,
+    began: Instant,
+    watch: bool,
+) -> (Ended, Duration) {
+    // On the heap for as long as it runs: an idle session has no room for it.
+    let mut future = Some(Box::pin(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
+    let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
+    let mut killed = watch.then(|| Box::pin(cx.killed()));
+    let mut before = Some(began);
+    let mut longest = Duration::ZERO;
+    let ended = poll_fn(|task| {
+        if let Some(waiting) = killed.as_mut()
+            && waiting.as_mut().poll(task).is_ready()
+        {
+            killed = None;
+        }
+        if let Some(reason) = cx.stop() {
+            match S::ON_KILL {
+                OnKill::Drop => return Poll::Ready(Ended::Dropped(reason)),
+                OnKill::Wait(time) => {
+                    let over = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+                    if over.as_mut().poll(task).is_ready() {
+                        return Poll::Ready(Ended::Dropped(reason));
+                    }
+                }
+                OnKill::Finish => {}
+            }
+        }
+        let Some(running) = future.as_mut() else { unreachable!("it is polled to its end once") };
+        let start = before.take().unwrap_or_else(Instant::now);
+        let polled = running.as_mut().poll(task);
+        longest = longest.max(start.elapsed());
+        polled.map(|caught| caught.map_or(Ended::Panicked, Ended::Returned))
+    })
+    .await;
+    // The engine's own code runs when its future is dropped, and may panic too.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(future.take())));
+    (if dropped.is_ok() { ended } else { Ended::Panicked }, longest)
+}
+
+async fn make<S: EngineSession>(
+    session: &mut S,
+    cx: &StatementContext,
+    call: Call,
+    sink: &mut RowSink,
+) -> Result<Answer, SqlError> {
+    match call {
+        Call::Execute(statement) => session.execute(cx, statement, sink).await.map(Answer::Done),
+        Call::Prepare(sql) => session.prepare(cx, &sql).await.map(Answer::Prepared),
+        Call::UseDatabase(name) => session.use_database(cx, &name).await.map(|()| Answer::DatabaseChanged(name)),
+        Call::Reset => session.reset(cx).await.map(|()| Answer::Reset),
+    }
+}

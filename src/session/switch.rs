@@ -1,0 +1,204 @@
+//! The kill switch: a session's [`Word`], shared between the session that lives by it and everybody who may end it,
+//! and whoever waits for it to change.
+//!
+//! Reading is one load; every change is one compare-and-swap, so nobody waits for anybody. The list of waiters has a
+//! lock of its own, taken only by those who wait and when a reason was raised or settled: never on the way of a
+//! statement that nobody kills.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use slab::Slab;
+
+use super::{
+    sync::{AtomicU64, Mutex, Ordering},
+    word::{Phase, Raised, Word},
+};
+use crate::model::{Reason, StatementNo};
+
+/// See the module's text.
+pub struct KillSwitch {
+    word: AtomicU64,
+    waiters: Mutex<Slab<Waker>>,
+}
+
+impl KillSwitch {
+    /// A session that has run nothing.
+    pub fn new() -> Self {
+        Self { word: AtomicU64::new(Word::NEW.0), waiters: Mutex::new(Slab::new()) }
+    }
+
+    /// The state as it is now.
+    pub fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Begins the next statement; refused once the session is to end. Called by the session alone.
+    pub fn begin(&self) -> Result<StatementNo, Reason> {
+        self.change(|word| match word.begin() {
+            Ok(next) => (next, Ok(next.number())),
+            Err(reason) => (word, Err(reason)),
+        })
+    }
+
+    /// Ends statement `number` if it is the running one.
+    pub fn cancel(&self, number: StatementNo, why: Reason) -> Raised {
+        let raised = self.change(|word| word.cancel(number, why));
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
+    }
+
+    /// Ends the session, and with it what it runs.
+    pub fn terminate(&self, why: Reason) -> Raised {
+        self.leave(why, false)
+    }
+
+    /// Ends the session when the statement that it runs is over.
+    pub fn drain(&self, why: Reason) -> Raised {
+        self.leave(why, true)
+    }
+
+    fn leave(&self, why: Reason, after_statement: bool) -> Raised {
+        let raised = self.change(|word| word.leave(why, after_statement));
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
+    }
+
+    /// The running statement ends well, unless a reason was raised first: then that reason is the answer, and the
+    /// statement stays `Killed` until [`KillSwitch::finish`]. Called by the session alone.
+    pub fn complete(&self) -> Result<(), Reason> {
+        self.change(|word| match word.complete() {
+            Ok(next) => (next, Ok(())),
+            Err(reason) => (word, Err(reason)),
+        })
+    }
+
+    /// The running statement is over, however it ended. Called by the session alone.
+    pub fn finish(&self) -> Option<Reason> {
+        let before = self.change(|word| (word.finish(), word));
+        match before.phase() {
+            Phase::Ended(reason) => {
+                self.wake_all();
+                Some(reason)
+            }
+            Phase::Idle | Phase::Running => None,
+        }
+    }
+
+    /// The session is over. Called once, by the session's registration.
+    pub fn close(&self, why: Reason) {
+        self.change(|word| (word.close(why), ()));
+        self.wake_all();
+    }
+
+    /// Waits until `seen` finds what it looks for. It is asked at once, and again whenever a reason was raised or
+    /// settled.
+    pub fn until<T, F: Fn(Word) -> Option<T> + Unpin>(&self, seen: F) -> Until<'_, F> {
+        Until { switch: self, seen, place: None }
+    }
+
+    fn change<T>(&self, step: impl Fn(Word) -> (Word, T)) -> T {
+        let mut current = self.word.load(Ordering::Acquire);
+        loop {
+            let (next, answer) = step(Word(current));
+            if next.0 == current {
+                return answer;
+            }
+            match self.word.compare_exchange_weak(current, next.0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return answer,
+                Err(newer) => current = newer,
+            }
+        }
+    }
+
+    fn waiters<T>(&self, visit: impl FnOnce(&mut Slab<Waker>) -> T) -> T {
+        // A waker's clone or drop that panicked leaves a list that is still a list.
+        visit(&mut self.waiters.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn wake_all(&self) {
+        // Woken outside the lock: a waker may run code that comes back here.
+        let wakers: Vec<Waker> = self.waiters(|list| list.iter().map(|(_, waker)| waker.clone()).collect());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Default for KillSwitch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The future of [`KillSwitch::until`].
+pub struct Until<'a, F> {
+    switch: &'a KillSwitch,
+    seen: F,
+    place: Option<usize>,
+}
+
+impl<T, F: Fn(Word) -> Option<T> + Unpin> Future for Until<'_, F> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.get_mut();
+        if let Some(found) = (this.seen)(this.switch.word()) {
+            return Poll::Ready(found);
+        }
+        this.place = Some(this.switch.waiters(|list| match this.place.and_then(|place| list.get_mut(place)) {
+            Some(waker) => {
+                waker.clone_from(cx.waker());
+                this.place.unwrap_or_default()
+            }
+            None => list.insert(cx.waker().clone()),
+        }));
+        // A change between the first look and the entry in the list has woken nobody: look again.
+        match (this.seen)(this.switch.word()) {
+            Some(found) => Poll::Ready(found),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for Until<'_, F> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            drop(self.switch.waiters(|list| list.try_remove(place)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_waiter_leaves_no_trace() {
+        let switch = KillSwitch::new();
+        let n = switch.begin().unwrap();
+        for _ in 0..10 {
+            assert!(switch.until(|w| w.stop(n)).now_or_never().is_none());
+        }
+        assert!(switch.waiters(|list| list.is_empty()));
+    }
+
+    #[test]
+    fn the_first_reason_stands_through_everything_that_follows() {
+        let switch = KillSwitch::new();
+        let n = switch.begin().unwrap();
+        assert_eq!(switch.cancel(n, Reason::ExecutionTime), Raised::First);
+        assert_eq!(switch.cancel(n, Reason::KillQuery), Raised::Already(Reason::ExecutionTime));
+        assert_eq!(switch.terminate(Reason::Shutdown), Raised::First, "the session is to end now");
+        assert_eq!(switch.complete(), Err(Reason::ExecutionTime), "the statement keeps its own first reason");
+        assert_eq!(switch.finish(), Some(Reason::ExecutionTime));
+        assert_eq!(switch.begin(), Err(Reason::Shutdown));
+    }
+}

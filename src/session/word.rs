@@ -1,0 +1,332 @@
+//! The state of a session in one word, and every change that it can go through.
+//!
+//! ```text
+//!  63                                    16 15      14        8 7              0
+//! +----------------------------------------+------+-----------+----------------+
+//! |      number of the last statement      | gone |  leaving  |      phase     |
+//! +----------------------------------------+------+-----------+----------------+
+//! ```
+//!
+//! *phase*: 0 idle, 1 a statement runs, from 2 on the first reason that reached the running statement. *leaving*: 0, or
+//! the first reason for which the session is to end; it is never taken back. *gone*: the session is over.
+//!
+//! Pure functions from one word to the next: [`super::switch`] applies them by compare-and-swap. Because the number and
+//! the reason sit in one word, a kill that was authorised for statement 7 cannot hit statement 8, and a second reason
+//! cannot replace the first.
+
+use crate::model::{Reason, StatementNo};
+
+const IDLE: u64 = 0;
+const RUNNING: u64 = 1;
+const PHASE: u64 = 0xff;
+const LEAVING_SHIFT: u32 = 8;
+const LEAVING: u64 = 0x7f << LEAVING_SHIFT;
+const GONE: u64 = 1 << 15;
+const NUMBER_SHIFT: u32 = 16;
+const NUMBERS: u64 = (1 << 48) - 1;
+
+/// The state of a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Word(pub u64);
+
+/// What an attempt to end something came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// This was the first reason to reach it; whoever gets this answer tells the session.
+    First,
+    /// An earlier reason stands.
+    Already(Reason),
+    /// There was nothing to end: that statement does not run (any more), or the session is over.
+    NotRunning,
+}
+
+/// What a session is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No statement runs.
+    Idle,
+    /// A statement runs.
+    Running,
+    /// A statement was ended from outside, and is not over yet.
+    Ended(Reason),
+}
+
+impl Word {
+    /// A session that has run nothing.
+    pub const NEW: Word = Word(0);
+
+    /// What it is doing.
+    pub fn phase(self) -> Phase {
+        match self.0 & PHASE {
+            IDLE => Phase::Idle,
+            RUNNING => Phase::Running,
+            // Only `cancel` and `leave` write other values, and they write codes of reasons.
+            code => Phase::Ended(reason(code)),
+        }
+    }
+
+    /// The number of the running or last statement; 0 before the first.
+    pub fn number(self) -> StatementNo {
+        StatementNo::new(self.0 >> NUMBER_SHIFT)
+    }
+
+    /// The running statement, one that was ended and is not over yet included.
+    pub fn running(self) -> Option<StatementNo> {
+        (self.0 & PHASE != IDLE).then(|| self.number())
+    }
+
+    /// Why the session is to end, if it is.
+    pub fn leaving(self) -> Option<Reason> {
+        let code = (self.0 & LEAVING) >> LEAVING_SHIFT;
+        (code != 0).then(|| reason(code))
+    }
+
+    /// Whether the session is over.
+    pub fn gone(self) -> bool {
+        self.0 & GONE != 0
+    }
+
+    /// Whether statement `number` must stop, and why. A statement that is not the running one must stop too: whatever
+    /// still asks on its behalf has outlived it.
+    pub fn stop(self, number: StatementNo) -> Option<Reason> {
+        match self.phase() {
+            Phase::Running if self.number() == number => None,
+            Phase::Ended(reason) if self.number() == number => Some(reason),
+            _ => Some(Reason::Abandoned),
+        }
+    }
+
+    /// The next statement begins; refused once the session is to end.
+    pub fn begin(self) -> Result<Word, Reason> {
+        if let Some(reason) = self.leaving() {
+            return Err(reason);
+        }
+        debug_assert_eq!(self.phase(), Phase::Idle, "one statement at a time");
+        let next = match (self.number().get() + 1) & NUMBERS {
+            0 => 1,
+            n => n,
+        };
+        Ok(Word(next << NUMBER_SHIFT | (self.0 & (LEAVING | GONE)) | RUNNING))
+    }
+
+    /// Statement `number` is to stop.
+    pub fn cancel(self, number: StatementNo, why: Reason) -> (Word, Raised) {
+        match self.phase() {
+            Phase::Running if self.number() == number => (self.with_phase(why.code().into()), Raised::First),
+            Phase::Ended(first) if self.number() == number => (self, Raised::Already(first)),
+            _ => (self, Raised::NotRunning),
+        }
+    }
+
+    /// The session is to end: now, with the statement that it runs, or (`after_statement`) when that is over.
+    pub fn leave(self, why: Reason, after_statement: bool) -> (Word, Raised) {
+        if self.gone() {
+            return (self, Raised::NotRunning);
+        }
+        let stopped = match self.phase() {
+            Phase::Running if !after_statement => self.with_phase(why.code().into()),
+            _ => self,
+        };
+        match self.leaving() {
+            // A session that was to end after its statement can still be told to end now.
+            Some(_) if stopped != self => (stopped, Raised::First),
+            Some(first) => (self, Raised::Already(first)),
+            None => (Word(stopped.0 | u64::from(why.code()) << LEAVING_SHIFT), Raised::First),
+        }
+    }
+
+    /// The running statement ends well, unless a reason came first.
+    pub fn complete(self) -> Result<Word, Reason> {
+        match self.phase() {
+            Phase::Ended(reason) => Err(reason),
+            Phase::Running | Phase::Idle => Ok(self.with_phase(IDLE)),
+        }
+    }
+
+    /// The running statement is over, however it ended.
+    pub fn finish(self) -> Word {
+        self.with_phase(IDLE)
+    }
+
+    /// The session is over.
+    pub fn close(self, why: Reason) -> Word {
+        let leaving = if self.leaving().is_some() { 0 } else { u64::from(why.code()) << LEAVING_SHIFT };
+        Word(self.with_phase(IDLE).0 | leaving | GONE)
+    }
+
+    fn with_phase(self, phase: u64) -> Word {
+        Word(self.0 & !PHASE | phase)
+    }
+}
+
+impl std::fmt::Debug for Word {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Word")
+            .field("number", &self.number().get())
+            .field("phase", &self.phase())
+            .field("leaving", &self.leaving())
+            .field("gone", &self.gone())
+            .finish()
+    }
+}
+
+fn reason(code: u64) -> Reason {
+    u8::try_from(code).ok().and_then(Reason::from_code).expect("only codes of reasons are ever written into a word")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What can happen to a session, in any order.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Begin,
+        /// Aimed so many statements before the last one.
+        Cancel(u64, Reason),
+        Terminate(Reason),
+        Drain(Reason),
+        Complete,
+        Finish,
+        Close,
+    }
+
+    /// The same machine, written with ordinary fields.
+    #[derive(Clone, Debug, Default)]
+    struct Model {
+        number: u64,
+        running: bool,
+        reason: Option<Reason>,
+        leaving: Option<Reason>,
+        gone: bool,
+    }
+
+    fn any_reason() -> impl Strategy<Value = Reason> {
+        prop::sample::select(Reason::ALL.to_vec())
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Begin),
+            4 => (0..3u64, any_reason()).prop_map(|(back, why)| Step::Cancel(back, why)),
+            1 => any_reason().prop_map(Step::Terminate),
+            1 => any_reason().prop_map(Step::Drain),
+            3 => Just(Step::Complete),
+            3 => Just(Step::Finish),
+            1 => Just(Step::Close),
+        ]
+    }
+
+    fn apply(word: Word, model: &mut Model, step: Step) -> Word {
+        match step {
+            Step::Begin if model.running || model.gone => word,
+            Step::Begin => match word.begin() {
+                Ok(next) => {
+                    assert_eq!(model.leaving, None, "nothing begins in a session that is to end");
+                    model.number += 1;
+                    model.running = true;
+                    model.reason = None;
+                    next
+                }
+                Err(reason) => {
+                    assert_eq!(model.leaving, Some(reason));
+                    word
+                }
+            },
+            Step::Cancel(back, why) => {
+                let aimed = model.number.saturating_sub(back);
+                let (next, raised) = word.cancel(StatementNo::new(aimed), why);
+                let expected = match (model.running && aimed == model.number, model.reason) {
+                    (false, _) => Raised::NotRunning,
+                    (true, Some(first)) => Raised::Already(first),
+                    (true, None) => {
+                        model.reason = Some(why);
+                        Raised::First
+                    }
+                };
+                assert_eq!(raised, expected);
+                next
+            }
+            Step::Terminate(why) | Step::Drain(why) => {
+                let drain = matches!(step, Step::Drain(_));
+                let (next, raised) = word.leave(why, drain);
+                if model.gone {
+                    assert_eq!((next, raised), (word, Raised::NotRunning));
+                    return word;
+                }
+                let stops = model.running && model.reason.is_none() && !drain;
+                let expected = match model.leaving {
+                    Some(first) if !stops => Raised::Already(first),
+                    _ => Raised::First,
+                };
+                assert_eq!(raised, expected);
+                if stops {
+                    model.reason = Some(why);
+                }
+                model.leaving.get_or_insert(why);
+                next
+            }
+            Step::Complete => match word.complete() {
+                Ok(next) => {
+                    assert!(!model.running || model.reason.is_none(), "a killed statement never looks complete");
+                    model.running = false;
+                    next
+                }
+                Err(reason) => {
+                    assert_eq!(model.reason, Some(reason));
+                    word
+                }
+            },
+            Step::Finish => {
+                model.running = false;
+                model.reason = None;
+                word.finish()
+            }
+            Step::Close => {
+                model.running = false;
+                model.reason = None;
+                model.gone = true;
+                model.leaving.get_or_insert(Reason::Quit);
+                word.close(Reason::Quit)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_word_follows_the_model(steps in prop::collection::vec(any_step(), 0..60)) {
+            let (mut word, mut model) = (Word::NEW, Model::default());
+            for step in steps {
+                word = apply(word, &mut model, step);
+                prop_assert_eq!(word.number().get(), model.number);
+                prop_assert_eq!(word.running().is_some(), model.running);
+                prop_assert_eq!(word.leaving(), model.leaving);
+                prop_assert_eq!(word.gone(), model.gone);
+                let phase = match (model.running, model.reason) {
+                    (false, _) => Phase::Idle,
+                    (true, None) => Phase::Running,
+                    (true, Some(reason)) => Phase::Ended(reason),
+                };
+                prop_assert_eq!(word.phase(), phase);
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_wraps_past_zero() {
+        let last = Word(NUMBERS << NUMBER_SHIFT);
+        assert_eq!(last.begin().map(|w| w.number()), Ok(StatementNo::new(1)));
+    }
+
+    #[test]
+    fn whoever_outlived_its_statement_must_stop() {
+        let word = Word::NEW.begin().unwrap();
+        let first = word.number();
+        assert_eq!(word.stop(first), None);
+        let word = word.finish();
+        assert_eq!(word.stop(first), Some(Reason::Abandoned));
+        assert_eq!(word.begin().unwrap().stop(first), Some(Reason::Abandoned));
+    }
+}

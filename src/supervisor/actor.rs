@@ -1,0 +1,219 @@
+//! The supervisor actor. It admits sessions, orders kills and shuts the whole down; it is not on the way of a
+//! statement. Its handlers return at once: what must look at many sessions does so in a future of its own, some
+//! sessions at a time.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use actix::{
+    Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
+    dev::{MessageResponse, OneshotSender},
+};
+use futures::FutureExt;
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    kill::{Receipt, Requester, matches},
+    listing::Listing,
+    messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
+    registry::{Registration, Registry},
+};
+use crate::{
+    model::{Event, KillError, Reason, Refused, Target},
+    session::{Raised, Signal, Slot, Terminate},
+};
+
+/// How often a shutdown looks whether all have left.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Supervisor {
+    registry: Arc<Registry>,
+    /// What a session's end may take beyond its rollback.
+    rollback_timeout: Duration,
+}
+
+impl Supervisor {
+    pub(crate) fn new(registry: Arc<Registry>, rollback_timeout: Duration) -> Self {
+        Self { registry, rollback_timeout }
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Every asker waits for its answer, so there are never more messages than sessions; a kill must not wait
+        // outside a full mailbox.
+        ctx.set_mailbox_capacity(1 << 24);
+    }
+}
+
+impl Handler<Connect> for Supervisor {
+    type Result = Result<Registration, Refused>;
+
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) -> Self::Result {
+        self.registry.admit(connect.peer, connect.control, connect.principal)
+    }
+}
+
+impl Handler<Authenticated> for Supervisor {
+    type Result = Result<(), Refused>;
+
+    fn handle(&mut self, Authenticated { id, principal }: Authenticated, _: &mut Self::Context) -> Self::Result {
+        let slot = self.registry.get(id).ok_or(Refused::Ended(Reason::ClientGone))?;
+        self.registry.authenticated(&slot, principal);
+        Ok(())
+    }
+}
+
+impl Handler<List> for Supervisor {
+    type Result = MessageResult<List>;
+
+    fn handle(&mut self, List { by }: List, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Listing::new(Arc::clone(&self.registry), by))
+    }
+}
+
+impl Handler<Kill> for Supervisor {
+    type Result = KillAnswer;
+
+    fn handle(&mut self, kill: Kill, _: &mut Self::Context) -> Self::Result {
+        let registry = Arc::clone(&self.registry);
+        match kill.target {
+            Target::Session(id) => {
+                let by = Requester { principal: &kill.by, session: kill.from };
+                let result = registry.kill_session(&by, id, kill.mode);
+                told(&registry, &kill, &result);
+                KillAnswer::Now(result)
+            }
+            Target::Statement(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
+                let result = search_and_kill(&registry, &kill).await;
+                told(&registry, &kill, &result);
+                result
+            })),
+        }
+    }
+}
+
+/// Looks for the victims, some sessions at a time.
+async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, KillError> {
+    let mut found: Vec<Arc<Slot>> = Vec::new();
+    let mut chunks = registry.chunks();
+    while let Some(chunk) = chunks.next() {
+        found.extend(chunk.into_iter().filter(|slot| matches(&kill.target, slot)));
+        yield_now().await;
+    }
+    let by = Requester { principal: &kill.by, session: kill.from };
+    match (&kill.target, found.pop()) {
+        (Target::Statement(query_id), Some(slot)) => registry.kill_statement(&by, slot, *query_id),
+        (Target::Statement(query_id), None) => Err(KillError::UnknownQuery(*query_id)),
+        (_, last) => {
+            found.extend(last);
+            registry.kill_user(&by, found, kill.mode)
+        }
+    }
+}
+
+/// Counts the kill, and tells the subscribers of it.
+fn told(registry: &Registry, kill: &Kill, result: &Result<Receipt, KillError>) {
+    let outcome = match result {
+        Ok(receipt) => Ok(receipt.sessions() as u64),
+        Err(error) => Err(error.clone()),
+    };
+    match &outcome {
+        Ok(sessions) => registry.counters.killed(*sessions),
+        Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)) => registry.counters.denied(),
+        Err(_) => {}
+    }
+    tracing::info!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, ?outcome, "kill");
+    registry.events.publish(kill.from, || Event::KillAsked {
+        by: Arc::clone(&kill.by),
+        target: kill.target.clone(),
+        mode: kill.mode,
+        outcome,
+    });
+}
+
+/// A kill of one session is answered at once; one that must be looked for, when it was found.
+pub enum KillAnswer {
+    /// The answer.
+    Now(Result<Receipt, KillError>),
+    /// It will come.
+    Later(ResponseFuture<Result<Receipt, KillError>>),
+}
+
+impl MessageResponse<Supervisor, Kill> for KillAnswer {
+    fn handle(self, ctx: &mut Context<Supervisor>, to: Option<OneshotSender<Result<Receipt, KillError>>>) {
+        match self {
+            KillAnswer::Now(result) => drop(to.map(|to| to.send(result))),
+            KillAnswer::Later(future) => MessageResponse::<Supervisor, Kill>::handle(future, ctx, to),
+        }
+    }
+}
+
+impl Handler<Reap> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Reap(work): Reap, ctx: &mut Self::Context) {
+        let time = self.rollback_timeout + Duration::from_secs(1);
+        let reaping = async move {
+            // Polling work that panicked panics again; either way it is dropped here, and the session leaves the list.
+            if timeout(time, AssertUnwindSafe(work).catch_unwind()).await.is_err() {
+                tracing::warn!("the work of a session whose actor died did not end in time");
+            }
+        };
+        ctx.spawn(reaping.into_actor(self));
+    }
+}
+
+impl Handler<Shutdown> for Supervisor {
+    type Result = ResponseFuture<Summary>;
+
+    fn handle(&mut self, Shutdown { grace }: Shutdown, _: &mut Self::Context) -> Self::Result {
+        let registry = Arc::clone(&self.registry);
+        registry.close();
+        let rollback = self.rollback_timeout + Duration::from_secs(1);
+        Box::pin(async move {
+            let reason = Reason::Shutdown;
+            let total = registry.len();
+            // First those that run nothing, and those that run something as soon as that is over.
+            each(&registry, |slot| {
+                if slot.switch.drain(reason) == Raised::First {
+                    slot.signal(Signal::Drain(Terminate { reason }));
+                }
+            })
+            .await;
+            left(&registry, grace).await;
+            let mut forced = 0;
+            each(&registry, |slot| {
+                if slot.switch.terminate(reason) == Raised::First {
+                    slot.signal(Signal::Terminate(Terminate { reason }));
+                    forced += 1;
+                }
+            })
+            .await;
+            left(&registry, rollback).await;
+            Summary { drained: total.saturating_sub(forced), forced, left_behind: registry.len() }
+        })
+    }
+}
+
+async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
+    let mut chunks = registry.chunks();
+    while let Some(chunk) = chunks.next() {
+        chunk.iter().for_each(|slot| visit(slot));
+        yield_now().await;
+    }
+}
+
+/// Waits until all have left, for so long at most.
+async fn left(registry: &Registry, time: Duration) {
+    let until = Instant::now() + time;
+    while registry.len() > 0 && Instant::now() < until {
+        sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
+    }
+}

@@ -1,0 +1,125 @@
+//! What is counted: exact numbers, kept where things happen and read without asking anybody.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// The counters of one runtime.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    connections: AtomicU64,
+    refused: AtomicU64,
+    aborted_logins: AtomicU64,
+    aborted_clients: AtomicU64,
+    kills: AtomicU64,
+    denied: AtomicU64,
+    panics: AtomicU64,
+    retired_statements: AtomicU64,
+    longest_poll: AtomicU64,
+    actors: Arc<AtomicUsize>,
+}
+
+/// How a runtime is doing, as [`crate::Runtime::status`] reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Sessions in the list.
+    pub sessions: usize,
+    /// Session actors that exist. Equal to `sessions` but for those on their way in or out.
+    pub actors: usize,
+    /// Sessions ever admitted (MySQL: Connections).
+    pub connections: u64,
+    /// Sessions that were not admitted.
+    pub refused: u64,
+    /// Clients that never logged in (MySQL: Aborted_connects).
+    pub aborted_logins: u64,
+    /// Sessions that ended without their client's goodbye (MySQL: Aborted_clients).
+    pub aborted_clients: u64,
+    /// Sessions signalled by kills.
+    pub kills: u64,
+    /// Kills that the requester had no right to.
+    pub kills_denied: u64,
+    /// Panics of the engine that were caught.
+    pub panics: u64,
+    /// Statements begun in all sessions ever (MySQL: Questions).
+    pub statements: u64,
+    /// The longest time that one poll of an inline engine kept its arbiter. All sessions of the arbiter waited for it:
+    /// more than a millisecond or so says that the engine does not belong inline.
+    pub longest_poll: Duration,
+}
+
+/// Counts an actor for as long as it exists.
+pub(crate) struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Counters {
+    pub(crate) fn alive(&self) -> Alive {
+        self.actors.fetch_add(1, Relaxed);
+        Alive(Arc::clone(&self.actors))
+    }
+
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn aborted_login(&self) {
+        self.aborted_logins.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn aborted_client(&self) {
+        self.aborted_clients.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn killed(&self, sessions: u64) {
+        self.kills.fetch_add(sessions, Relaxed);
+    }
+
+    pub(crate) fn denied(&self) {
+        self.denied.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn retired(&self, statements: u64) {
+        self.retired_statements.fetch_add(statements, Relaxed);
+    }
+
+    /// Returns whether it is the longest so far.
+    pub(crate) fn polled(&self, time: Duration) -> bool {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Nearly always it is not the longest: then this is a read of a line that nobody writes.
+        nanos > self.longest_poll.load(Relaxed) && nanos > self.longest_poll.fetch_max(nanos, Relaxed)
+    }
+
+    /// The figures now; `live_statements` are those of the sessions still in the list.
+    pub(crate) fn status(&self, sessions: usize, live_statements: u64) -> Status {
+        Status {
+            sessions,
+            actors: self.actors.load(Relaxed),
+            connections: self.connections.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            aborted_logins: self.aborted_logins.load(Relaxed),
+            aborted_clients: self.aborted_clients.load(Relaxed),
+            kills: self.kills.load(Relaxed),
+            kills_denied: self.denied.load(Relaxed),
+            panics: self.panics.load(Relaxed),
+            statements: self.retired_statements.load(Relaxed) + live_statements,
+            longest_poll: Duration::from_nanos(self.longest_poll.load(Relaxed)),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What somebody may see of the list. Rows are filtered where they are made, and made by whoever asks: a list waits for
+//! no session and keeps none waiting.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::registry::Registry;
+use crate::{
+    model::{Principal, ProcessRow},
+    session::Slot,
+};
+
+/// The list, as far as one principal may see it. Made by [`super::List`]; the rows are made when they are asked for.
+#[derive(Debug)]
+pub struct Listing {
+    registry: Arc<Registry>,
+    by: Arc<Principal>,
+}
+
+impl Listing {
+    pub(crate) fn new(registry: Arc<Registry>, by: Arc<Principal>) -> Self {
+        Self { registry, by }
+    }
+
+    /// The rows that the requester may see, by ascending id (as MySQL lists them).
+    pub fn rows(&self) -> Vec<ProcessRow> {
+        let now = Instant::now();
+        self.slots().iter().map(|slot| self.row(slot, now)).collect()
+    }
+
+    /// The slots behind those rows.
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        let dialect = &self.registry.dialect;
+        let visible = |slot: &Arc<Slot>| dialect.may_see(&self.by, slot.principal().as_deref());
+        let mut slots: Vec<_> = self.registry.chunks().flatten().filter(visible).collect();
+        slots.sort_unstable_by_key(|slot| slot.id());
+        slots
+    }
+
+    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> ProcessRow {
+        slot.row(now, &self.registry.dialect.syntax())
+    }
+}

@@ -1,0 +1,81 @@
+//! The messages of the supervisor's mailbox.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix::{Message, WeakRecipient};
+
+use super::{kill::Receipt, listing::Listing, registry::Registration};
+use crate::{
+    id::SessionId,
+    model::{KillError, KillMode, Principal, Refused, Target},
+    session::{Signal, Work},
+};
+
+/// Asks for a place in the list, with an id.
+#[derive(Message)]
+#[rtype(result = "Result<Registration, Refused>")]
+pub struct Connect {
+    /// Where the client is.
+    pub peer: SocketAddr,
+    /// How the session is told to end something.
+    pub control: WeakRecipient<Signal>,
+    /// Whose it is, if that is known already.
+    pub principal: Option<Arc<Principal>>,
+}
+
+/// Says whose session it is, once its client has proved it.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refused>")]
+#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "sent by wires alone"))]
+pub(crate) struct Authenticated {
+    /// Which session.
+    pub(crate) id: SessionId,
+    /// Whose.
+    pub(crate) principal: Arc<Principal>,
+}
+
+/// Ends a statement or a session, if the requester may.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Receipt, KillError>")]
+pub struct Kill {
+    /// Who asks.
+    pub by: Arc<Principal>,
+    /// From which session, if from one.
+    pub from: Option<SessionId>,
+    /// What to end.
+    pub target: Target,
+    /// How much of it.
+    pub mode: KillMode,
+}
+
+/// Asks for the list, as far as the requester may see it.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Listing")]
+pub struct List {
+    /// Who asks.
+    pub by: Arc<Principal>,
+}
+
+/// Ends all sessions and takes no more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Summary")]
+pub struct Shutdown {
+    /// So long running statements may still end by themselves.
+    pub grace: Duration,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Sessions that were idle, or became so within the grace.
+    pub drained: usize,
+    /// Sessions whose statement had to be ended.
+    pub forced: usize,
+    /// Sessions that had not left when the supervisor stopped waiting: their engine neither ends nor rolls back.
+    pub left_behind: usize,
+}
+
+/// The work of a session whose actor died before it was done.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reap(pub(crate) Work);

@@ -1,0 +1,33 @@
+//! The supervisor: who is connected, who may end whom, and how the whole is shut down.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
+//! | `registry` | the list of live sessions, shared with everybody who reads it |
+//! | `kill` | the decision of a kill, and its receipt |
+//! | `listing` | what somebody may see of the list |
+//! | `events` | what subscribers are told |
+//! | `counters` | what is counted |
+
+mod actor;
+mod counters;
+mod events;
+mod kill;
+mod listing;
+mod messages;
+mod registry;
+
+pub use self::{
+    actor::Supervisor,
+    counters::Status,
+    events::SessionEvent,
+    kill::Receipt,
+    listing::Listing,
+    messages::{Connect, Kill, List, Shutdown, Summary},
+    registry::Registration,
+};
+pub(crate) use self::{
+    counters::Alive,
+    messages::{Authenticated, Reap},
+    registry::Registry,
+};

@@ -1,0 +1,231 @@
+//! The registry: the live sessions by id. The supervisor alone adds to it; a session takes itself out, by dropping its
+//! registration; everybody reads.
+
+use std::{
+    cell::Cell,
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{WeakAddr, WeakRecipient};
+
+use super::{
+    actor::Supervisor,
+    counters::{Alive, Counters, Status},
+    events::Events,
+    messages::Reap,
+};
+use crate::{
+    dialect::Dialect,
+    engine::StatementContext,
+    id::{IdMap, Layout, SessionId},
+    model::{Event, Principal, Reason, Refused},
+    session::{Signal, Slot},
+};
+
+/// The list is kept in so many parts, each with a lock of its own.
+const SHARDS: usize = 64;
+
+/// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
+const QUERY_ID_BLOCK: u64 = 1024;
+
+/// A poll of an inline engine that takes longer is warned of, with the session and the statement.
+const SLOW_POLL: Duration = Duration::from_millis(20);
+
+/// See the module's text.
+pub(crate) struct Registry {
+    sessions: IdMap<Arc<Slot>>,
+    open: AtomicBool,
+    query_ids: AtomicU64,
+    #[cfg(feature = "mysql")]
+    started: tokio::time::Instant,
+    supervisor: OnceLock<WeakAddr<Supervisor>>,
+    pub(crate) dialect: Dialect,
+    pub(crate) counters: Counters,
+    pub(crate) events: Events,
+}
+
+impl Registry {
+    pub(crate) fn new(layout: Layout, dialect: Dialect) -> Arc<Self> {
+        Arc::new(Self {
+            sessions: IdMap::new(layout, SHARDS),
+            open: AtomicBool::new(true),
+            query_ids: AtomicU64::new(1),
+            #[cfg(feature = "mysql")]
+            started: tokio::time::Instant::now(),
+            supervisor: OnceLock::new(),
+            dialect,
+            counters: Counters::default(),
+            events: Events::default(),
+        })
+    }
+
+    pub(crate) fn set_supervisor(&self, supervisor: WeakAddr<Supervisor>) {
+        // Once, by the builder.
+        let _ = self.supervisor.set(supervisor);
+    }
+
+    /// Admits a session: it has an id and is listed from now on. Asked by the supervisor alone.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        control: WeakRecipient<Signal>,
+        principal: Option<Arc<Principal>>,
+    ) -> Result<Registration, Refused> {
+        if !self.open.load(Ordering::Acquire) {
+            self.counters.refused();
+            return Err(Refused::ShuttingDown);
+        }
+        let Some(slot) = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control))) else {
+            self.counters.refused();
+            return Err(Refused::TooManyConnections);
+        };
+        self.counters.connected();
+        self.events.publish(Some(slot.id()), || Event::Connected { peer });
+        let registration = Registration { slot, registry: Arc::clone(self) };
+        if let Some(principal) = principal {
+            self.authenticated(&registration.slot, principal);
+        }
+        Ok(registration)
+    }
+
+    /// The session's owner is known.
+    pub(crate) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
+        slot.set_principal(Arc::clone(&principal));
+        self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
+    }
+
+    /// Admits nobody any more.
+    pub(crate) fn close(&self) {
+        self.open.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Slot>> {
+        self.sessions.get(id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// All sessions, some at a time: no lock is held in between, and none for long.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = Vec<Arc<Slot>>> + '_ {
+        self.sessions.chunks()
+    }
+
+    /// The line that `COM_STATISTICS` answers, in MySQL's form.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn statistics(&self) -> String {
+        let status = self.status();
+        let uptime = self.started.elapsed().as_secs();
+        // Statements per second, with three decimals and without floats.
+        let per_second = u128::from(status.statements) * 1000 / u128::from(uptime.max(1));
+        format!(
+            "Uptime: {uptime}  Threads: {}  Questions: {}  Slow queries: 0  Opens: 0  Flush tables: 0  \
+             Open tables: 0  Queries per second avg: {}.{:03}",
+            status.sessions,
+            status.statements,
+            per_second / 1000,
+            per_second % 1000,
+        )
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let live = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
+        self.counters.status(self.len(), live)
+    }
+
+    /// A number for a statement that no other statement of this runtime has had.
+    pub(crate) fn next_query_id(&self) -> u64 {
+        thread_local! {
+            /// The runtime (by its address) that the block belongs to, the next number, and the block's end.
+            static BLOCK: Cell<(usize, u64, u64)> = const { Cell::new((0, 0, 0)) };
+        }
+        let own = std::ptr::from_ref(self).addr();
+        BLOCK.with(|block| {
+            let (owner, next, end) = block.get();
+            let (next, end) = if owner == own && next < end {
+                (next, end)
+            } else {
+                let first = self.query_ids.fetch_add(QUERY_ID_BLOCK, Ordering::Relaxed);
+                (first, first + QUERY_ID_BLOCK)
+            };
+            block.set((own, next + 1, end));
+            next
+        })
+    }
+
+    /// An inline engine's poll took this long.
+    pub(crate) fn polled(&self, cx: &StatementContext, time: Duration) {
+        if self.counters.polled(time) && time > SLOW_POLL {
+            tracing::warn!(
+                session = %cx.session(), statement = %cx.number(), ?time,
+                "the engine kept its arbiter for long in one poll: all other sessions there waited"
+            );
+        }
+    }
+
+    pub(crate) fn alive(&self) -> Alive {
+        self.counters.alive()
+    }
+
+    /// Takes over the work of a session whose actor died before it was done.
+    pub(crate) fn reap(&self, reap: Reap) {
+        // Without a supervisor the process itself is ending: the work is dropped, and the engine session's Drop must
+        // stand in for the rollback.
+        if let Some(supervisor) = self.supervisor.get().and_then(WeakAddr::upgrade) {
+            supervisor.do_send(reap);
+        }
+    }
+
+    fn release(&self, slot: &Slot) {
+        if self.sessions.release(slot.id()).is_none() {
+            return;
+        }
+        let word = slot.switch.word();
+        self.counters.retired(word.number().get());
+        slot.switch.close(Reason::Quit);
+        let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
+        if slot.principal().is_none() {
+            self.counters.aborted_login();
+        } else if reason != Reason::Quit {
+            self.counters.aborted_client();
+        }
+        self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("sessions", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A session's place in the list. Owned by the session's work; dropping it takes the session out, at once and without
+/// asking anybody.
+#[derive(Debug)]
+pub struct Registration {
+    slot: Arc<Slot>,
+    registry: Arc<Registry>,
+}
+
+impl Registration {
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> SessionId {
+        self.slot.id()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.release(&self.slot);
+    }
+}

@@ -1,0 +1,212 @@
+//! The socket of one connection: packets in, bytes out, and whether the client is still there.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_rt::net::TcpStream;
+use bytes::{Buf, Bytes, BytesMut};
+use futures::FutureExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+use super::frame::{FrameError, Inbound, Packet};
+use crate::session::Pipe;
+
+/// While a statement runs, so many bytes that the client sends are read ahead, so that its goodbye behind them is seen.
+const READ_AHEAD: usize = 16 * 1024;
+
+/// A client that has sent more than that is asked after this often. Only while a statement runs.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What a thread reads into. Shared by all its connections: an idle one needs no buffer to wait for its next command.
+const SCRATCH: usize = 16 * 1024;
+
+thread_local! {
+    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
+
+/// What a connection runs over.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the peer has closed, even behind bytes that were not read yet.
+    fn peer_closed(&self) -> bool;
+}
+
+impl Transport for TcpStream {
+    fn peer_closed(&self) -> bool {
+        match self.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(ready)) => ready.is_read_closed(),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+}
+
+/// Why no packet came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The client is gone.
+    Gone,
+    /// The client breaks the protocol.
+    Frame(FrameError),
+}
+
+/// See the module's text.
+pub(super) struct Conn<T> {
+    /// `None` once it was closed.
+    io: Option<T>,
+    inbound: Inbound,
+    /// What of the pipe's last chunk was not written yet.
+    chunk: Bytes,
+    look: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T: Transport> Conn<T> {
+    pub(super) fn new(io: T) -> Self {
+        Self { io: Some(io), inbound: Inbound::default(), chunk: Bytes::new(), look: None }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.io.is_some()
+    }
+
+    /// Closes the connection: nothing waits for the client.
+    pub(super) fn close(&mut self) {
+        // A FIN ahead of the close, which alone would be a reset if bytes of the client were unread.
+        self.half_close();
+        self.io = None;
+        self.inbound = Inbound::default();
+        self.chunk = Bytes::new();
+        self.look = None;
+    }
+
+    /// Says that we send no more.
+    pub(super) fn half_close(&mut self) {
+        if let Some(io) = self.io.as_mut() {
+            // Sockets do it at once; what could not be told is no loss.
+            let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(std::task::Waker::noop()));
+        }
+    }
+
+    /// The next packet, which must have this sequence number and at most `limit` bytes.
+    pub(super) fn poll_packet(
+        &mut self,
+        cx: &mut Context<'_>,
+        expected: u8,
+        limit: usize,
+    ) -> Poll<Result<Packet, Broken>> {
+        if let Some(packet) = self.inbound.next(expected, limit).map_err(Broken::Frame)? {
+            return Poll::Ready(Ok(packet));
+        }
+        loop {
+            let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+            let inbound = &mut self.inbound;
+            let read = read(io, cx, SCRATCH, |fresh| match fresh {
+                [] => Err(Broken::Gone),
+                fresh => inbound.next_with(fresh, expected, limit).map_err(Broken::Frame),
+            });
+            if let Some(packet) = ready!(read).unwrap_or(Err(Broken::Gone))? {
+                return Poll::Ready(Ok(packet));
+            }
+        }
+    }
+
+    /// Ready when the client is gone. Bytes that it still sends are kept for later, up to a bound.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(io) = self.io.as_mut() else { return Poll::Pending };
+            let room = READ_AHEAD.saturating_sub(self.inbound.len());
+            if room == 0 {
+                // Its FIN cannot be read past the bytes before it, but the socket knows.
+                if io.peer_closed() {
+                    return Poll::Ready(());
+                }
+                let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+                ready!(look.as_mut().poll(cx));
+                self.look = None;
+                continue;
+            }
+            let inbound = &mut self.inbound;
+            let read = read(io, cx, room, |fresh| {
+                inbound.keep(fresh);
+                fresh.len()
+            });
+            if matches!(ready!(read), Ok(0) | Err(_)) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Writes all of `out`, and empties it.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<Result<(), Broken>> {
+        while !out.is_empty() {
+            let written = ready!(self.poll_some(cx, out))?;
+            out.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what comes through the pipe; ready when there is nothing in it.
+    pub(super) fn poll_stream(&mut self, cx: &mut Context<'_>, pipe: &Pipe<Bytes>) -> Poll<Result<(), Broken>> {
+        loop {
+            while !self.chunk.is_empty() {
+                let chunk = std::mem::take(&mut self.chunk);
+                let polled = self.poll_some(cx, &chunk);
+                self.chunk = chunk;
+                let written = ready!(polled)?;
+                self.chunk.advance(written);
+            }
+            match pipe.poll_next(cx) {
+                Poll::Ready(Some(chunk)) => self.chunk = chunk,
+                Poll::Ready(None) | Poll::Pending => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn poll_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
+        let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+        match ready!(Pin::new(io).poll_write(cx, bytes)) {
+            Ok(0) | Err(_) => Poll::Ready(Err(Broken::Gone)),
+            Ok(written) => Poll::Ready(Ok(written)),
+        }
+    }
+
+    /// Waits until the client has closed its end, so that a last packet is not lost to the reset that a close with
+    /// unread bytes would be. What it still sends is thrown away. Call it with a time limit.
+    pub(super) async fn linger(&mut self) {
+        let Some(io) = self.io.as_mut() else { return };
+        let _ = tokio::io::AsyncWriteExt::shutdown(io).await;
+        let mut bound = 64 * SCRATCH;
+        std::future::poll_fn(|cx| {
+            while bound > 0 {
+                match ready!(read(io, cx, SCRATCH, <[u8]>::len)) {
+                    Ok(0) | Err(_) => break,
+                    Ok(more) => bound = bound.saturating_sub(more),
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// Reads at most `limit` bytes into the thread's buffer, and shows them to `take`; none: the end.
+fn read<T: AsyncRead + Unpin, R>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    limit: usize,
+    take: impl FnOnce(&[u8]) -> R,
+) -> Poll<io::Result<R>> {
+    SHARED.with_borrow_mut(|scratch| {
+        let limit = limit.min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..limit]);
+        ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(take(buffer.filled())))
+    })
+}

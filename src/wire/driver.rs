@@ -1,0 +1,320 @@
+//! One connection, from its greeting to its goodbye: the work of a session actor whose statements come over a socket.
+//!
+//! A statement runs as a future of its own beside the socket: while the engine works, rows are written as they come,
+//! and the client is watched.
+
+use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use actix::WeakRecipient;
+use bytes::{Bytes, BytesMut};
+use futures::future::{BoxFuture, Either, select};
+use mysql_common::constants::CapabilityFlags;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    command::{self, WireCommand},
+    conn::{Broken, Conn, Transport},
+    login::{Unwelcome, Welcome, frame_error, login},
+    packet::{self, Peer},
+    rows::WireRows,
+};
+use crate::{
+    control,
+    engine::{Engine, RowSink, StatementContext},
+    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
+    runtime::Shared,
+    session::{Core, Farewell, Inbox, Phase, Signal, unless_leaving},
+    supervisor::Connect,
+};
+
+/// The longest packet that a client may send: MySQL's default of max_allowed_packet.
+const MAX_ALLOWED_PACKET: usize = 64 * 1024 * 1024;
+
+/// So long a client may take to read its last error, when its connection is being closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The life of a connection.
+pub(super) async fn live<E: Engine, T: Transport>(
+    shared: Arc<Shared<E>>,
+    inbox: Arc<Inbox>,
+    control: WeakRecipient<Signal>,
+    io: T,
+    from: SocketAddr,
+) {
+    let mut conn = Conn::new(io);
+    let connect = Connect { peer: from, control, principal: None };
+    let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
+        Ok(registration) => registration,
+        Err(refused) => return refuse(&mut conn, &refused.into()).await,
+    };
+    let slot = Arc::clone(registration.slot());
+    inbox.set_slot(&slot);
+    // On the heap, and gone when the client is in: an idle connection has no room for it.
+    let leading_in = Box::pin(async {
+        let login = pin!(login(&shared, registration, &mut conn, from));
+        match select(login, pin!(sleep(shared.login_timeout))).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _login)) => {
+                slot.switch.terminate(Reason::LoginTimeout);
+                Err(Unwelcome::Gone)
+            }
+        }
+    });
+    match unless_leaving(&slot, leading_in).await {
+        Ok(Ok(Welcome { core, peer })) => {
+            let rows = Some(WireRows::new(peer));
+            Driver { core, conn, peer, rows }.serve().await;
+        }
+        Ok(Err(Unwelcome::Told)) => drop(timeout(FAREWELL, conn.linger()).await),
+        Ok(Err(Unwelcome::Gone)) | Err(_) => {}
+    }
+    tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
+}
+
+/// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
+async fn refuse<T: Transport>(conn: &mut Conn<T>, error: &SqlError) {
+    let mut out = BytesMut::new();
+    packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
+    let told = async {
+        if poll_fn(|task| conn.poll_write(task, &mut out)).await.is_ok() {
+            conn.linger().await;
+        }
+    };
+    // A client that does not read it will not know.
+    let _ = timeout(FAREWELL, told).await;
+}
+
+struct Driver<E: Engine, T> {
+    core: Core<E>,
+    conn: Conn<T>,
+    peer: Peer,
+    /// Lent to each statement while it runs.
+    rows: Option<Box<WireRows>>,
+}
+
+/// What follows a command.
+enum Next {
+    Serve,
+    Leave(Reason),
+}
+
+/// A call of the session, as a future beside the socket.
+type Running<'a> = BoxFuture<'a, Result<Done, SqlError>>;
+
+impl<E: Engine, T: Transport> Driver<E, T> {
+    async fn serve(mut self) {
+        let slot = Arc::clone(self.core.slot());
+        let reason = loop {
+            let packet = poll_fn(|task| {
+                if let Some(reason) = slot.switch.word().leaving() {
+                    return Poll::Ready(Err(reason));
+                }
+                self.conn.poll_packet(task, 0, MAX_ALLOWED_PACKET).map(Ok)
+            });
+            let next = match packet.await {
+                Ok(Ok(packet)) => self.answer(packet.payload).await,
+                Ok(Err(Broken::Gone)) => Next::Leave(Reason::ClientGone),
+                Ok(Err(Broken::Frame(error))) => {
+                    slot.switch.terminate(Reason::Protocol);
+                    self.refuse(&frame_error(error)).await
+                }
+                Err(reason) => Next::Leave(reason),
+            };
+            if let Next::Leave(reason) = next {
+                break reason;
+            }
+        };
+        let told = slot.switch.word().leaving().unwrap_or(reason).is_told();
+        let Driver { core, mut conn, .. } = self;
+        // At once: the rollback that may follow is none of the client's business.
+        if told {
+            conn.half_close();
+        } else {
+            conn.close();
+        }
+        core.leave(reason).await;
+        let _ = timeout(FAREWELL, conn.linger()).await;
+    }
+
+    async fn answer(&mut self, payload: Bytes) -> Next {
+        let command = match command::read(payload) {
+            Ok(command) => command,
+            Err(error) => return self.refuse(&error).await,
+        };
+        match command {
+            WireCommand::Quit => Next::Leave(Reason::Quit),
+            WireCommand::Query(sql) => self.query(sql).await,
+            WireCommand::InitDb(name) => {
+                let command = Command::InitDb;
+                self.command(command, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began))).await
+            }
+            WireCommand::Reset => {
+                let command = Command::ResetConnection;
+                self.command(command, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began))).await
+            }
+            WireCommand::Ping => {
+                let state = self.core.state();
+                self.begin().done(&state, false);
+                self.flush().await
+            }
+            WireCommand::Statistics => {
+                let line = self.core.shared().registry.statistics();
+                self.begin().line(&line);
+                self.flush().await
+            }
+        }
+    }
+
+    /// Runs the statement, or the statements, of one COM_QUERY. They have one number: a kill ends the running one and
+    /// drops the rest.
+    async fn query(&mut self, sql: Bytes) -> Next {
+        let (cx, began) = match self.core.begin(Command::Query, Some(sql.clone())) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin();
+        let several = self.peer.0.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+        let mut statements = control::split(&sql, &self.core.shared().syntax());
+        let result = loop {
+            let Some(range) = statements.next() else {
+                break Err(SqlError::of(ErrorKind::EmptyQuery, "Query was empty"));
+            };
+            let rest = statements.rest();
+            if let (Some(rest), false) = (rest, several) {
+                break Err(control::syntax_error(&sql, rest));
+            }
+            let statement = Statement::text(sql.slice(range));
+            let run =
+                self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.execute(cx, statement, sink, began)));
+            match (run.await, rest) {
+                (Ok(done), Some(_)) => self.rows().done(&done, true),
+                (ended, _) => break ended,
+            }
+        };
+        self.conclude(&cx, result).await
+    }
+
+    /// Runs a command that has no rows.
+    async fn command<F>(&mut self, command: Command, run: F) -> Next
+    where
+        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
+    {
+        let (cx, began) = match self.core.begin(command, None) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin();
+        let result = self.watched(&cx, began, run).await;
+        self.conclude(&cx, result).await
+    }
+
+    /// Runs something of the session's beside the socket.
+    async fn watched<F>(&mut self, cx: &StatementContext, began: Instant, run: F) -> Result<Done, SqlError>
+    where
+        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
+    {
+        let Driver { core, conn, rows, peer } = self;
+        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
+        let pipe = Arc::clone(lent.pipe());
+        let mut sink = RowSink::new(lent, cx.clone());
+        let switch = &cx.slot().switch;
+        let result = {
+            let mut running = run(core, cx, &mut sink, began);
+            poll_fn(|task| {
+                loop {
+                    if let Poll::Ready(result) = running.as_mut().poll(task) {
+                        return Poll::Ready(result);
+                    }
+                    let word = switch.word();
+                    let closed = word.leaving().is_some_and(|reason| !reason.is_told());
+                    if closed && matches!(word.phase(), Phase::Ended(_)) {
+                        // At once, however long the engine takes to see it.
+                        conn.close();
+                    }
+                    if !conn.is_open() {
+                        return Poll::Pending;
+                    }
+                    let lost = matches!(conn.poll_stream(task, &pipe), Poll::Ready(Err(_)));
+                    if !lost && conn.poll_gone(task).is_pending() {
+                        return Poll::Pending;
+                    }
+                    switch.terminate(Reason::ClientGone);
+                    conn.close();
+                }
+            })
+            .await
+        };
+        // A sink that went down with a task that held it took its rows along: then the result is an error.
+        *rows = Some(sink.into_sink::<WireRows>().unwrap_or_else(|| WireRows::new(*peer)));
+        result
+    }
+
+    /// Decides how a command ended, tells the client, and only then calls it over.
+    async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
+        let Farewell { result, killed } = self.core.settle(result);
+        match &result {
+            Ok(done) => self.rows().done(done, false),
+            Err(error) => self.rows().failed(error),
+        }
+        let next = self.flush().await;
+        self.core.finish(cx, result.map(|done| done.affected), killed);
+        next
+    }
+
+    /// An error, outside of any statement.
+    async fn refuse(&mut self, error: &SqlError) -> Next {
+        self.begin().failed(error);
+        self.flush().await
+    }
+
+    fn rows(&mut self) -> &mut WireRows {
+        let peer = self.peer;
+        self.rows.get_or_insert_with(|| WireRows::new(peer))
+    }
+
+    /// Begins the answer to a command.
+    fn begin(&mut self) -> &mut WireRows {
+        let state = self.core.state();
+        let rows = self.rows();
+        rows.begin(1, state);
+        rows
+    }
+
+    /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
+    async fn flush(&mut self) -> Next {
+        let slot = Arc::clone(self.core.slot());
+        let Driver { conn, rows, .. } = self;
+        let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
+        let mut patience = None;
+        let flushed = poll_fn(|task| {
+            let written = match rows.poll_streamed(task, conn) {
+                Poll::Ready(Ok(())) => conn.poll_write(task, &mut rows.out),
+                other => other,
+            };
+            if let Poll::Ready(written) = written {
+                return Poll::Ready(written.map_err(|_| Reason::ClientGone));
+            }
+            match slot.switch.word().leaving() {
+                Some(reason) if !reason.is_told() => return Poll::Ready(Err(reason)),
+                Some(reason) => {
+                    let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
+                    if over.as_mut().poll(task).is_ready() {
+                        return Poll::Ready(Err(reason));
+                    }
+                }
+                None => {}
+            }
+            conn.poll_gone(task).map(|()| Err(Reason::ClientGone))
+        })
+        .await;
+        rows.rest();
+        match flushed {
+            Ok(()) => slot.switch.word().leaving().map_or(Next::Serve, Next::Leave),
+            Err(reason) => {
+                slot.switch.terminate(reason);
+                conn.close();
+                Next::Leave(reason)
+            }
+        }
+    }
+}

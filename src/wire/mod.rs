@@ -1,0 +1,28 @@
+//! The MySQL client/server protocol, version 4.1 of it, over TCP.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `server` | accepting: `serve`, workers |
+//! | `driver` | one connection, from greeting to goodbye |
+//! | `login` | the handshake |
+//! | `command` | the commands a client sends after it |
+//! | `conn` | the socket: packets in, bytes out, and whether the client is still there |
+//! | `frame` | packets in a stream of bytes; pure |
+//! | `packet` | the packets that we send; pure |
+//! | `rows` | result sets on their way out |
+//! | `auth` | proofs of passwords; pure |
+
+mod auth;
+mod command;
+mod conn;
+mod driver;
+mod frame;
+mod login;
+mod packet;
+mod rows;
+mod server;
+
+pub use self::{
+    auth::native_verifier,
+    server::{Serving, listen, serve},
+};

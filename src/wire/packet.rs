@@ -1,0 +1,274 @@
+//! The packets that we send, byte by byte.
+
+use bytes::{BufMut, BytesMut};
+use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType as WireType, StatusFlags};
+
+use super::frame::{HEADER, MAX_CHUNK};
+use crate::model::{Column, ColumnType, Done, SqlError, Value};
+
+/// `utf8mb4_0900_ai_ci` is 255; clients older than it know `utf8mb4_general_ci`.
+const UTF8MB4: u16 = 45;
+const BINARY: u16 = 63;
+
+/// Whose packets: what the client can do decides how some of them look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) CapabilityFlags);
+
+impl Peer {
+    pub(super) fn deprecates_eof(self) -> bool {
+        self.0.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
+    }
+
+    fn has(self, flag: CapabilityFlags) -> bool {
+        self.0.contains(flag)
+    }
+}
+
+/// Adds a packet; `fill` writes its payload.
+pub(super) fn packet(out: &mut BytesMut, sequence: &mut u8, fill: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_u32(0);
+    fill(out);
+    let length = out.len() - start - HEADER;
+    if length < MAX_CHUNK {
+        out[start..start + HEADER].copy_from_slice(&header(length, sequence));
+    } else {
+        split(out, start, sequence);
+    }
+}
+
+fn header(length: usize, sequence: &mut u8) -> [u8; HEADER] {
+    let [a, b, c, ..] = length.to_le_bytes();
+    let number = *sequence;
+    *sequence = number.wrapping_add(1);
+    [a, b, c, number]
+}
+
+/// A payload that is too long for one packet: it goes on in further ones, the last of them shorter than the longest.
+#[cold]
+fn split(out: &mut BytesMut, start: usize, sequence: &mut u8) {
+    let payload = out.split_off(start).split_off(HEADER);
+    let mut rest = &payload[..];
+    loop {
+        let (part, tail) = rest.split_at(rest.len().min(MAX_CHUNK));
+        out.put_slice(&header(part.len(), sequence));
+        out.put_slice(part);
+        rest = tail;
+        if part.len() < MAX_CHUNK {
+            return;
+        }
+    }
+}
+
+/// The status flags that go with OK and EOF.
+pub(super) fn status(done: &Done, more: bool) -> StatusFlags {
+    let mut flags = StatusFlags::empty();
+    flags.set(StatusFlags::SERVER_STATUS_IN_TRANS, done.in_transaction);
+    flags.set(StatusFlags::SERVER_STATUS_AUTOCOMMIT, done.autocommit);
+    flags.set(StatusFlags::SERVER_MORE_RESULTS_EXISTS, more);
+    flags
+}
+
+/// OK.
+pub(super) fn ok(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool) {
+    packet(out, sequence, |out| ok_payload(out, 0x00, done, more));
+}
+
+/// The end of the rows: EOF, or for newer clients an OK that is marked as one.
+pub(super) fn end_of_rows(out: &mut BytesMut, sequence: &mut u8, peer: Peer, done: &Done, more: bool) {
+    if peer.deprecates_eof() {
+        packet(out, sequence, |out| ok_payload(out, 0xfe, done, more));
+    } else {
+        eof(out, sequence, done, more);
+    }
+}
+
+/// EOF, after the columns or the rows, for clients that still want it.
+pub(super) fn eof(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool) {
+    packet(out, sequence, |out| {
+        out.put_u8(0xfe);
+        out.put_u16_le(done.warnings);
+        out.put_u16_le(status(done, more).bits());
+    });
+}
+
+fn ok_payload(out: &mut BytesMut, marker: u8, done: &Done, more: bool) {
+    out.put_u8(marker);
+    lenenc_int(out, done.affected);
+    lenenc_int(out, done.last_insert_id);
+    out.put_u16_le(status(done, more).bits());
+    out.put_u16_le(done.warnings);
+}
+
+/// An error.
+pub(super) fn error(out: &mut BytesMut, sequence: &mut u8, peer: Peer, error: &SqlError) {
+    packet(out, sequence, |out| {
+        out.put_u8(0xff);
+        out.put_u16_le(error.code());
+        if peer.has(CapabilityFlags::CLIENT_PROTOCOL_41) {
+            out.put_u8(b'#');
+            out.put_slice(error.state().as_bytes());
+        }
+        out.put_slice(error.message().as_bytes());
+    });
+}
+
+/// Asks the client to prove its password in another way.
+pub(super) fn auth_switch(out: &mut BytesMut, sequence: &mut u8, plugin: &str, nonce: &[u8]) {
+    packet(out, sequence, |out| {
+        out.put_u8(0xfe);
+        out.put_slice(plugin.as_bytes());
+        out.put_u8(0);
+        out.put_slice(nonce);
+        out.put_u8(0);
+    });
+}
+
+/// The first packet: who we are and what we can do.
+pub(super) fn greeting(
+    out: &mut BytesMut,
+    sequence: &mut u8,
+    version: &str,
+    connection_id: u32,
+    nonce: &[u8; 20],
+    capabilities: CapabilityFlags,
+    plugin: &str,
+) {
+    let [low0, low1, high0, high1] = capabilities.bits().to_le_bytes();
+    packet(out, sequence, |out| {
+        out.put_u8(10);
+        out.put_slice(version.as_bytes());
+        out.put_u8(0);
+        out.put_u32_le(connection_id);
+        out.put_slice(&nonce[..8]);
+        out.put_u8(0);
+        out.put_slice(&[low0, low1]);
+        out.put_u8(UTF8MB4.to_le_bytes()[0]);
+        out.put_u16_le(StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits());
+        out.put_slice(&[high0, high1]);
+        out.put_u8(21);
+        out.put_bytes(0, 10);
+        out.put_slice(&nonce[8..]);
+        out.put_u8(0);
+        out.put_slice(plugin.as_bytes());
+        out.put_u8(0);
+    });
+}
+
+/// How many columns follow.
+pub(super) fn column_count(out: &mut BytesMut, sequence: &mut u8, count: usize) {
+    packet(out, sequence, |out| lenenc_int(out, count as u64));
+}
+
+/// One column.
+pub(super) fn column(out: &mut BytesMut, sequence: &mut u8, column: &Column) {
+    let (kind, character_set, natural, decimals) = wire_type(column.kind);
+    let bytes_per_char = if character_set == BINARY { 1 } else { 4 };
+    let length = match column.width {
+        0 => natural,
+        width => width.saturating_mul(bytes_per_char),
+    };
+    let mut flags = ColumnFlags::empty();
+    flags.set(ColumnFlags::UNSIGNED_FLAG, column.unsigned);
+    flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
+    let numeric = !matches!(column.kind, ColumnType::VarChar | ColumnType::Text | ColumnType::Blob);
+    flags.set(ColumnFlags::NUM_FLAG, numeric && column.kind != ColumnType::DateTime);
+    flags.set(ColumnFlags::BINARY_FLAG, character_set == BINARY);
+    flags.set(ColumnFlags::BLOB_FLAG, matches!(column.kind, ColumnType::Text | ColumnType::Blob));
+    packet(out, sequence, |out| {
+        lenenc_bytes(out, b"def");
+        lenenc_bytes(out, column.schema.as_bytes());
+        lenenc_bytes(out, column.table.as_bytes());
+        lenenc_bytes(out, column.table.as_bytes());
+        lenenc_bytes(out, column.name.as_bytes());
+        // The name of the column behind an alias: ours have none of their own.
+        lenenc_bytes(out, if column.table.is_empty() { b"" } else { column.name.as_bytes() });
+        out.put_u8(0x0c);
+        out.put_u16_le(character_set);
+        out.put_u32_le(length);
+        out.put_u8(kind as u8);
+        out.put_u16_le(flags.bits());
+        out.put_u8(decimals);
+        out.put_u16_le(0);
+    });
+}
+
+/// Type, character set, length in bytes and decimals as MySQL gives them.
+fn wire_type(kind: ColumnType) -> (WireType, u16, u32, u8) {
+    match kind {
+        ColumnType::Int => (WireType::MYSQL_TYPE_LONG, BINARY, 11, 0),
+        ColumnType::BigInt => (WireType::MYSQL_TYPE_LONGLONG, BINARY, 21, 0),
+        ColumnType::Float => (WireType::MYSQL_TYPE_FLOAT, BINARY, 12, 31),
+        ColumnType::Double => (WireType::MYSQL_TYPE_DOUBLE, BINARY, 23, 31),
+        ColumnType::Decimal => (WireType::MYSQL_TYPE_NEWDECIMAL, BINARY, 67, 30),
+        ColumnType::VarChar => (WireType::MYSQL_TYPE_VAR_STRING, UTF8MB4, 1020, 31),
+        ColumnType::Text => (WireType::MYSQL_TYPE_BLOB, UTF8MB4, u32::MAX, 31),
+        ColumnType::Blob => (WireType::MYSQL_TYPE_BLOB, BINARY, u32::MAX, 31),
+        ColumnType::DateTime => (WireType::MYSQL_TYPE_DATETIME, BINARY, 19, 0),
+        ColumnType::Null => (WireType::MYSQL_TYPE_NULL, BINARY, 0, 0),
+    }
+}
+
+/// A row in the text format.
+pub(super) fn text_row(out: &mut BytesMut, sequence: &mut u8, values: &[Value<'_>]) {
+    packet(out, sequence, |out| values.iter().for_each(|value| text_value(out, *value)));
+}
+
+fn text_value(out: &mut BytesMut, value: Value<'_>) {
+    match value {
+        Value::Null => out.put_u8(0xfb),
+        Value::Int(v) => decimal(out, v < 0, v.unsigned_abs()),
+        Value::UInt(v) => decimal(out, false, v),
+        Value::Float(v) => float(out, f64::from(v), v),
+        Value::Double(v) => float(out, v, v),
+        Value::Text(v) => lenenc_bytes(out, v.as_bytes()),
+        Value::Bytes(v) => lenenc_bytes(out, v),
+    }
+}
+
+/// An integer's digits, preceded by their number.
+fn decimal(out: &mut BytesMut, negative: bool, mut value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // A remainder of ten is a digit.
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    let digits = &digits[at..];
+    // Twenty digits and a sign at the most.
+    out.put_u8(u8::try_from(digits.len()).unwrap_or_default() + u8::from(negative));
+    if negative {
+        out.put_u8(b'-');
+    }
+    out.put_slice(digits);
+}
+
+/// A number with a fraction, in as many digits as read back the same (MySQL: no exponent below 1e15).
+fn float(out: &mut BytesMut, size: f64, value: impl std::fmt::Display + std::fmt::LowerExp) {
+    let text =
+        if size != 0.0 && !(1e-15..1e15).contains(&size.abs()) { format!("{value:e}") } else { format!("{value}") };
+    lenenc_bytes(out, text.as_bytes());
+}
+
+fn lenenc_bytes(out: &mut BytesMut, bytes: &[u8]) {
+    lenenc_int(out, bytes.len() as u64);
+    out.put_slice(bytes);
+}
+
+fn lenenc_int(out: &mut BytesMut, value: u64) {
+    let [a, b, c, ..] = value.to_le_bytes();
+    match value {
+        0..0xfb => out.put_u8(a),
+        0xfb..0x1_0000 => out.put_slice(&[0xfc, a, b]),
+        0x1_0000..0x100_0000 => out.put_slice(&[0xfd, a, b, c]),
+        _ => {
+            out.put_u8(0xfe);
+            out.put_u64_le(value);
+        }
+    }
+}

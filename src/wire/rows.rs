@@ -1,0 +1,162 @@
+//! Result sets on their way out: rows become packets as the engine pushes them, in one buffer while they are few, and
+//! through a bounded pipe to the driver when they are many.
+
+use std::{
+    cell::RefCell,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    conn::{Broken, Conn, Transport},
+    packet::{self, Peer},
+};
+use crate::{
+    engine::{Closed, Sink},
+    model::{Column, Done, SqlError, Value},
+    session::Pipe,
+};
+
+/// So many bytes of packets are gathered before they are handed to the driver.
+const CHUNK: usize = 16 * 1024;
+
+/// So many bytes wait for the client before the engine is told to wait.
+const HELD: usize = 64 * 1024;
+
+/// The most buffers that a thread keeps for its next statements.
+const SPARE: usize = 16;
+
+thread_local! {
+    /// Buffers are for those who run something: they are lent per statement, by the thread.
+    static SPARES: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer from the thread's store.
+fn lend() -> BytesMut {
+    SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(CHUNK + CHUNK / 4))
+}
+
+/// Gives a buffer back to the thread's store, unless it grew beyond what is worth keeping.
+fn give_back(mut buffer: BytesMut) {
+    buffer.clear();
+    if (CHUNK..=4 * CHUNK).contains(&buffer.capacity()) {
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARE {
+                spares.push(buffer);
+            }
+        });
+    }
+}
+
+/// See the module's text. Kept by the connection and lent to each of its statements.
+pub(super) struct WireRows {
+    pub(super) out: BytesMut,
+    sequence: u8,
+    pipe: Arc<Pipe<Bytes>>,
+    peer: Peer,
+    open: bool,
+    /// Whether anything went through the pipe.
+    streamed: bool,
+    /// What the packets between result sets say of the session's state: as it was before the statement.
+    before: Done,
+}
+
+impl WireRows {
+    pub(super) fn new(peer: Peer) -> Box<Self> {
+        Box::new(Self {
+            out: BytesMut::new(),
+            sequence: 0,
+            pipe: Pipe::new(HELD),
+            peer,
+            open: false,
+            streamed: false,
+            before: Done::default(),
+        })
+    }
+
+    /// A command begins; its answer's first packet has this number.
+    pub(super) fn begin(&mut self, sequence: u8, before: Done) {
+        self.out = lend();
+        self.sequence = sequence;
+        self.open = false;
+        self.streamed = false;
+        self.before = before;
+    }
+
+    pub(super) fn pipe(&self) -> &Arc<Pipe<Bytes>> {
+        &self.pipe
+    }
+
+    /// The statement ended well.
+    pub(super) fn done(&mut self, done: &Done, more: bool) {
+        if std::mem::take(&mut self.open) {
+            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, done, more);
+        } else {
+            packet::ok(&mut self.out, &mut self.sequence, done, more);
+        }
+    }
+
+    /// The statement ended with an error, which takes the place of the next row.
+    pub(super) fn failed(&mut self, error: &SqlError) {
+        self.open = false;
+        packet::error(&mut self.out, &mut self.sequence, self.peer, error);
+    }
+
+    /// A line of text, as `COM_STATISTICS` answers it.
+    pub(super) fn line(&mut self, line: &str) {
+        packet::packet(&mut self.out, &mut self.sequence, |out| out.extend_from_slice(line.as_bytes()));
+    }
+
+    /// Writes what went through the pipe; ready when nothing of it is left.
+    pub(super) fn poll_streamed<T: Transport>(
+        &self,
+        cx: &mut Context<'_>,
+        conn: &mut Conn<T>,
+    ) -> Poll<Result<(), Broken>> {
+        if self.streamed { conn.poll_stream(cx, &self.pipe) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// The answer is written: the buffer goes back.
+    pub(super) fn rest(&mut self) {
+        give_back(std::mem::take(&mut self.out));
+    }
+
+    fn hand_on(&mut self) -> bool {
+        self.streamed = true;
+        let bytes = self.out.split().freeze();
+        let length = bytes.len();
+        self.pipe.push(bytes, length)
+    }
+}
+
+impl Sink for WireRows {
+    fn columns(&mut self, columns: &Arc<[Column]>) {
+        if std::mem::replace(&mut self.open, true) {
+            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
+        }
+        packet::column_count(&mut self.out, &mut self.sequence, columns.len());
+        for column in &**columns {
+            packet::column(&mut self.out, &mut self.sequence, column);
+        }
+        if !self.peer.deprecates_eof() {
+            packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
+        }
+    }
+
+    fn row(&mut self, values: &[Value<'_>]) -> bool {
+        packet::text_row(&mut self.out, &mut self.sequence, values);
+        self.out.len() >= CHUNK && self.hand_on()
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            self.hand_on();
+        }
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.pipe.poll_room(cx)
+    }
+}
