@@ -21,9 +21,9 @@ pub(crate) struct Shared<E> {
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) placement: Placement,
     pub(crate) rollback_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "wires have logins"))]
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) login_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "wires greet with it"))]
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) server_version: Arc<str>,
     queued_statements: usize,
     arbiter: Option<Arbiter>,

@@ -21,9 +21,11 @@ use crate::model::{ErrorKind, KillMode, SqlError};
 /// 1054 for a bare identifier in the place of the id (`KILL abc`); 1235 for a subquery there. A literal that is no id is
 /// an error of [`resolve`](KillTarget::resolve) only.
 pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
-    // by far the most statements end here: no control statement, blank or comment begins with any other byte
-    match sql.iter().find(|b| !is_space(**b)) {
-        Some(b'k' | b'K' | b's' | b'S' | b'/' | b'#' | b'-') => {}
+    // most statements end here, before a lexer is made
+    let first = sql.iter().position(|b| !is_space(*b)).unwrap_or(sql.len());
+    match &sql[first..] {
+        [b'/' | b'#' | b'-', ..] => {}
+        text if starts_with(text, b"KILL") || starts_with(text, b"SHOW") => {}
         _ => return Ok(None),
     }
     let mut lexer = Lexer::new(sql, syntax);
@@ -41,6 +43,10 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     } else {
         Ok(None)
     }
+}
+
+fn starts_with(text: &[u8], keyword: &[u8; 4]) -> bool {
+    text.first_chunk::<4>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
 }
 
 struct Parser<'a> {
@@ -79,26 +85,31 @@ impl<'a> Parser<'a> {
         if self.eat_symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// The end, after any number of semicolons.
-    fn finish(&mut self) -> Result<(), SqlError> {
+    /// Whether nothing but semicolons is left.
+    fn at_end(&mut self) -> bool {
         while self.eat_symbol(b';') {}
-        if self.token.kind == TokenKind::End { Ok(()) } else { Err(self.unexpected()) }
+        self.token.kind == TokenKind::End
+    }
+
+    fn finish(&mut self) -> Result<(), SqlError> {
+        if self.at_end() { Ok(()) } else { Err(self.unexpected()) }
     }
 
     /// 1064 at the token that is looked at.
     fn unexpected(&self) -> SqlError {
-        let mut at = self.token.start;
-        let mut ahead = Self { lexer: self.lexer, token: self.token, sql: self.sql };
-        if ahead.finish().is_ok() {
-            // MySQL takes semicolons and blanks from the end before it parses: the error is at the end of the rest
-            let garbage = |b: &&u8| is_space(**b) || **b == b';';
-            at = self.sql.len() - self.sql.iter().rev().take_while(garbage).count();
+        let sql = self.sql;
+        if self.ahead().at_end() {
+            // MySQL takes blanks and semicolons from the end before it parses: the error is at the end of the rest
+            let end = sql.iter().rposition(|b| !is_space(*b) && *b != b';').map_or(0, |last| last + 1);
+            syntax_error(&sql[..end], end)
+        } else {
+            syntax_error(sql, self.token.start)
         }
-        let line = 1 + self.sql[..at].iter().filter(|b| **b == b'\n').count();
-        let end = if ahead.token.kind == TokenKind::End { at } else { self.sql.len() };
-        // only 80 characters are shown, and no character has more than four bytes
-        let near = &self.sql[at..end.min(at + 320)];
-        SqlError::syntax(&String::from_utf8_lossy(near), line)
+    }
+
+    /// A parser that reads on from here and leaves this one in its place.
+    fn ahead(&self) -> Self {
+        Self { ..*self }
     }
 
     fn kill(&mut self) -> Result<Kill, SqlError> {
@@ -158,7 +169,7 @@ impl<'a> Parser<'a> {
     /// A minus before a number: never an id, but shown in the error as it was typed.
     fn negative(&mut self) -> Result<IdExpr, SqlError> {
         let Token { kind: TokenKind::Number(Number::Integer(_) | Number::Fractional(_)), start, end } =
-            self.lexer.clone().next_token()
+            self.ahead().lexer.next_token()
         else {
             return Err(self.unexpected());
         };
@@ -184,7 +195,7 @@ impl<'a> Parser<'a> {
     }
 
     fn subquery_follows(&self) -> bool {
-        let mut ahead = Self { lexer: self.lexer, token: self.token, sql: self.sql };
+        let mut ahead = self.ahead();
         while ahead.eat_symbol(b'(') {}
         ["SELECT", "WITH", "VALUES", "TABLE"].into_iter().any(|keyword| ahead.is(keyword))
     }
@@ -218,9 +229,11 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// 1064 for what begins at the byte `at` of `sql`.
+/// 1064 for what begins at the byte `at` of `sql`, as MySQL shows it: the text from there on, and its line.
 pub fn syntax_error(sql: &[u8], at: usize) -> SqlError {
-    let (before, rest) = sql.split_at(at.min(sql.len()));
+    let (before, near) = sql.split_at(at.min(sql.len()));
+    // only 80 characters are shown, and none has more than four bytes
+    let near = &near[..near.len().min(320)];
     let line = 1 + before.iter().filter(|b| **b == b'\n').count();
-    SqlError::syntax(String::from_utf8_lossy(rest).trim_start(), line)
+    SqlError::syntax(&String::from_utf8_lossy(near), line)
 }

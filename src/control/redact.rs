@@ -48,13 +48,15 @@ fn ranges(sql: &[u8], syntax: &Syntax, keyword: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for syntax in [Some(Syntax::EVERY_VERSION), other_syntax].into_iter().flatten() {
         let lexer = Lexer::new(sql, &syntax);
-        let found = secrets::find(sql, lexer);
+        // what one reading takes for a comment, and another for code, is looked at as code
+        let in_comments = syntax == Syntax::EVERY_VERSION;
+        let found = secrets::find(sql, lexer, in_comments);
         ranges.extend(found.ranges);
         if found.open {
             ranges.push(keyword..sql.len());
         }
         for escapes in other_escapes {
-            let found = secrets::find(sql, lexer.escapes(*escapes));
+            let found = secrets::find(sql, lexer.escapes(*escapes), in_comments);
             ranges.extend(found.ranges);
             // A quote that is open here, and not with MySQL's escapes, mostly means that this reading is not the
             // server's: it is taken for a secret only where it stands in the place of one.
@@ -194,14 +196,18 @@ mod tests {
             ("SET PASSWORD = 'a''b' x", "SET PASSWORD = <secret> x"),
             ("SET PASSWORD = 'it\\'s' x", "SET PASSWORD = <secret> x"),
             ("SET PASSWORD = 'a'b'c' x", "SET PASSWORD = <secret> x"),
+            ("SET PASSWORD = 'a'-- b\n x", "SET PASSWORD = <secret>\n x"),
+            ("SET PASSWORD = 'a'/*b*/, x", "SET PASSWORD = <secret>, x"),
             ("SET PASSWORD = 'a", "SET <secret>"),
             ("SET PASSWORD = 'a'b' x", "SET <secret>"),
+            ("SET PASSWORD = 'a' \\'b' x", "SET <secret>"),
             ("SELECT 1 /* x */, MASTER_PASSWORD /* y", "SELECT 1 /* x */, MASTER_<secret>"),
             // a text that NO_BACKSLASH_ESCAPES reads otherwise
-            ("SET @a = '\\', PASSWORD = 'b', @c = '\\'", "SET @a = '\\', PASSWORD = <secret>, @c = '\\'"),
+            ("SET @a = '\\', PASSWORD = 'b' # '", "SET @a = '\\', PASSWORD = <secret> # '"),
+            ("SET @a = '\\', PASSWORD = 'b', @c = '\\'", "SET @a = '\\', <secret>"),
             // executable comments, comments, statements in strings
             ("/*!99999 SET PASSWORD = 'a' */", "/*!99999 SET PASSWORD = <secret> */"),
-            ("CREATE USER u /*!50000 IDENTIFIED BY 'a'*/", "CREATE USER u /*!50000 IDENTIFIED BY <secret>"),
+            ("CREATE USER u /*!50000 IDENTIFIED BY 'a'*/", "CREATE USER u /*!50000 IDENTIFIED BY <secret>*/"),
             ("/*!99999 ' */ SET PASSWORD = 'a' /*!99999 ' */", "/*!99999 ' */ SET PASSWORD = <secret> /*!99999 ' */"),
             ("SELECT 1 /* IDENTIFIED BY 'a' */ + 1", "SELECT 1 /* <secret>*/ + 1"),
             ("SELECT 1 -- password = 'a'\n + 1", "SELECT 1 -- <secret>\n + 1"),

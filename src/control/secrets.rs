@@ -10,7 +10,7 @@ use super::{Lexer, Text, Token, TokenKind, lexer::is_space};
 pub(super) struct Found {
     /// The secrets, in any order.
     pub(super) ranges: Vec<Range<usize>>,
-    /// Whether a quote or a comment is open at the end.
+    /// Whether a quote or a comment is open at the end, or the quotes are not as they should be.
     pub(super) open: bool,
     /// Where the open quote begins if it stands in the place of a secret.
     pub(super) open_secret: Option<usize>,
@@ -30,9 +30,9 @@ pub(super) fn keyword(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The secrets of `sql` in the reading of `lexer`, which stands at its beginning.
-pub(super) fn find<'a>(sql: &'a [u8], lexer: Lexer<'a>) -> Found {
-    let mut scan = Scan { sql, lexer, identified: false, found: Found::default() };
+/// The secrets of `sql` in the reading of `lexer`, which stands at its beginning; those in comments if they are asked for.
+pub(super) fn find<'a>(sql: &'a [u8], lexer: Lexer<'a>, in_comments: bool) -> Found {
+    let mut scan = Scan { sql, lexer, in_comments, identified: false, found: Found::default() };
     scan.run();
     scan.found
 }
@@ -51,6 +51,7 @@ enum Place {
 struct Scan<'a> {
     sql: &'a [u8],
     lexer: Lexer<'a>,
+    in_comments: bool,
     /// Whether there has been an `IDENTIFIED`.
     identified: bool,
     found: Found,
@@ -81,13 +82,16 @@ impl<'a> Scan<'a> {
     fn bump(&mut self) -> Token<'a> {
         let before = self.lexer.position();
         let token = self.lexer.next_token();
-        if token.start > before {
+        if self.in_comments && token.start > before {
             self.comments(before..token.start);
         }
-        // an executable comment that lacks its end hides nothing, and its code has been seen
-        if token.kind == TokenKind::Unterminated && token.start < token.end {
-            self.found.open = true;
-        }
+        self.found.open |= match token.kind {
+            // an executable comment that lacks its end hides nothing: its code has been seen
+            TokenKind::Unterminated => token.start < token.end,
+            // no SQL has one outside quotes: they were not closed where they should have been
+            TokenKind::Symbol(b'\\') => true,
+            _ => false,
+        };
         token
     }
 
@@ -279,21 +283,31 @@ impl<'a> Scan<'a> {
     }
 
     /// Hides the literal that comes next, those that follow it (MySQL joins them), and what touches it: a secret with a
-    /// quote in it that was not escaped goes on there.
+    /// quote in it that was not escaped goes on there, perhaps in what looks like a comment.
     fn literals(&mut self) {
         let start = self.peek().start;
         let mut end = start;
         loop {
             let next = self.peek();
-            let touching = next.start == end
-                && !matches!(
-                    next.kind,
-                    TokenKind::End | TokenKind::Unterminated | TokenKind::Symbol(b')' | b',' | b';')
-                );
-            match self.literal_end() {
-                Some(until) => end = until,
-                None if touching => end = next.end,
-                None => break,
+            let comment = ["#", "--", "/*"].into_iter().any(|mark| self.sql[end..].starts_with(mark.as_bytes()));
+            let touching = match next.kind {
+                TokenKind::End | TokenKind::Unterminated | TokenKind::Symbol(b')' | b',' | b';') => false,
+                _ => next.start == end,
+            };
+            if let Some(until) = self.literal_end() {
+                end = until;
+            } else if touching {
+                end = next.end;
+            } else if comment && next.start > end {
+                let gap = &self.sql[end..next.start];
+                end = next.start - gap.iter().rev().take_while(|b| is_space(**b)).count();
+                self.hide(start..end);
+                if end < next.start {
+                    return;
+                }
+                continue;
+            } else {
+                break;
             }
             while self.lexer.position() < end {
                 self.bump();
@@ -307,7 +321,10 @@ fn is_any(word: &[u8], keywords: &[&str]) -> bool {
     keywords.iter().any(|keyword| word.eq_ignore_ascii_case(keyword.as_bytes()))
 }
 
-/// Whether a string or a comment seems to hold a statement with a secret: a keyword, and a quote after it.
+/// Whether a string or a comment seems to hold a statement with a secret: a keyword, and a literal after it.
 fn holds_statement(text: &[u8]) -> bool {
-    keyword(text).is_some_and(|at| text[at..].iter().any(|b| matches!(b, b'\'' | b'"' | b'\\')))
+    keyword(text).is_some_and(|at| {
+        let rest = &text[at..];
+        rest.iter().any(|b| matches!(b, b'\'' | b'"' | b'\\')) || rest.windows(2).any(|two| two == b"0x")
+    })
 }

@@ -86,12 +86,13 @@ impl<E: Engine> Core<E> {
         self.registration.slot()
     }
 
+    #[cfg(feature = "mysql")]
     pub(crate) fn shared(&self) -> &Arc<Shared<E>> {
         &self.shared
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "only wires repeat them"))]
+    #[cfg(feature = "mysql")]
     pub(crate) fn state(&self) -> Done {
         self.state
     }
@@ -160,7 +161,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// Changes the database, and shows it.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "asked for by wires alone"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn use_database(
         &mut self,
         cx: &StatementContext,
@@ -176,7 +177,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// Resets the session's state.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "asked for by wires alone"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn reset(
         &mut self,
         cx: &StatementContext,

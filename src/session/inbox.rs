@@ -52,6 +52,7 @@ impl Inbox {
     }
 
     /// For a session that takes its statements from elsewhere.
+    #[cfg(feature = "mysql")]
     pub(crate) fn closed() -> Arc<Self> {
         Self::with(0, false)
     }

@@ -1,8 +1,9 @@
 //! The work loop of a session in process: it runs what the mailbox brought, one thing after the other.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use actix::WeakRecipient;
+use futures::future::{Either, select};
 
 use super::{
     core::Core,
@@ -28,7 +29,7 @@ pub(crate) async fn live<E: Engine>(
     control: WeakRecipient<Signal>,
     principal: Arc<Principal>,
     peer: std::net::SocketAddr,
-    admitted: Admitted,
+    mut admitted: Admitted,
 ) {
     let connect = Connect { peer, control, principal: Some(Arc::clone(&principal)) };
     let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
@@ -39,7 +40,19 @@ pub(crate) async fn live<E: Engine>(
         }
     };
     inbox.set_slot(registration.slot());
-    let core = match Core::open(shared, registration, principal).await {
+    let opened = {
+        let slot = Arc::clone(registration.slot());
+        let opening = Box::pin(Core::open(shared, registration, principal));
+        match select(opening, pin!(admitted.closed())).await {
+            Either::Left((opened, _)) => opened,
+            // The host waits no longer: nor does the session.
+            Either::Right(((), opening)) => {
+                slot.switch.terminate(Reason::Quit);
+                opening.await
+            }
+        }
+    };
+    let core = match opened {
         Ok(core) => core,
         Err((registration, refused)) => {
             drop(registration);
@@ -88,7 +101,7 @@ async fn query<E: Engine>(core: &mut Core<E>, reply: &Reply, statement: Statemen
     let sink = Box::new(ReplySink::new(reply.clone(), Arc::clone(core.slot()), cx.number()));
     let mut sink = RowSink::new(sink, cx.clone());
     let result = {
-        let mut run = std::pin::pin!(core.execute(&cx, statement, &mut sink, began));
+        let mut run = pin!(core.execute(&cx, statement, &mut sink, began));
         poll_fn(|task| {
             let polled = run.as_mut().poll(task);
             if polled.is_pending() && reply.poll_abandoned(task).is_ready() {

@@ -33,8 +33,9 @@ struct Victim {
 #[derive(Clone, Copy, Debug)]
 enum What {
     Nothing,
-    Statement(StatementNo),
-    Session,
+    /// With the first reason that reached it.
+    Statement(StatementNo, Reason),
+    Session(Reason),
 }
 
 impl Receipt {
@@ -52,14 +53,13 @@ impl Receipt {
         for Victim { slot, what } in self.victims {
             match what {
                 What::Nothing => {}
-                What::Statement(number) => {
-                    let first = slot.switch.word().stop(number).unwrap_or(Reason::KillQuery);
+                What::Statement(number, first) => {
                     slot.switch.until(|word| (word.running() != Some(number)).then_some(())).await;
                     outcome = KillOutcome::Ended(first);
                 }
-                What::Session => {
+                What::Session(first) => {
                     slot.switch.until(|word| word.gone().then_some(())).await;
-                    outcome = KillOutcome::Ended(slot.switch.word().leaving().unwrap_or(Reason::KillConnection));
+                    outcome = KillOutcome::Ended(first);
                 }
             }
         }
@@ -141,19 +141,23 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
             match slot.switch.cancel(statement, reason) {
                 Raised::First => {
                     slot.signal(Signal::Cancel(Cancel { statement, reason }));
-                    What::Statement(statement)
+                    What::Statement(statement, reason)
                 }
-                Raised::Already(_) => What::Statement(statement),
+                Raised::Already(first) => What::Statement(statement, first),
                 Raised::NotRunning => What::Nothing,
             }
         }
         (KillMode::Connection, _) => {
             let own = by.session == Some(slot.id());
             let reason = if own { Reason::KillOwnConnection } else { Reason::KillConnection };
-            if slot.switch.terminate(reason) == Raised::First {
-                slot.signal(Signal::Terminate(Terminate { reason }));
+            match slot.switch.terminate(reason) {
+                Raised::First => {
+                    slot.signal(Signal::Terminate(Terminate { reason }));
+                    What::Session(reason)
+                }
+                Raised::Already(first) => What::Session(first),
+                Raised::NotRunning => What::Nothing,
             }
-            What::Session
         }
     };
     Victim { slot, what }

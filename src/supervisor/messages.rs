@@ -26,7 +26,6 @@ pub struct Connect {
 /// Says whose session it is, once its client has proved it.
 #[derive(Message)]
 #[rtype(result = "Result<(), Refused>")]
-#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "sent by wires alone"))]
 pub(crate) struct Authenticated {
     /// Which session.
     pub(crate) id: SessionId,

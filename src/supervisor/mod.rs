@@ -17,6 +17,8 @@ mod listing;
 mod messages;
 mod registry;
 
+#[cfg(feature = "mysql")]
+pub(crate) use self::messages::Authenticated;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -26,8 +28,4 @@ pub use self::{
     messages::{Connect, Kill, List, Shutdown, Summary},
     registry::Registration,
 };
-pub(crate) use self::{
-    counters::Alive,
-    messages::{Authenticated, Reap},
-    registry::Registry,
-};
+pub(crate) use self::{counters::Alive, messages::Reap, registry::Registry};

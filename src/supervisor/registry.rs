@@ -27,9 +27,6 @@ use crate::{
     session::{Signal, Slot},
 };
 
-/// The list is kept in so many parts, each with a lock of its own.
-const SHARDS: usize = 64;
-
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
 const QUERY_ID_BLOCK: u64 = 1024;
 
@@ -52,7 +49,7 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn new(layout: Layout, dialect: Dialect) -> Arc<Self> {
         Arc::new(Self {
-            sessions: IdMap::new(layout, SHARDS),
+            sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
             open: AtomicBool::new(true),
             query_ids: AtomicU64::new(1),
             #[cfg(feature = "mysql")]

@@ -1,0 +1,213 @@
+//! The echo-SQL engine: it answers what clients ask of themselves when they connect, sleeps, computes and counts on
+//! request, and says everything else back.
+
+pub mod accounts;
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use accounts::Accounts;
+use killdeer::{
+    Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Principal, Reason, RowSink, SqlError,
+    Statement, StatementContext, Value,
+    compat::{Answer, ClientState, Facts, Simple, parse_simple},
+};
+use tokio::{task::spawn_blocking, time::sleep};
+
+/// The databases that it says it has.
+const DATABASES: [&str; 2] = ["information_schema", "test"];
+
+pub struct EchoSql {
+    pub accounts: Accounts,
+    pub version: Arc<str>,
+}
+
+pub struct EchoSession {
+    client: ClientState,
+    version: Arc<str>,
+    echo: Arc<[Column]>,
+}
+
+impl Engine for EchoSql {
+    type Session = EchoSession;
+
+    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+        self.accounts.authenticate(login)
+    }
+
+    async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
+        let echo = [Column::new("echo", ColumnType::VarChar).not_null()];
+        Ok(EchoSession { client: ClientState::new(), version: Arc::clone(&self.version), echo: Arc::new(echo) })
+    }
+}
+
+impl EngineSession for EchoSession {
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+        let sql = st.sql_lossy();
+        let bare = sql.trim_start();
+        if let Some(simple) = parse_simple(bare) {
+            if let Some(done) = self.simple(cx, simple, out).await? {
+                return Ok(done);
+            }
+        } else if let Some(expression) = after_do(bare) {
+            if let Some(Simple::Call { name, args, .. }) = parse_simple(&format!("SELECT {expression}")) {
+                call(cx, &name, args).await.transpose()?;
+            }
+            return Ok(self.client.done());
+        }
+        if let Some(answer) = self.answer(cx, &sql)? {
+            return self.give(cx, answer, out).await;
+        }
+        self.client.note_statement();
+        out.columns(Arc::clone(&self.echo))?;
+        out.row(&[Value::Bytes(&st.sql)])?;
+        Ok(self.client.done())
+    }
+
+    async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
+        if DATABASES.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
+    }
+
+    async fn reset(&mut self, _: &StatementContext) -> Result<(), SqlError> {
+        self.client.reset();
+        Ok(())
+    }
+
+    async fn rollback(&mut self, _: Reason) {
+        self.client.rolled_back();
+    }
+
+    fn user_variable(&self, name: &str) -> Option<OwnedValue> {
+        self.client.user_variable(name)
+    }
+}
+
+impl EchoSession {
+    /// `SELECT f(…)` and `SELECT * FROM f(…)`, for the functions that are ours.
+    async fn simple(
+        &mut self,
+        cx: &StatementContext,
+        simple: Simple,
+        out: &mut RowSink,
+    ) -> Result<Option<Done>, SqlError> {
+        match simple {
+            Simple::Call { name, args, header } => {
+                let Some(value) = call(cx, &name, args).await else { return Ok(None) };
+                out.columns([Column::new(header, ColumnType::BigInt).not_null()])?;
+                out.row(&[Value::Int(value?)])?;
+            }
+            Simple::TableFunction { name, args, .. } if name.eq_ignore_ascii_case("seq") => {
+                count(out, integer(args.first())?).await?;
+            }
+            Simple::TableFunction { .. } => return Ok(None),
+        }
+        Ok(Some(self.client.done()))
+    }
+
+    /// What clients ask of themselves.
+    fn answer(&mut self, cx: &StatementContext, sql: &str) -> Result<Option<Answer>, SqlError> {
+        let database = cx.database();
+        let principal = cx.principal();
+        let facts = Facts {
+            version: &self.version,
+            version_comment: "Killdeer echo-SQL",
+            connection_id: cx.session().get(),
+            user: &format!("{}@{}", principal.user(), cx.peer().ip()),
+            current_user: &principal.account(),
+            privileges: principal.privileges(),
+            database: database.as_deref(),
+            databases: &DATABASES,
+            ..Facts::default()
+        };
+        self.client.answer(sql, &facts)
+    }
+
+    async fn give(&mut self, cx: &StatementContext, answer: Answer, out: &mut RowSink) -> Result<Done, SqlError> {
+        match answer {
+            Answer::Ok(done) => return Ok(done),
+            Answer::UseDatabase(name) => {
+                self.use_database(cx, &name).await?;
+                cx.set_database(Some(&name));
+            }
+            Answer::Rows { columns, rows } => {
+                out.columns(columns)?;
+                for row in rows {
+                    let values: Vec<Value<'_>> = row.iter().map(OwnedValue::borrow).collect();
+                    if out.row(&values)? {
+                        out.ready().await?;
+                    }
+                }
+            }
+        }
+        Ok(self.client.done())
+    }
+}
+
+/// `SLEEP(seconds)` and `BENCHMARK(count, …)`; `None` for any other function.
+async fn call(cx: &StatementContext, name: &str, args: Vec<OwnedValue>) -> Option<Result<i64, SqlError>> {
+    if name.eq_ignore_ascii_case("sleep") {
+        cx.set_state("User sleep");
+        let time = match seconds(args.first()) {
+            Ok(time) => time,
+            Err(error) => return Some(Err(error)),
+        };
+        // A kill drops this future.
+        sleep(time).await;
+        Some(Ok(0))
+    } else if name.eq_ignore_ascii_case("benchmark") {
+        let count = integer(args.first());
+        let cx = cx.clone();
+        // Computing does not belong on the arbiter; on a thread of its own, it sees a kill by looking.
+        let computed = spawn_blocking(move || compute(&cx, count?)).await;
+        Some(computed.unwrap_or_else(|_| Err(SqlError::panicked())))
+    } else {
+        None
+    }
+}
+
+fn compute(cx: &StatementContext, count: u64) -> Result<i64, SqlError> {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for round in 0..count {
+        if round % 4096 == 0 {
+            cx.check()?;
+        }
+        hash = black_box((hash ^ round).wrapping_mul(0x0100_0000_01b3));
+    }
+    Ok(0)
+}
+
+/// The numbers from 1 to `last`, as rows. The reader's pace is the engine's.
+async fn count(out: &mut RowSink, last: u64) -> Result<(), SqlError> {
+    out.columns([Column::new("seq", ColumnType::BigInt).unsigned().not_null()])?;
+    for number in 1..=last {
+        if out.row(&[Value::UInt(number)])? {
+            out.ready().await?;
+        }
+    }
+    Ok(())
+}
+
+fn after_do(sql: &str) -> Option<&str> {
+    let (word, rest) = sql.split_once(char::is_whitespace)?;
+    word.eq_ignore_ascii_case("do").then_some(rest)
+}
+
+fn integer(value: Option<&OwnedValue>) -> Result<u64, SqlError> {
+    let number = match value {
+        Some(OwnedValue::Int(v)) => u64::try_from(*v).ok(),
+        Some(OwnedValue::UInt(v)) => Some(*v),
+        _ => None,
+    };
+    number.ok_or_else(|| SqlError::new(1210, "HY000", "Incorrect arguments: a whole number is wanted"))
+}
+
+fn seconds(value: Option<&OwnedValue>) -> Result<Duration, SqlError> {
+    #[allow(clippy::cast_precision_loss)] // nobody sleeps so long that it matters
+    let number = match value {
+        Some(OwnedValue::Int(v)) => *v as f64,
+        Some(OwnedValue::UInt(v)) => *v as f64,
+        Some(OwnedValue::Double(v)) => *v,
+        Some(OwnedValue::Text(v)) => v.parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    };
+    Duration::try_from_secs_f64(number).map_err(|_| SqlError::new(1210, "HY000", "Incorrect arguments to sleep"))
+}

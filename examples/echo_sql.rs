@@ -1,0 +1,75 @@
+//! A MySQL server that says everything back: the main example.
+//!
+//! ```sh
+//! cargo run --release --example echo_sql
+//! mariadb -h 127.0.0.1 -P 3307 -u root
+//! ```
+
+mod echo;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use echo::{EchoSql, accounts::Accounts};
+use killdeer::{Runtime, wire};
+use tracing_subscriber::EnvFilter;
+
+/// A MySQL server that says everything back.
+#[derive(Parser)]
+struct Options {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3307")]
+    listen: SocketAddr,
+    /// A TOML file of [[user]] tables with user, password and privileges
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// How many threads serve connections [default: one per core]
+    #[arg(long, value_name = "N")]
+    workers: Option<std::num::NonZeroUsize>,
+    /// The version that clients are told
+    #[arg(long, value_name = "TEXT", default_value = "8.0.36-killdeer")]
+    server_version: String,
+    /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: String,
+}
+
+/// So long running statements may still end by themselves when the server is stopped.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&options.log)?).with_writer(std::io::stderr).init();
+    actix_rt::System::new().block_on(serve(options))
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let accounts = match &options.users {
+        Some(path) => Accounts::read(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Accounts::default(),
+    };
+    let version = options.server_version.into();
+    let engine = EchoSql { accounts, version: std::sync::Arc::clone(&version) };
+    let runtime = Runtime::builder(engine).server_version(version).start();
+    let workers = match options.workers {
+        Some(workers) => workers.get(),
+        None => std::thread::available_parallelism()?.get(),
+    };
+    let listener =
+        wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let serving = wire::serve(&runtime, listener, workers)?;
+    let address = serving.address();
+    println!("listening on {address}");
+    println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
+    let (pause, stop) = (serving.pause(), serving.stop());
+    let server = actix_rt::spawn(serving);
+
+    actix_rt::signal::ctrl_c().await?;
+    tracing::info!("stopping");
+    pause.await;
+    let summary = runtime.shutdown(GRACE).await;
+    stop.await;
+    server.await??;
+    tracing::info!(?summary, "stopped");
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Results on their way to a caller in process: back-pressure, and what becomes of them when nobody wants them.
+
+use futures::StreamExt;
+use killdeer::{Part, Query, Reason};
+
+use crate::lab::{Running, code, connect, lab, paused, settle};
+
+#[test]
+fn a_slow_reader_holds_the_engine_back() {
+    paused(async {
+        let (runtime, log) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let mut results = alice.query("rows 100000000").await.unwrap();
+        settle().await;
+        let behind = |log: Vec<String>| log.iter().filter(|line| line.starts_with("behind")).count();
+        assert_eq!(behind(log.take()), 1, "the engine waits for its reader");
+        let mut read = 0;
+        while read < 100_000 {
+            if let Part::Rows(batch) = results.next().await.unwrap().unwrap() {
+                read += batch.len();
+            }
+        }
+        settle().await;
+        let row = log.take().last().unwrap().strip_prefix("behind at ").unwrap().parse::<usize>().unwrap();
+        assert!(row < read + 20_000, "the engine is at row {row}, its reader at {read}");
+    });
+}
+
+#[test]
+fn a_small_result_is_there_at_once_and_whole() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let parts: Vec<_> = alice.query("rows 3").await.unwrap().map(Result::unwrap).collect().await;
+        let [Part::Columns(columns), Part::Rows(rows), Part::Done(_)] = parts.as_slice() else {
+            panic!("{parts:?}");
+        };
+        assert_eq!((columns.len(), rows.len()), (1, 3));
+    });
+}
+
+#[test]
+fn a_large_result_arrives_complete_and_in_order() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let (rows, _) = alice.query("rows 50000").await.unwrap().collect_rows().await.unwrap();
+        let expected: Vec<_> = (0..50_000).map(|n| vec![killdeer::OwnedValue::Int(n)]).collect();
+        assert!(rows == expected);
+    });
+}
+
+#[test]
+fn dropped_results_cancel_their_statement() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let results = alice.query("rows 100000000").await.unwrap();
+        settle().await;
+        assert!(alice.running().is_some());
+        drop(results);
+        settle().await;
+        assert!(alice.running().is_none());
+        assert_eq!(code(&alice, "hello").await, 0);
+    });
+}
+
+#[test]
+fn a_dropped_question_cancels_its_statement_and_a_do_send_does_not() {
+    paused(async {
+        let (runtime, log) = lab();
+        let alice = connect(&runtime, "alice").await;
+        Running::begin(&alice, "wait").await.abandon();
+        settle().await;
+        assert!(alice.running().is_none());
+
+        alice.addr().do_send(Query("sleep 5".into()));
+        settle().await;
+        assert!(alice.running().is_some(), "whoever sends without asking for an answer wants it done");
+        assert_eq!(code(&alice, "hello").await, 0);
+        alice.terminate(Reason::Quit);
+        assert_eq!(log.take(), ["alice wait", "alice sleep 5", "alice hello"]);
+    });
+}
