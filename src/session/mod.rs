@@ -25,6 +25,8 @@ mod results;
 mod slot;
 mod statement;
 mod switch;
+#[cfg(test)]
+mod switch_tests;
 mod sync;
 mod word;
 

@@ -123,6 +123,12 @@ impl KillSwitch {
         visit(&mut self.waiters.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiters(|list| list.len())
+    }
+
     fn wake_all(&self) {
         // Woken outside the lock: a waker may run code that comes back here.
         let wakers: Vec<Waker> = self.waiters(|list| list.iter().map(|(_, waker)| waker.clone()).collect());
@@ -171,34 +177,5 @@ impl<F> Drop for Until<'_, F> {
         if let Some(place) = self.place.take() {
             drop(self.switch.waiters(|list| list.try_remove(place)));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::FutureExt;
-
-    use super::*;
-
-    #[test]
-    fn a_waiter_leaves_no_trace() {
-        let switch = KillSwitch::new();
-        let n = switch.begin().unwrap();
-        for _ in 0..10 {
-            assert!(switch.until(|w| w.stop(n)).now_or_never().is_none());
-        }
-        assert!(switch.waiters(|list| list.is_empty()));
-    }
-
-    #[test]
-    fn the_first_reason_stands_through_everything_that_follows() {
-        let switch = KillSwitch::new();
-        let n = switch.begin().unwrap();
-        assert_eq!(switch.cancel(n, Reason::ExecutionTime), Raised::First);
-        assert_eq!(switch.cancel(n, Reason::KillQuery), Raised::Already(Reason::ExecutionTime));
-        assert_eq!(switch.terminate(Reason::Shutdown), Raised::First, "the session is to end now");
-        assert_eq!(switch.complete(), Err(Reason::ExecutionTime), "the statement keeps its own first reason");
-        assert_eq!(switch.finish(), Some(Reason::ExecutionTime));
-        assert_eq!(switch.begin(), Err(Reason::Shutdown));
     }
 }

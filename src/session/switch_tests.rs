@@ -1,0 +1,28 @@
+//! The kill switch on one thread. Not within `switch.rs`, which a test with loom includes whole.
+
+use futures::FutureExt;
+
+use super::{switch::KillSwitch, word::Raised};
+use crate::model::Reason;
+
+#[test]
+fn a_waiter_leaves_no_trace() {
+    let switch = KillSwitch::new();
+    let n = switch.begin().unwrap();
+    for _ in 0..10 {
+        assert!(switch.until(|w| w.stop(n)).now_or_never().is_none());
+    }
+    assert_eq!(switch.waiting(), 0);
+}
+
+#[test]
+fn the_first_reason_stands_through_everything_that_follows() {
+    let switch = KillSwitch::new();
+    let n = switch.begin().unwrap();
+    assert_eq!(switch.cancel(n, Reason::ExecutionTime), Raised::First);
+    assert_eq!(switch.cancel(n, Reason::KillQuery), Raised::Already(Reason::ExecutionTime));
+    assert_eq!(switch.terminate(Reason::Shutdown), Raised::First, "the session is to end now");
+    assert_eq!(switch.complete(), Err(Reason::ExecutionTime), "the statement keeps its own first reason");
+    assert_eq!(switch.finish(), Some(Reason::ExecutionTime));
+    assert_eq!(switch.begin(), Err(Reason::Shutdown));
+}
