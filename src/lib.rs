@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "compat")]
+pub mod compat;
 pub mod control;
 pub mod dialect;
 mod engine;

@@ -9,7 +9,7 @@ use accounts::Accounts;
 use killdeer::{
     Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Principal, Reason, RowSink, SqlError,
     Statement, StatementContext, Value,
-    compat::{Answer, ClientState, Facts, Simple, parse_simple},
+    compat::{Answer, Argument, ClientState, Facts, Simple, parse_simple},
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -50,7 +50,7 @@ impl EngineSession for EchoSession {
             }
         } else if let Some(expression) = after_do(bare) {
             if let Some(Simple::Call { name, args, .. }) = parse_simple(&format!("SELECT {expression}")) {
-                call(cx, &name, args).await.transpose()?;
+                call(cx, &name, &args).await.transpose()?;
             }
             return Ok(self.client.done());
         }
@@ -91,14 +91,15 @@ impl EchoSession {
     ) -> Result<Option<Done>, SqlError> {
         match simple {
             Simple::Call { name, args, header } => {
-                let Some(value) = call(cx, &name, args).await else { return Ok(None) };
+                let Some(value) = call(cx, &name, &args).await else { return Ok(None) };
                 out.columns([Column::new(header, ColumnType::BigInt).not_null()])?;
                 out.row(&[Value::Int(value?)])?;
             }
-            Simple::TableFunction { name, args, .. } if name.eq_ignore_ascii_case("seq") => {
-                count(out, integer(args.first())?).await?;
+            Simple::TableFunction { name, args, limit } if name.eq_ignore_ascii_case("seq") => {
+                let last = integer(args.first())?;
+                count(out, limit.map_or(last, |limit| last.min(limit))).await?;
             }
-            Simple::TableFunction { .. } => return Ok(None),
+            _ => return Ok(None),
         }
         Ok(Some(self.client.done()))
     }
@@ -143,7 +144,7 @@ impl EchoSession {
 }
 
 /// `SLEEP(seconds)` and `BENCHMARK(count, …)`; `None` for any other function.
-async fn call(cx: &StatementContext, name: &str, args: Vec<OwnedValue>) -> Option<Result<i64, SqlError>> {
+async fn call(cx: &StatementContext, name: &str, args: &[Argument]) -> Option<Result<i64, SqlError>> {
     if name.eq_ignore_ascii_case("sleep") {
         cx.set_state("User sleep");
         let time = match seconds(args.first()) {
@@ -191,8 +192,8 @@ fn after_do(sql: &str) -> Option<&str> {
     word.eq_ignore_ascii_case("do").then_some(rest)
 }
 
-fn integer(value: Option<&OwnedValue>) -> Result<u64, SqlError> {
-    let number = match value {
+fn integer(argument: Option<&Argument>) -> Result<u64, SqlError> {
+    let number = match argument.and_then(Argument::value) {
         Some(OwnedValue::Int(v)) => u64::try_from(*v).ok(),
         Some(OwnedValue::UInt(v)) => Some(*v),
         _ => None,
@@ -200,9 +201,9 @@ fn integer(value: Option<&OwnedValue>) -> Result<u64, SqlError> {
     number.ok_or_else(|| SqlError::new(1210, "HY000", "Incorrect arguments: a whole number is wanted"))
 }
 
-fn seconds(value: Option<&OwnedValue>) -> Result<Duration, SqlError> {
+fn seconds(argument: Option<&Argument>) -> Result<Duration, SqlError> {
     #[allow(clippy::cast_precision_loss)] // nobody sleeps so long that it matters
-    let number = match value {
+    let number = match argument.and_then(Argument::value) {
         Some(OwnedValue::Int(v)) => *v as f64,
         Some(OwnedValue::UInt(v)) => *v as f64,
         Some(OwnedValue::Double(v)) => *v,
