@@ -9,7 +9,7 @@ use accounts::Accounts;
 use killdeer::{
     Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Principal, Reason, RowSink, SqlError,
     Statement, StatementContext, Value,
-    compat::{Answer, Argument, ClientState, Facts, Simple, parse_simple},
+    compat::{Answer, Argument, ClientState, Facts, Simple, concerns, parse_simple},
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -107,6 +107,10 @@ impl EchoSession {
     /// What clients ask of themselves.
     fn answer(&mut self, cx: &StatementContext, sql: &str) -> Result<Option<Answer>, SqlError> {
         let database = cx.database();
+        if !concerns(sql, database.as_deref()) {
+            // None of them, and not worth gathering facts for; it only ends the last statement's warnings.
+            return self.client.answer(sql, &Facts::default());
+        }
         let principal = cx.principal();
         let facts = Facts {
             version: &self.version,

@@ -18,6 +18,10 @@ use crate::model::{Column, OwnedValue, SqlError};
 /// How deep an expression is followed.
 const DEEPEST: usize = 160;
 
+/// How many expressions are evaluated for one statement, those of every row counted: what a client's own statements
+/// need is a fifth of it, and a list of ten thousand names beside every variable is not theirs.
+const MOST_STEPS: usize = 100_000;
+
 /// How many bytes of text one statement may produce: a client cannot turn a short statement into a huge answer.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -36,13 +40,14 @@ pub(super) struct Scope<'s> {
     /// The number of warnings was asked for: the statement does not clear them.
     pub diagnostic: bool,
     produced: usize,
+    steps: usize,
     depth: usize,
 }
 
 impl<'s> Scope<'s> {
     pub fn new(state: &'s ClientState, facts: &'s Facts<'s>) -> Self {
         let (row, count, assigned) = (None, None, Vec::new());
-        Self { state, facts, row, count, assigned, needed: false, diagnostic: false, produced: 0, depth: 0 }
+        Self { state, facts, row, count, assigned, needed: false, diagnostic: false, produced: 0, steps: 0, depth: 0 }
     }
 
     /// What `expr` is worth.
@@ -50,7 +55,8 @@ impl<'s> Scope<'s> {
     /// # Errors
     /// Not ours, if it contains anything that is not known here; 1193 and 1238 for system variables.
     pub fn value(&mut self, expr: &Expr) -> Found<OwnedValue> {
-        if self.depth == DEEPEST {
+        self.steps += 1;
+        if self.depth == DEEPEST || self.steps > MOST_STEPS {
             return Err(Stop::NotOurs);
         }
         self.depth += 1;

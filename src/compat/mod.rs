@@ -34,6 +34,7 @@ mod function;
 mod layout;
 mod pattern;
 mod prefilter;
+mod query;
 mod relation;
 mod select;
 mod set;

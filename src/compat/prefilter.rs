@@ -179,7 +179,8 @@ fn is_ours(word: &[u8]) -> bool {
     }
 }
 
-fn behind_quote(sql: &[u8], start: usize) -> usize {
+/// Where the text goes on behind the quote that opens at `start`.
+pub(super) fn behind_quote(sql: &[u8], start: usize) -> usize {
     let quote = sql[start];
     let mut at = start + 1;
     while let Some(&b) = sql.get(at) {

@@ -61,15 +61,14 @@ impl Relation {
     /// # Errors
     /// Not ours, if there are rows and the condition is more than is understood.
     pub fn keep_where(&mut self, condition: &Expr, state: &ClientState, facts: &Facts<'_>) -> Found<()> {
-        let mut kept = Vec::new();
-        for row in std::mem::take(&mut self.rows) {
-            let mut scope = Scope::new(state, facts);
-            scope.row = Some((&self.columns, &row));
-            if scope.holds(condition)? {
-                kept.push(row);
-            }
+        let rows = std::mem::take(&mut self.rows);
+        let mut scope = Scope::new(state, facts);
+        let mut held = Vec::with_capacity(rows.len());
+        for row in &rows {
+            scope.row = Some((&self.columns, row));
+            held.push(scope.holds(condition)?);
         }
-        self.rows = kept;
+        self.rows = rows.into_iter().zip(held).filter(|(_, held)| *held).map(|(row, _)| row).collect();
         Ok(())
     }
 

@@ -1,35 +1,29 @@
-//! `SELECT` of scalar expressions, and of the catalogue's tables.
+//! `SELECT`: its list of items, and its answer where no table is read. With one, `query.rs` goes on.
 
-use std::cmp::Ordering;
-
-use sqlparser::{
-    ast::{Expr, JoinOperator, ObjectName, OrderBySort, TableFactor},
-    tokenizer::Token,
-};
+use sqlparser::{ast::Expr, tokenizer::Token};
 
 use super::{
-    Answer, Facts, catalogue,
+    Answer, Facts,
     cursor::Cursor,
-    expression::{Scope, compare},
+    expression::Scope,
     function,
-    prefilter::is_catalogue,
-    relation::Relation,
+    query::from_catalogue,
     set::check_name,
     state::{Change, ClientState},
     stop::{Found, Stop},
-    variable::shown,
 };
 use crate::model::{Column, ColumnType, OwnedValue};
 
 /// One item of the list behind SELECT.
-struct Item {
-    header: String,
-    what: What,
+pub(super) struct Item {
+    pub header: String,
+    pub what: What,
     /// It contains the name of an aggregate.
-    aggregate: bool,
+    pub aggregate: bool,
 }
 
-enum What {
+/// What an item is.
+pub(super) enum What {
     /// `*` or `t.*`.
     All,
     Expression(Expr),
@@ -37,11 +31,8 @@ enum What {
     Assignment(String, Expr),
 }
 
-/// What a value costs beside its bytes: wide rows of nothing are an answer, too.
-const VALUE_OVERHEAD: usize = 32;
-
 /// Words that end an item and are no alias.
-const ENDS: [&str; 13] = [
+pub(super) const ENDS: [&str; 13] = [
     "FROM",
     "LIMIT",
     "WHERE",
@@ -80,9 +71,9 @@ pub(super) fn answer(state: &mut ClientState, facts: &Facts<'_>, mut cursor: Cur
         return scalars(state, facts, &items, limit);
     }
     cursor.skip();
-    let answer = from_catalogue(state, facts, cursor, items, distinct)?;
+    let relation = from_catalogue(state, facts, cursor, &items, distinct)?;
     state.clear_warnings();
-    Ok(answer)
+    Ok(relation.answer())
 }
 
 fn item(cursor: &mut Cursor<'_>) -> Found<Item> {
@@ -214,14 +205,15 @@ fn scalars(
 }
 
 /// The type that the expression alone decides.
-fn kind_of(expr: &Expr) -> Option<ColumnType> {
+pub(super) fn kind_of(expr: &Expr) -> Option<ColumnType> {
     match expr {
         Expr::Value(value) if value.value == sqlparser::ast::Value::Null => Some(ColumnType::Null),
         other => function::kind(other),
     }
 }
 
-fn column(header: String, value: &OwnedValue, kind: Option<ColumnType>) -> Column {
+/// A result column: its type is that of the value, unless the expression decides it.
+pub(super) fn column(header: String, value: &OwnedValue, kind: Option<ColumnType>) -> Column {
     let by_value = match value {
         OwnedValue::Int(_) | OwnedValue::UInt(_) => ColumnType::BigInt,
         OwnedValue::Float(_) | OwnedValue::Double(_) => ColumnType::Double,
@@ -230,232 +222,4 @@ fn column(header: String, value: &OwnedValue, kind: Option<ColumnType>) -> Colum
     };
     let column = Column::new(header, kind.unwrap_or(by_value));
     if matches!(value, OwnedValue::UInt(_)) { column.unsigned() } else { column }
-}
-
-/// A SELECT from tables of the catalogue; the cursor is behind FROM.
-fn from_catalogue(
-    state: &ClientState,
-    facts: &Facts<'_>,
-    mut cursor: Cursor<'_>,
-    items: Vec<Item>,
-    distinct: bool,
-) -> Found<Answer> {
-    let mut relation = source(state, facts, &mut cursor)?;
-    let condition = if cursor.word("WHERE") { Some(cursor.expression()?) } else { None };
-    let grouped = cursor.words(&["GROUP", "BY"]);
-    if grouped {
-        expressions(&mut cursor)?;
-    }
-    let having = if cursor.word("HAVING") { Some(cursor.expression()?) } else { None };
-    let mut order = Vec::new();
-    if cursor.words(&["ORDER", "BY"]) {
-        loop {
-            let by = cursor.parser().parse_order_by_expr().map_err(|_| Stop::NotOurs)?;
-            order.push((by.expr, by.options.sort == Some(OrderBySort::Desc)));
-            if !cursor.take(&Token::Comma) {
-                break;
-            }
-        }
-    }
-    let (offset, count) = limit(&mut cursor)?;
-    cursor.end()?;
-
-    // Of nothing, no condition leaves more, whatever it says.
-    if let Some(condition) = &condition {
-        relation.keep_where(condition, state, facts)?;
-    }
-    let aggregate = items.iter().any(|item| item.aggregate) && !grouped;
-    if having.is_some() && (aggregate || !relation.rows.is_empty()) || grouped && !relation.rows.is_empty() {
-        return Err(Stop::NotOurs);
-    }
-    let mut answer = if aggregate {
-        aggregated(state, facts, &relation, &items)?
-    } else {
-        sort(&mut relation, &order, &items, state, facts)?;
-        projected(state, facts, &relation, &items)?
-    };
-    if distinct {
-        let mut kept: Vec<Vec<OwnedValue>> = Vec::new();
-        for row in std::mem::take(&mut answer.rows) {
-            if !kept.contains(&row) {
-                kept.push(row);
-            }
-        }
-        answer.rows = kept;
-    }
-    answer.rows = answer.rows.into_iter().skip(offset).take(count).collect();
-    Ok(answer.answer())
-}
-
-fn expressions(cursor: &mut Cursor<'_>) -> Found<()> {
-    loop {
-        cursor.expression()?;
-        if !cursor.take(&Token::Comma) {
-            return Ok(());
-        }
-    }
-}
-
-/// What is behind FROM. More than one table is understood only where the outcome must be empty.
-fn source(state: &ClientState, facts: &Facts<'_>, cursor: &mut Cursor<'_>) -> Found<Relation> {
-    let mut all = Relation::default();
-    let (mut tables, mut first_empty, mut empty) = (0, false, false);
-    loop {
-        let joined = cursor.parser().parse_table_and_joins().map_err(|_| Stop::NotOurs)?;
-        let mut take = |factor: &TableFactor| -> Found<bool> {
-            let relation = table(state, facts, factor)?;
-            let nothing = relation.rows.is_empty();
-            all.columns.extend(relation.columns);
-            all.rows = relation.rows;
-            tables += 1;
-            Ok(nothing)
-        };
-        let nothing = take(&joined.relation)?;
-        // A list with commas is an inner join: one empty side suffices.
-        empty |= nothing;
-        first_empty |= nothing;
-        for join in &joined.joins {
-            let inner = match join.join_operator {
-                JoinOperator::Join(_)
-                | JoinOperator::Inner(_)
-                | JoinOperator::CrossJoin(_)
-                | JoinOperator::StraightJoin(_) => true,
-                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => false,
-                _ => return Err(Stop::NotOurs),
-            };
-            let nothing = take(&join.relation)?;
-            empty |= nothing && inner;
-        }
-        if !cursor.take(&Token::Comma) {
-            break;
-        }
-    }
-    if tables > 1 {
-        if !(empty || first_empty) {
-            return Err(Stop::NotOurs);
-        }
-        all.rows.clear();
-    }
-    Ok(all)
-}
-
-fn table(state: &ClientState, facts: &Facts<'_>, factor: &TableFactor) -> Found<Relation> {
-    let TableFactor::Table { name: ObjectName(parts), args: None, .. } = factor else { return Err(Stop::NotOurs) };
-    let parts: Vec<&str> = parts.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
-    match (parts.as_slice(), facts.database) {
-        ([database, table], _) => catalogue::table(state, facts, database, table),
-        ([table], Some(database)) if is_catalogue(database) => catalogue::table(state, facts, database, table),
-        _ => Err(Stop::NotOurs),
-    }
-}
-
-/// One row of counts.
-fn aggregated(state: &ClientState, facts: &Facts<'_>, relation: &Relation, items: &[Item]) -> Found<Relation> {
-    let mut scope = Scope::new(state, facts);
-    scope.count = Some(relation.rows.len());
-    let mut one = Relation::default();
-    let mut row = Vec::with_capacity(items.len());
-    for item in items {
-        let What::Expression(expr) = &item.what else { return Err(Stop::NotOurs) };
-        let value = scope.value(expr)?;
-        one.columns.push(column(item.header.clone(), &value, None));
-        row.push(value);
-    }
-    one.rows.push(row);
-    Ok(one)
-}
-
-/// The columns that are asked for, of every row.
-fn projected(state: &ClientState, facts: &Facts<'_>, relation: &Relation, items: &[Item]) -> Found<Relation> {
-    let mut wanted = Relation { columns: Vec::new(), rows: vec![Vec::new(); relation.rows.len()] };
-    let mut scope = Scope::new(state, facts);
-    for item in items {
-        let expr = match &item.what {
-            What::All => {
-                wanted.columns.extend(relation.columns.iter().cloned());
-                for (to, from) in wanted.rows.iter_mut().zip(&relation.rows) {
-                    scope.spend(from.iter().map(|value| shown(value).len() + VALUE_OVERHEAD).sum())?;
-                    to.extend(from.iter().cloned());
-                }
-                continue;
-            }
-            What::Expression(expr) => expr,
-            What::Assignment(..) => return Err(Stop::NotOurs),
-        };
-        let mut head = None;
-        for (to, from) in wanted.rows.iter_mut().zip(&relation.rows) {
-            scope.row = Some((&relation.columns, from));
-            let value = scope.value(expr)?;
-            head.get_or_insert_with(|| column(item.header.clone(), &value, kind_of(expr)));
-            to.push(value);
-        }
-        let name = match expr {
-            Expr::Identifier(name) => Some(name),
-            Expr::CompoundIdentifier(names) => names.last(),
-            _ => None,
-        };
-        let known = name.and_then(|n| relation.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&n.value)));
-        let known = known.map(|c| Column { name: item.header.clone().into(), ..c.clone() });
-        let column = known.or(head).unwrap_or_else(|| Column::new(item.header.clone(), ColumnType::VarChar));
-        wanted.columns.push(column);
-    }
-    Ok(wanted)
-}
-
-/// Puts the rows in order; a name may be an alias, a number the place of an item.
-fn sort(
-    relation: &mut Relation,
-    order: &[(Expr, bool)],
-    items: &[Item],
-    state: &ClientState,
-    facts: &Facts<'_>,
-) -> Found<()> {
-    if order.is_empty() || relation.rows.len() < 2 {
-        return Ok(());
-    }
-    let mut scope = Scope::new(state, facts);
-    let rows = std::mem::take(&mut relation.rows);
-    let mut keyed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        scope.row = Some((&relation.columns, row));
-        let mut keys = Vec::with_capacity(order.len());
-        for (expr, _) in order {
-            keys.push(scope.value(aliased(expr, items))?);
-        }
-        keyed.push(keys);
-    }
-    let mut places: Vec<usize> = (0..rows.len()).collect();
-    places.sort_by(|a, b| {
-        let pairs = keyed[*a].iter().zip(&keyed[*b]).zip(order);
-        let compared = pairs.map(|((a, b), (_, down))| if *down { ranked(b, a) } else { ranked(a, b) });
-        compared.fold(Ordering::Equal, Ordering::then)
-    });
-    let mut rows: Vec<Option<Vec<OwnedValue>>> = rows.into_iter().map(Some).collect();
-    relation.rows = places.into_iter().filter_map(|at| rows[at].take()).collect();
-    Ok(())
-}
-
-fn aliased<'e>(expr: &'e Expr, items: &'e [Item]) -> &'e Expr {
-    let found = match expr {
-        Expr::Identifier(name) => items.iter().find(|item| item.header.eq_ignore_ascii_case(&name.value)),
-        Expr::Value(value) => match super::expression::literal(&value.value) {
-            Ok(OwnedValue::Int(at)) => usize::try_from(at - 1).ok().and_then(|at| items.get(at)),
-            _ => None,
-        },
-        _ => None,
-    };
-    match found.map(|item| &item.what) {
-        Some(What::Expression(inner)) => inner,
-        _ => expr,
-    }
-}
-
-/// NULL first, as MySQL sorts it; what does not compare stays where it is.
-fn ranked(a: &OwnedValue, b: &OwnedValue) -> Ordering {
-    match (a, b) {
-        (OwnedValue::Null, OwnedValue::Null) => Ordering::Equal,
-        (OwnedValue::Null, _) => Ordering::Less,
-        (_, OwnedValue::Null) => Ordering::Greater,
-        _ => compare(a, b).ok().flatten().unwrap_or(Ordering::Equal),
-    }
 }

@@ -28,7 +28,7 @@ enum Right {
     Default,
     /// A bare word: `ON`, `utf8mb4`, `binary`.
     Word(String),
-    Expression(Expr),
+    Expression(Box<Expr>),
 }
 
 /// A `SET` being read.
@@ -164,7 +164,10 @@ impl Assignments<'_> {
             (Target::Session, _) => {}
         }
         match right {
-            Right::Default => self.to_default(variable),
+            Right::Default => {
+                self.unset(variable);
+                Ok(())
+            }
             Right::Word(word) => self.keep(variable, OwnedValue::Text(word)),
             Right::Expression(expr) => {
                 let value = self.scope.value(&expr)?;
@@ -197,14 +200,13 @@ impl Assignments<'_> {
     }
 
     /// `= DEFAULT`: the server's value.
-    fn to_default(&mut self, variable: &'static Variable) -> Found<()> {
+    fn unset(&mut self, variable: &'static Variable) {
         if variable.name == "autocommit" {
             let on = global(self.scope.facts, variable) != OwnedValue::Int(0);
             self.changes.push(Change::Autocommit(on));
         } else {
             self.changes.push(Change::System(variable.name, None));
         }
-        Ok(())
     }
 
     fn also(&mut self, name: &'static str, value: &str) {
@@ -316,7 +318,7 @@ fn right(cursor: &mut Cursor<'_>) -> Found<Right> {
             return Ok(if default { Right::Default } else { Right::Word(word) });
         }
     }
-    cursor.expression().map(Right::Expression)
+    Ok(Right::Expression(Box::new(cursor.expression()?)))
 }
 
 fn bare_default(word: &str) -> bool {

@@ -5,7 +5,7 @@ use sqlparser::{ast::Expr, tokenizer::Token};
 use super::{
     cursor::Cursor,
     expression::literal,
-    prefilter::{body, first_word, skip_blanks},
+    prefilter::{behind_quote, body, first_word, skip_blanks},
     select::limit,
     stop::{Found, Stop},
 };
@@ -68,22 +68,49 @@ pub fn parse_simple(sql: &str) -> Option<Simple> {
     Cursor::new(body).and_then(parse).ok()
 }
 
-/// Whether a name and a parenthesis follow, or `* FROM` and those.
+/// Whether a call follows and no table, or `* FROM` and a call.
 fn promising(rest: &str) -> bool {
     let start = behind_blanks(rest);
-    match start.strip_prefix('*') {
-        None => is_call(start),
-        Some(after) => {
-            let (word, after) = first_word(behind_blanks(after));
-            word.eq_ignore_ascii_case("FROM") && is_call(behind_blanks(after))
-        }
-    }
+    let Some(after) = start.strip_prefix('*') else {
+        return behind_call(start).is_some_and(|tail| {
+            let (word, after) = first_word(tail);
+            match word {
+                "" => tail.is_empty() || tail.starts_with([';', '`', '\'', '"']),
+                _ if word.eq_ignore_ascii_case("FROM") => {
+                    first_word(behind_blanks(after)).0.eq_ignore_ascii_case("DUAL")
+                }
+                _ => true,
+            }
+        });
+    };
+    let (word, after) = first_word(behind_blanks(after));
+    word.eq_ignore_ascii_case("FROM") && behind_call(behind_blanks(after)).is_some()
 }
 
-fn is_call(text: &str) -> bool {
+/// What follows `name(…)`.
+fn behind_call(text: &str) -> Option<&str> {
     let (name, after) = first_word(text.strip_prefix('`').unwrap_or(text));
-    let after = after.strip_prefix('`').unwrap_or(after);
-    !name.is_empty() && behind_blanks(after).starts_with('(')
+    let call = behind_blanks(after.strip_prefix('`').unwrap_or(after));
+    if name.is_empty() || !call.starts_with('(') {
+        return None;
+    }
+    let (bytes, mut at, mut depth) = (call.as_bytes(), 0, 0usize);
+    while let Some(&b) = bytes.get(at) {
+        match b {
+            b'\'' | b'"' | b'`' => {
+                at = behind_quote(bytes, at);
+                continue;
+            }
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return call.get(at..).map(behind_blanks);
+        }
+    }
+    None
 }
 
 fn behind_blanks(text: &str) -> &str {

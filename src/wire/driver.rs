@@ -287,6 +287,11 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
         let mut patience = None;
         let flushed = poll_fn(|task| {
+            // Who is closed without a word is not told how its statement ended.
+            let leaving = slot.switch.word().leaving();
+            if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
+                return Poll::Ready(Err(reason));
+            }
             let written = match rows.poll_streamed(task, conn) {
                 Poll::Ready(Ok(())) => conn.poll_write(task, &mut rows.out),
                 other => other,
@@ -294,15 +299,11 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             if let Poll::Ready(written) = written {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));
             }
-            match slot.switch.word().leaving() {
-                Some(reason) if !reason.is_told() => return Poll::Ready(Err(reason)),
-                Some(reason) => {
-                    let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-                    if over.as_mut().poll(task).is_ready() {
-                        return Poll::Ready(Err(reason));
-                    }
+            if let Some(reason) = leaving {
+                let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
+                if over.as_mut().poll(task).is_ready() {
+                    return Poll::Ready(Err(reason));
                 }
-                None => {}
             }
             conn.poll_gone(task).map(|()| Err(Reason::ClientGone))
         })

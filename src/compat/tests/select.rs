@@ -1,6 +1,7 @@
 //! `SELECT` without a table.
 
 use super::*;
+use crate::compat::{Stop, cursor::Cursor};
 use crate::model::ColumnType;
 
 #[test]
@@ -95,6 +96,12 @@ fn what_needs_nothing_of_ours_is_the_servers() {
         "SELECT VERSION() OVER ()",
     ] {
         assert_eq!(ask(sql), Ok(None), "{sql}");
+    }
+    // Without the look at the bytes before it, too.
+    for sql in ["SELECT 1", "SELECT CONCAT('a', 'b') FROM DUAL", "SELECT IF(1, 2, 3)"] {
+        let cursor = Cursor::new(sql).ok().unwrap();
+        let found = crate::compat::select::answer(&mut ClientState::new(), &facts(), cursor);
+        assert!(matches!(found, Err(Stop::NotOurs)), "{sql}: {found:?}");
     }
 }
 

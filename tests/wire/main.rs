@@ -1,0 +1,14 @@
+//! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
+#![cfg(feature = "mysql")]
+
+mod client;
+#[path = "../../examples/echo/mod.rs"]
+mod echo;
+mod kills;
+mod login;
+mod main_job;
+mod panics;
+mod protocol;
+mod raw;
+mod server;
+mod vanished;

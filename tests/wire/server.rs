@@ -1,0 +1,151 @@
+//! An echo-SQL server on a free port, within the test's process.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use killdeer::{
+    Builder, Done, Engine, EngineSession, Login, Principal, Privileges, ProcessRow, Reason, RowSink, Runtime, SqlError,
+    Statement, StatementContext, wire,
+};
+use tokio::sync::oneshot;
+
+use crate::echo::{EchoSession, EchoSql, accounts::Accounts};
+
+/// The echo engine, and two statements that an engine should not have.
+pub struct Odd(EchoSql);
+
+pub struct OddSession(EchoSession);
+
+impl Engine for Odd {
+    type Session = OddSession;
+
+    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+        self.0.authenticate(login).await
+    }
+
+    async fn open(&self, who: &Arc<Principal>) -> Result<OddSession, SqlError> {
+        self.0.open(who).await.map(OddSession)
+    }
+}
+
+impl EngineSession for OddSession {
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+        match &*st.sql {
+            b"PANIC" => panic!("asked to"),
+            b"PANIC IN ROWS" => {
+                let rows = Statement::text("SELECT * FROM seq(100)");
+                self.0.execute(cx, rows, out).await?;
+                panic!("asked to");
+            }
+            _ => self.0.execute(cx, st, out).await,
+        }
+    }
+
+    async fn use_database(&mut self, cx: &StatementContext, name: &str) -> Result<(), SqlError> {
+        self.0.use_database(cx, name).await
+    }
+
+    async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
+        self.0.reset(cx).await
+    }
+
+    async fn rollback(&mut self, why: Reason) {
+        self.0.rollback(why).await;
+    }
+
+    fn user_variable(&self, name: &str) -> Option<killdeer::OwnedValue> {
+        self.0.user_variable(name)
+    }
+}
+
+/// A server. It is stopped when this is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub runtime: Runtime<Odd>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_with(Accounts::default(), |builder| builder)
+    }
+
+    pub fn start_with(accounts: Accounts, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
+        let (started, ready) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                let engine = Odd(EchoSql { accounts, version: "8.0.36-test".into() });
+                let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
+                let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+                let serving = wire::serve(&runtime, listener, 2).unwrap();
+                started.send((serving.address(), runtime.clone())).unwrap();
+                let stopping = (serving.pause(), serving.stop());
+                let server = actix_rt::spawn(serving);
+                // The test says when, or is gone.
+                let _ = stopped.await;
+                stopping.0.await;
+                runtime.shutdown(Duration::ZERO).await;
+                stopping.1.await;
+                server.await.unwrap().unwrap();
+            });
+        });
+        let (address, runtime) = ready.recv().unwrap();
+        Self { address, runtime, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The list as an administrator sees it.
+    pub fn list(&self) -> Vec<ProcessRow> {
+        let root = Arc::new(Principal::new("root", Privileges::ALL));
+        self.runtime.list(&root).rows()
+    }
+
+    pub fn row(&self, id: u32) -> Option<ProcessRow> {
+        self.list().into_iter().find(|row| row.id.get() == u64::from(id))
+    }
+
+    /// Waits until the list is as wanted, and says how long that took. Ten seconds are for ever.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&[ProcessRow]) -> bool) -> Duration {
+        let begin = Instant::now();
+        loop {
+            let list = self.list();
+            if wanted(&list) {
+                return begin.elapsed();
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "{what} did not come about; the list: {list:#?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until session `id` runs a statement.
+    pub fn wait_running(&self, id: u32) {
+        self.wait("a running statement", |list| {
+            list.iter().any(|row| row.id.get() == u64::from(id) && row.statement.is_some())
+        });
+    }
+
+    /// Waits until all sessions are gone, and then all actors.
+    pub fn wait_empty(&self) {
+        self.wait("an empty list", <[_]>::is_empty);
+        let begin = Instant::now();
+        while self.runtime.status().actors > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(10), "actors are left: {:?}", self.runtime.status());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server's thread panicked");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Clients that vanish while their statement runs (promise 10).
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    raw::{Raw, framed},
+    server::Server,
+};
+
+fn gone_within_a_second(server: &Server) {
+    let begin = Instant::now();
+    server.wait("their end", <[_]>::is_empty);
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_client_that_closes_takes_its_statement_along() {
+    let server = Server::start();
+    let clients: Vec<_> = (0..20)
+        .map(|n| {
+            let mut raw = Raw::login(&server);
+            raw.send_query(if n % 2 == 0 { "SELECT SLEEP(1000)" } else { "SELECT BENCHMARK(1000000000000, 1)" });
+            server.wait_running(raw.id);
+            raw
+        })
+        .collect();
+    drop(clients);
+    gone_within_a_second(&server);
+    assert_eq!(server.runtime.status().aborted_clients, 20);
+}
+
+#[test]
+fn so_does_one_that_only_closes_its_sending_end() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    raw.send_query("SELECT SLEEP(1000)");
+    server.wait_running(raw.id);
+    raw.half_close();
+    gone_within_a_second(&server);
+}
+
+#[test]
+fn so_does_one_whose_goodbye_stands_behind_unread_statements() {
+    let server = Server::start();
+    // Less than is read ahead, and more. (What the client's kernel could not send yet, nobody can see behind.)
+    for pipelined in [10, 3000] {
+        let mut raw = Raw::login(&server);
+        raw.send_query("SELECT SLEEP(1000)");
+        server.wait_running(raw.id);
+        let more: Vec<u8> = std::iter::repeat_n(framed(0, b"\x03SELECT 1"), pipelined).flatten().collect();
+        raw.socket.write_all(&more).unwrap();
+        raw.half_close();
+        gone_within_a_second(&server);
+    }
+}
+
+#[test]
+fn so_does_one_that_is_reset() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    // Unread rows when the client closes: its kernel sends a reset.
+    raw.send_query("SELECT * FROM seq(100000000)");
+    server.wait_running(raw.id);
+    raw.receive();
+    drop(raw);
+    gone_within_a_second(&server);
+}
+
+#[test]
+fn pipelined_statements_of_a_client_that_is_still_there_all_run() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    raw.send_query("SELECT SLEEP(0.5)");
+    let more: Vec<u8> = std::iter::repeat_n(framed(0, b"\x03DO 1"), 20_000).flatten().collect();
+    raw.socket.write_all(&more).unwrap();
+    assert_eq!(raw.answer().unwrap().code(), 0);
+    for _ in 0..20_000 {
+        raw.expect_next(1);
+        assert_eq!(raw.answer().unwrap().code(), 0);
+    }
+}
