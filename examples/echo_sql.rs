@@ -7,7 +7,11 @@
 
 mod echo;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 use echo::{EchoSql, accounts::Accounts};
@@ -43,9 +47,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     actix_rt::System::new().block_on(serve(options))
 }
 
+fn read(path: &Path) -> Result<Accounts, Box<dyn std::error::Error>> {
+    Accounts::parse(&std::fs::read_to_string(path)?)
+}
+
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let accounts = match &options.users {
-        Some(path) => Accounts::read(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
         None => Accounts::default(),
     };
     let version = options.server_version.into();

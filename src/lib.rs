@@ -21,7 +21,9 @@ pub use crate::{
     id::{Layout, SessionId},
     model::*,
     runtime::{Builder, Runtime},
-    session::{Cancel, Part, Prepare, Query, Results, RowBatch, Session, SessionHandle, Signal, Terminate},
+    session::{
+        Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Signal, Terminate, UseDatabase,
+    },
     supervisor::{
         Connect, Kill, List, Listing, Receipt, Registration, SessionEvent, Shutdown, Status, Summary, Supervisor,
     },

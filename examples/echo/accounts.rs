@@ -1,6 +1,6 @@
 //! Who may log in: the users of a TOML file, or the three that everybody has.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::native_verifier};
 use serde::Deserialize;
@@ -42,11 +42,7 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    /// Reads a file. A mistake in it is an error, not an account less.
-    pub fn read(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
-        Self::parse(&std::fs::read_to_string(path)?)
-    }
-
+    /// Reads the text of a file. A mistake in it is an error, not an account less.
     pub fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let mut accounts = HashMap::new();
         for entry in toml::from_str::<File>(text)?.user {

@@ -10,6 +10,9 @@ use crate::{
     model::{Column, Principal, ProcessRow, Value},
 };
 
+/// Takes the values of a row.
+type Emit<'a> = &'a mut dyn FnMut(&[Value<'_>]);
+
 /// The rules of one system, as plain functions and data. Each file of this folder fills one in.
 struct Rules {
     name: &'static str,
@@ -18,7 +21,7 @@ struct Rules {
     may_see: fn(by: &Principal, owner: Option<&Principal>) -> bool,
     may_kill: fn(by: &Principal, owner: Option<&Principal>) -> bool,
     process_columns: fn(full: bool) -> Vec<Column>,
-    process_row: fn(row: &ProcessRow, full: bool, emit: &mut dyn FnMut(&[Value<'_>])),
+    process_row: fn(row: &ProcessRow, full: bool, emit: Emit<'_>),
 }
 
 /// The behaviour of one system, as a value: a server is given one when it is built.
@@ -66,8 +69,9 @@ impl Dialect {
     }
 
     /// A row of `SHOW [FULL] PROCESSLIST`, in the order of those columns.
-    pub fn process_row(&self, row: &ProcessRow, full: bool, emit: &mut dyn FnMut(&[Value<'_>])) {
-        (self.rules.process_row)(row, full, emit);
+    pub fn process_row(&self, row: &ProcessRow, full: bool, emit: impl FnMut(&[Value<'_>])) {
+        let mut emit = emit;
+        (self.rules.process_row)(row, full, &mut emit);
     }
 }
 

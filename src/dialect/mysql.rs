@@ -1,6 +1,6 @@
 //! MySQL 8.0 (manual, "KILL Statement", "SHOW PROCESSLIST Statement"; source of 8.0).
 
-use super::Rules;
+use super::{Emit, Rules};
 use crate::{
     control::truncate_chars,
     model::{Column, ColumnType, Principal, Privileges, ProcessRow, Value},
@@ -49,7 +49,7 @@ fn process_columns(full: bool) -> Vec<Column> {
     ]
 }
 
-fn process_row(row: &ProcessRow, full: bool, emit: &mut dyn FnMut(&[Value<'_>])) {
+fn process_row(row: &ProcessRow, full: bool, emit: Emit<'_>) {
     let host = row.peer.to_string();
     let info = row.info.as_deref().map(|info| if full { info } else { truncate_chars(info, SHORT_INFO) });
     emit(&[

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// What an account may do to other sessions. MySQL's names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Privileges(u32);
 
 /// A privilege name that is not known here.
@@ -53,6 +53,13 @@ impl Privileges {
             let found = Self::NAMES.iter().find(|(known, _)| *known == wanted);
             found.map(|(_, p)| sum.and(*p)).ok_or_else(|| UnknownPrivilege(name.as_ref().to_owned()))
         })
+    }
+}
+
+impl std::fmt::Debug for Privileges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let held = Self::NAMES.iter().filter(|(_, p)| *p != Self::ALL && self.any_of(*p));
+        f.debug_set().entries(held.map(|(name, _)| name)).finish()
     }
 }
 

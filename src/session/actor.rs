@@ -9,14 +9,14 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, WeakRecipient,
+    Actor, ActorContext, AsyncContext, Context, Handler, WeakRecipient,
     dev::{MessageResponse, OneshotSender},
     fut::ActorFuture,
 };
 
 use super::{
-    inbox::{Inbox, Request},
-    messages::{Cancel, Prepare, Query, Signal, Terminate},
+    inbox::{Ask, Inbox},
+    messages::{Cancel, Signal, Terminate},
 };
 use crate::{
     model::Reason,
@@ -27,7 +27,7 @@ use crate::{
 /// the end of it is the end of the session, wherever it is polled.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One client's session: an actor with the mailbox messages [`Query`], [`Cancel`] and [`Terminate`].
+/// One client's session: an actor with the mailbox messages [`Query`](super::Query), [`Cancel`] and [`Terminate`].
 pub struct Session {
     work: Option<Work>,
     inbox: Arc<Inbox>,
@@ -90,43 +90,23 @@ impl Drop for Session {
     }
 }
 
-/// Puts a [`Query`] and its reply's sender into the inbox.
-pub struct Queued {
+/// Puts what was asked into the inbox, with the very sender that actix made for the answer: the work loop answers.
+pub struct Queued<M> {
     inbox: Arc<Inbox>,
-    query: Query,
+    asked: M,
 }
 
-impl MessageResponse<Session, Query> for Queued {
-    fn handle(self, _: &mut Context<Session>, to: Option<OneshotSender<<Query as Message>::Result>>) {
-        self.inbox.push(Request::Query(self.query.0, to));
+impl<M: Ask> MessageResponse<Session, M> for Queued<M> {
+    fn handle(self, _: &mut Context<Session>, to: Option<OneshotSender<M::Result>>) {
+        self.inbox.push(self.asked.request(to));
     }
 }
 
-impl Handler<Query> for Session {
-    type Result = Queued;
+impl<M: Ask> Handler<M> for Session {
+    type Result = Queued<M>;
 
-    fn handle(&mut self, query: Query, _: &mut Self::Context) -> Queued {
-        Queued { inbox: Arc::clone(&self.inbox), query }
-    }
-}
-
-/// The same for [`Prepare`].
-pub struct QueuedPrepare {
-    inbox: Arc<Inbox>,
-    prepare: Prepare,
-}
-
-impl MessageResponse<Session, Prepare> for QueuedPrepare {
-    fn handle(self, _: &mut Context<Session>, to: Option<OneshotSender<<Prepare as Message>::Result>>) {
-        self.inbox.push(Request::Prepare(self.prepare.0, to));
-    }
-}
-
-impl Handler<Prepare> for Session {
-    type Result = QueuedPrepare;
-
-    fn handle(&mut self, prepare: Prepare, _: &mut Self::Context) -> QueuedPrepare {
-        QueuedPrepare { inbox: Arc::clone(&self.inbox), prepare }
+    fn handle(&mut self, asked: M, _: &mut Self::Context) -> Queued<M> {
+        Queued { inbox: Arc::clone(&self.inbox), asked }
     }
 }
 

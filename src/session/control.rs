@@ -107,7 +107,7 @@ async fn list<E: Engine>(
         for slot in some {
             let row = listing.row(slot, now);
             let mut pushed = Ok(false);
-            dialect.process_row(&row, full, &mut |values| pushed = sink.row(values));
+            dialect.process_row(&row, full, |values| pushed = sink.row(values));
             behind |= pushed?;
         }
         if behind {

@@ -161,7 +161,6 @@ impl<E: Engine> Core<E> {
     }
 
     /// Changes the database, and shows it.
-    #[cfg(feature = "mysql")]
     pub(crate) async fn use_database(
         &mut self,
         cx: &StatementContext,
@@ -177,7 +176,6 @@ impl<E: Engine> Core<E> {
     }
 
     /// Resets the session's state.
-    #[cfg(feature = "mysql")]
     pub(crate) async fn reset(
         &mut self,
         cx: &StatementContext,

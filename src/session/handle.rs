@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     actor::Session,
-    messages::{Cancel, Prepare, Query, Signal, Terminate},
+    messages::{Cancel, Prepare, Query, Reset, Signal, Terminate, UseDatabase},
     results::Results,
     slot::Slot,
     word::Raised,
@@ -71,6 +71,22 @@ impl SessionHandle {
     /// The engine's own, or the reason for which the session has ended.
     pub async fn prepare(&self, sql: impl Into<Bytes>) -> Result<Prepared, SqlError> {
         self.addr.send(Prepare(sql.into())).await.unwrap_or_else(|_| Err(self.over()))
+    }
+
+    /// Changes the current database.
+    ///
+    /// # Errors
+    /// The engine's own, or the reason for which the session has ended.
+    pub async fn use_database(&self, name: impl Into<String>) -> Result<(), SqlError> {
+        self.addr.send(UseDatabase(name.into())).await.unwrap_or_else(|_| Err(self.over()))
+    }
+
+    /// Brings the session back to how it was when it was opened.
+    ///
+    /// # Errors
+    /// The engine's own, or the reason for which the session has ended.
+    pub async fn reset(&self) -> Result<(), SqlError> {
+        self.addr.send(Reset).await.unwrap_or_else(|_| Err(self.over()))
     }
 
     /// The number of the statement that runs.

@@ -5,29 +5,71 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use actix::dev::OneshotSender;
+use actix::{Message, dev::OneshotSender};
 use bytes::Bytes;
 
-use super::{results::ReplyTo, slot::Slot};
-use crate::model::{ErrorKind, Killed, Prepared, Reason, SqlError, Statement};
+use super::{
+    messages::{Prepare, Query, Reset, UseDatabase},
+    slot::Slot,
+};
+use crate::model::{ErrorKind, Killed, Reason, SqlError, Statement};
+
+/// Where the answer to `M` goes; nowhere, if it came by `do_send`.
+type To<M> = Option<OneshotSender<<M as Message>::Result>>;
 
 /// What a session was asked for by a message.
-pub(crate) enum Request {
-    /// [`super::Query`].
-    Query(Statement, Option<ReplyTo>),
-    /// [`super::Prepare`].
-    Prepare(Bytes, Option<OneshotSender<Result<Prepared, SqlError>>>),
+pub enum Request {
+    Query(Statement, To<Query>),
+    Prepare(Bytes, To<Prepare>),
+    UseDatabase(String, To<UseDatabase>),
+    Reset(To<Reset>),
+}
+
+/// A message that waits in the inbox for its turn.
+pub trait Ask: Message {
+    /// What is put there.
+    fn request(self, to: Option<OneshotSender<Self::Result>>) -> Request;
+}
+
+impl Ask for Query {
+    fn request(self, to: To<Self>) -> Request {
+        Request::Query(self.0, to)
+    }
+}
+
+impl Ask for Prepare {
+    fn request(self, to: To<Self>) -> Request {
+        Request::Prepare(self.0, to)
+    }
+}
+
+impl Ask for UseDatabase {
+    fn request(self, to: To<Self>) -> Request {
+        Request::UseDatabase(self.0, to)
+    }
+}
+
+impl Ask for Reset {
+    fn request(self, to: To<Self>) -> Request {
+        Request::Reset(to)
+    }
 }
 
 impl Request {
     /// Answers with an error.
     pub(crate) fn refuse(self, error: SqlError) {
-        // Whoever asked may have gone: then there is nobody to tell.
         match self {
-            Request::Query(_, Some(to)) => drop(to.send(Err(error))),
-            Request::Prepare(_, Some(to)) => drop(to.send(Err(error))),
-            Request::Query(_, None) | Request::Prepare(_, None) => {}
+            Request::Query(_, to) => tell(to, Err(error)),
+            Request::Prepare(_, to) => tell(to, Err(error)),
+            Request::UseDatabase(_, to) | Request::Reset(to) => tell(to, Err(error)),
         }
+    }
+}
+
+/// Answers, if anybody waits for it.
+pub(crate) fn tell<T>(to: Option<OneshotSender<T>>, answer: T) {
+    if let Some(to) = to {
+        let _ = to.send(answer);
     }
 }
 

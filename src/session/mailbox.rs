@@ -3,11 +3,13 @@
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use actix::WeakRecipient;
-use futures::future::{Either, select};
+use bytes::Bytes;
+use futures::future::{BoxFuture, Either, select};
+use tokio::time::Instant;
 
 use super::{
     core::Core,
-    inbox::{Inbox, Request},
+    inbox::{Inbox, Request, tell},
     messages::Signal,
     results::{Reply, ReplySink, ReplyTo},
     slot::Slot,
@@ -83,7 +85,25 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
         });
         match next.await {
             Ok(Request::Query(statement, to)) => query(&mut core, &reply, statement, to).await,
-            Ok(Request::Prepare(sql, to)) => prepare(&mut core, sql, to).await,
+            Ok(Request::Prepare(sql, to)) => {
+                let info = Some(sql.clone());
+                let answer = command(&mut core, Command::Prepare, info, |core, cx, sink, began| {
+                    Box::pin(core.prepare(cx, sql, sink, began))
+                });
+                tell(to, answer.await);
+            }
+            Ok(Request::UseDatabase(name, to)) => {
+                let answer = command(&mut core, Command::InitDb, None, |core, cx, sink, began| {
+                    Box::pin(core.use_database(cx, name, sink, began))
+                });
+                tell(to, answer.await.map(drop));
+            }
+            Ok(Request::Reset(to)) => {
+                let answer = command(&mut core, Command::ResetConnection, None, |core, cx, sink, began| {
+                    Box::pin(core.reset(cx, sink, began))
+                });
+                tell(to, answer.await.map(drop));
+            }
             Err(reason) => break reason,
         }
     };
@@ -124,24 +144,29 @@ async fn query<E: Engine>(core: &mut Core<E>, reply: &Reply, statement: Statemen
     core.finish(&cx, end, farewell.killed);
 }
 
-async fn prepare<E: Engine>(
+/// Runs what has no rows.
+async fn command<E: Engine, T, F>(
     core: &mut Core<E>,
-    sql: bytes::Bytes,
-    to: Option<actix::dev::OneshotSender<Result<crate::model::Prepared, SqlError>>>,
-) {
-    let (cx, began) = match core.begin(Command::Prepare, Some(sql.clone())) {
-        Ok(begun) => begun,
-        Err(reason) => return Request::Prepare(sql, to).refuse(Killed(reason).into()),
-    };
+    command: Command,
+    info: Option<Bytes>,
+    run: F,
+) -> Result<T, SqlError>
+where
+    F: for<'a> FnOnce(
+        &'a mut Core<E>,
+        &'a StatementContext,
+        &'a mut RowSink,
+        Instant,
+    ) -> BoxFuture<'a, Result<T, SqlError>>,
+{
+    let (cx, began) = core.begin(command, info).map_err(Killed)?;
     let sink = ReplySink::new(Reply::default(), Arc::clone(core.slot()), cx.number());
     let mut sink = RowSink::new(Box::new(sink), cx.clone());
-    let result = core.prepare(&cx, sql, &mut sink, began).await;
+    let result = run(core, &cx, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
-    if let Some(to) = to {
-        let _ = to.send(farewell.result);
-    }
     core.finish(&cx, end, farewell.killed);
+    farewell.result
 }
 
 fn abandon(cx: &StatementContext) {

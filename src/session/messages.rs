@@ -1,9 +1,10 @@
 //! The messages of a session's mailbox.
 
 use actix::Message;
+use bytes::Bytes;
 
 use super::results::Results;
-use crate::model::{Reason, SqlError, Statement, StatementNo};
+use crate::model::{Prepared, Reason, SqlError, Statement, StatementNo};
 
 /// Runs a statement. Answered when the result is complete and small, or as soon as its first rows are there.
 ///
@@ -14,8 +15,18 @@ pub struct Query(pub Statement);
 
 /// Asks the engine to prepare a statement: what parameters it takes and which columns it gives.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<crate::model::Prepared, SqlError>")]
-pub struct Prepare(pub bytes::Bytes);
+#[rtype(result = "Result<Prepared, SqlError>")]
+pub struct Prepare(pub Bytes);
+
+/// Changes the current database.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SqlError>")]
+pub struct UseDatabase(pub String);
+
+/// Brings the session back to how it was when it was opened: see [`crate::EngineSession::reset`].
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SqlError>")]
+pub struct Reset;
 
 /// Ends one statement, if it still runs. The session lives, and no other statement is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]

@@ -34,7 +34,7 @@ pub use self::{
     actor::Session,
     batch::RowBatch,
     handle::SessionHandle,
-    messages::{Cancel, Prepare, Query, Signal, Terminate},
+    messages::{Cancel, Prepare, Query, Reset, Signal, Terminate, UseDatabase},
     results::{Part, Results},
 };
 pub(crate) use self::{actor::Work, inbox::Inbox, mailbox::live as mailbox_work, slot::Slot, word::Raised};

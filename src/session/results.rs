@@ -81,12 +81,9 @@ impl Stream for Results {
         }
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let next = rest.pipe.poll_next(cx);
-        match &next {
-            Poll::Ready(Some(Ok(Part::Done(_)) | Err(_)) | None) => {
-                rest.over = true;
-                self.rest = None;
-            }
-            _ => {}
+        if let Poll::Ready(Some(Ok(Part::Done(_)) | Err(_)) | None) = &next {
+            rest.over = true;
+            self.rest = None;
         }
         next
     }

@@ -102,8 +102,7 @@ impl Handler<Kill> for Supervisor {
 /// Looks for the victims, some sessions at a time.
 async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, KillError> {
     let mut found: Vec<Arc<Slot>> = Vec::new();
-    let mut chunks = registry.chunks();
-    while let Some(chunk) = chunks.next() {
+    for chunk in registry.chunks() {
         found.extend(chunk.into_iter().filter(|slot| matches(&kill.target, slot)));
         yield_now().await;
     }
@@ -203,8 +202,7 @@ impl Handler<Shutdown> for Supervisor {
 }
 
 async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
-    let mut chunks = registry.chunks();
-    while let Some(chunk) = chunks.next() {
+    for chunk in registry.chunks() {
         chunk.iter().for_each(|slot| visit(slot));
         yield_now().await;
     }

@@ -227,7 +227,7 @@ mod tests {
             plausible in any::<bool>(),
         ) {
             if plausible && bytes.len() > 2 {
-                bytes[1] = bytes[1] | 0x02 & !0x08;
+                bytes[1] = (bytes[1] | 0x02) & !0x08;
             }
             if let Some(hello) = read_hello(&bytes) {
                 let kept = hello.user.len() + hello.response.len() + hello.database.map_or(0, |d| d.len() / 3);

@@ -93,6 +93,14 @@ impl EngineSession for LabSession {
         Ok(Done { in_transaction: self.in_transaction, ..Done::default() })
     }
 
+    async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
+        match name {
+            "nosuch" => Err(SqlError::unknown_database(name)),
+            "stuck" => pending().await,
+            _ => Ok(()),
+        }
+    }
+
     async fn rollback(&mut self, why: Reason) {
         self.lab.log.note(format!("{} rolls back: {why}", self.user));
         match self.lab.rollback {

@@ -2,6 +2,7 @@
 //! arbiter does everything, and nothing is slept for.
 
 mod blocking;
+mod commands;
 mod events;
 mod kills;
 mod lab;

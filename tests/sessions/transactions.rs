@@ -46,7 +46,8 @@ fn a_rollback_that_does_not_return_keeps_nobody_for_ever() {
 fn every_kind_of_end_rolls_back_and_a_committed_session_has_nothing_to() {
     paused(async {
         let (runtime, log) = lab();
-        let ends: [(&str, fn(killdeer::SessionHandle)); 4] = [
+        type End = fn(killdeer::SessionHandle);
+        let ends: [(&str, End); 4] = [
             ("kill connection", |s| s.terminate(Reason::KillConnection)),
             ("shutdown", |s| s.terminate(Reason::Shutdown)),
             ("client gone", |s| s.terminate(Reason::ClientGone)),

@@ -1,5 +1,4 @@
 //! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
-#![cfg(feature = "mysql")]
 
 mod client;
 #[path = "../../examples/echo/mod.rs"]
