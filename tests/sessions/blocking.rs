@@ -40,7 +40,10 @@ impl BlockingSession for StoneSession {
     fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
         match &*st.sql_lossy() {
             "begin" => self.in_transaction = true,
-            "deaf" => self.gate.lock().unwrap().recv().unwrap(),
+            "deaf" => {
+                self.log.note("deaf");
+                self.gate.lock().unwrap().recv().unwrap();
+            }
             "look" => {
                 while !cx.is_killed() {
                     std::thread::yield_now();
@@ -93,10 +96,13 @@ async fn code_that_polls_the_flag_ends_at_a_kill_and_the_session_lives() {
 
 #[actix_rt::test]
 async fn a_statement_that_ignores_its_kill_stays_listed_and_its_receipt_waits() {
-    let (runtime, _, gate) = stone();
+    let (runtime, log, gate) = stone();
     let alice = connect(&runtime, "alice").await;
     let deaf = actix_rt::spawn(alice.addr().send(Query("deaf".into())));
-    begun(&alice).await;
+    // A statement that is killed while it waits for a thread is not begun: this one is to be in the middle of it.
+    while log.take().is_empty() {
+        tokio::task::yield_now().await;
+    }
     let target = Target::Session(alice.id());
     let receipt = runtime.kill(&root(), target, KillMode::Connection).await.unwrap();
     let mut ended = Box::pin(receipt.ended());
