@@ -5,10 +5,10 @@
 #[cfg(feature = "compat")]
 pub mod compat;
 pub mod control;
-pub mod dialect;
+mod dialect;
 mod engine;
-pub mod id;
-pub mod model;
+mod id;
+mod model;
 mod runtime;
 mod session;
 mod supervisor;
@@ -17,14 +17,17 @@ pub mod wire;
 
 pub use crate::{
     dialect::Dialect,
-    engine::*,
+    engine::{
+        Blocking, BlockingEngine, BlockingEngineSession, BlockingSession, Engine, EngineSession, OnKill, Placement,
+        RowSink, StatementContext,
+    },
     id::{Layout, SessionId},
-    model::*,
+    model::{
+        Column, ColumnType, Command, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Login,
+        OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
+        StatementNo, Target, UnknownPrivilege, Value, Verifier,
+    },
     runtime::{Builder, Runtime},
-    session::{
-        Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Signal, Terminate, UseDatabase,
-    },
-    supervisor::{
-        Connect, Kill, List, Listing, Receipt, Registration, SessionEvent, Shutdown, Status, Summary, Supervisor,
-    },
+    session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},
+    supervisor::{Kill, List, Listing, Receipt, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };

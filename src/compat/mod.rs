@@ -15,7 +15,7 @@
 //!     None => {}                             // not one of ours: run it
 //! }
 //! assert_eq!(client.answer("SELECT 1", &facts)?, None);
-//! # Ok::<(), killdeer::model::SqlError>(())
+//! # Ok::<(), killdeer::SqlError>(())
 //! ```
 //!
 //! Nothing here does any I/O but reading the clock for `NOW()`. What it answers follows MySQL 8.0 (defaults, columns,

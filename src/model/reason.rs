@@ -64,6 +64,11 @@ impl Reason {
         matches!(self, Reason::KillOwnConnection | Reason::Shutdown | Reason::Panic | Reason::Protocol)
     }
 
+    /// Whether the client itself has left.
+    pub fn is_goodbye(self) -> bool {
+        matches!(self, Reason::Quit | Reason::ClientGone)
+    }
+
     /// A short name for logs and events.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
@@ -69,11 +70,19 @@ impl ActorFuture<Session> for PollWork {
         ctx: &mut Context<Session>,
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
-        let over = session.work.as_mut().is_none_or(|work| work.as_mut().poll(task).is_ready());
-        if !over {
-            return Poll::Pending;
+        let Some(work) = session.work.as_mut() else { return Poll::Ready(()) };
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => session.work = None,
+            // The engine's panics are caught long before: this one is ours, and the work cannot be polled again. Its
+            // drop takes the session out of the list, and the engine session's own must do for the rollback.
+            Err(_) => {
+                tracing::error!(slot = ?session.inbox.slot(), "the work of a session panicked");
+                session.inbox.terminate(Reason::Panic);
+                let work = session.work.take();
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+            }
         }
-        session.work = None;
         ctx.stop();
         Poll::Ready(())
     }
@@ -81,10 +90,10 @@ impl ActorFuture<Session> for PollWork {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The actor dies before its work is done: its arbiter is being torn down, or something in here panicked. The
-        // work still has to roll back and to leave the list.
+        // The actor dies before its work is done, since its arbiter is torn down. The work still has to roll back and to
+        // leave the list.
         if let Some(work) = self.work.take() {
-            self.inbox.terminate(Reason::Panic);
+            self.inbox.terminate(Reason::Shutdown);
             self.registry.reap(Reap(work));
         }
     }

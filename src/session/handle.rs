@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     actor::Session,
-    messages::{Cancel, Prepare, Query, Reset, Signal, Terminate, UseDatabase},
+    messages::{Prepare, Query, Reset, Signal, UseDatabase},
     results::Results,
     slot::Slot,
     word::Raised,
@@ -37,7 +37,7 @@ impl Drop for Life {
 
 fn terminate(slot: &Slot, reason: Reason) {
     if slot.switch.terminate(reason) == Raised::First {
-        slot.signal(Signal::Terminate(Terminate { reason }));
+        slot.signal(Signal::Leaving);
     }
 }
 
@@ -51,7 +51,7 @@ impl SessionHandle {
         self.life.slot.id()
     }
 
-    /// The actor's address, for [`Query`], [`Cancel`] and [`Terminate`] as messages. It does not keep the session
+    /// The actor's address, for [`Query`], [`crate::Cancel`] and [`crate::Terminate`] as messages. It does not keep the session
     /// alive.
     pub fn addr(&self) -> &Addr<Session> {
         &self.addr
@@ -98,7 +98,7 @@ impl SessionHandle {
     pub fn cancel(&self, number: StatementNo) {
         let reason = Reason::KillQuery;
         if self.life.slot.switch.cancel(number, reason) == Raised::First {
-            self.life.slot.signal(Signal::Cancel(Cancel { statement: number, reason }));
+            self.life.slot.signal(Signal::Cancelled);
         }
     }
 

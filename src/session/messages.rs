@@ -46,14 +46,12 @@ pub struct Terminate {
     pub reason: Reason,
 }
 
-/// What the supervisor sends to any session, whatever its engine.
+/// Whoever has thrown a session's switch sends it, so that the actor looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub enum Signal {
-    /// See [`Cancel`].
-    Cancel(Cancel),
-    /// See [`Terminate`].
-    Terminate(Terminate),
-    /// End when the running statement is over.
-    Drain(Terminate),
+pub(crate) enum Signal {
+    /// The running statement was ended.
+    Cancelled,
+    /// The session is to end, now or when its statement is over.
+    Leaving,
 }

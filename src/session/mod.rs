@@ -34,10 +34,12 @@ pub use self::{
     actor::Session,
     batch::RowBatch,
     handle::SessionHandle,
-    messages::{Cancel, Prepare, Query, Reset, Signal, Terminate, UseDatabase},
+    messages::{Cancel, Prepare, Query, Reset, Terminate, UseDatabase},
     results::{Part, Results},
 };
-pub(crate) use self::{actor::Work, inbox::Inbox, mailbox::live as mailbox_work, slot::Slot, word::Raised};
+pub(crate) use self::{
+    actor::Work, inbox::Inbox, mailbox::live as mailbox_work, messages::Signal, slot::Slot, word::Raised,
+};
 #[cfg(feature = "mysql")]
 pub(crate) use self::{
     core::{Core, Farewell, unless_leaving},

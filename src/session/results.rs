@@ -10,7 +10,7 @@ use std::{
 use actix::dev::OneshotSender;
 use futures::{Stream, StreamExt};
 
-use super::{batch::RowBatch, messages::Cancel, messages::Signal, pipe::Pipe, slot::Slot, word::Raised};
+use super::{batch::RowBatch, messages::Signal, pipe::Pipe, slot::Slot, word::Raised};
 use crate::{
     engine::{Closed, Sink},
     model::{Column, Done, OwnedValue, Reason, SqlError, StatementNo, Value},
@@ -97,7 +97,7 @@ impl Drop for Rest {
         self.pipe.close();
         let reason = Reason::Abandoned;
         if self.slot.switch.cancel(self.statement, reason) == Raised::First {
-            self.slot.signal(Signal::Cancel(Cancel { statement: self.statement, reason }));
+            self.slot.signal(Signal::Cancelled);
         }
     }
 }

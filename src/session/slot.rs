@@ -149,7 +149,12 @@ impl Slot {
             (row, shown.info.clone())
         };
         let word = self.switch.word();
-        if matches!(word.phase(), Phase::Ended(_)) || (word.leaving().is_some() && word.running().is_none()) {
+        let killed = match word.phase() {
+            Phase::Ended(_) => true,
+            Phase::Running => false,
+            Phase::Idle => word.leaving().is_some_and(|reason| !reason.is_goodbye()),
+        };
+        if killed {
             row.command = Command::Killed;
         }
         row.info = info.map(|info| control::redact(&info, syntax).into_owned());

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     model::{Event, KillError, Reason, Refused, Target},
-    session::{Raised, Signal, Slot, Terminate},
+    session::{Raised, Signal, Slot},
 };
 
 /// How often a shutdown looks whether all have left.
@@ -182,7 +182,7 @@ impl Handler<Shutdown> for Supervisor {
             // First those that run nothing, and those that run something as soon as that is over.
             each(&registry, |slot| {
                 if slot.switch.drain(reason) == Raised::First {
-                    slot.signal(Signal::Drain(Terminate { reason }));
+                    slot.signal(Signal::Leaving);
                 }
             })
             .await;
@@ -190,7 +190,7 @@ impl Handler<Shutdown> for Supervisor {
             let mut forced = 0;
             each(&registry, |slot| {
                 if slot.switch.terminate(reason) == Raised::First {
-                    slot.signal(Signal::Terminate(Terminate { reason }));
+                    slot.signal(Signal::Leaving);
                     forced += 1;
                 }
             })

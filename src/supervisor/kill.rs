@@ -7,7 +7,7 @@ use super::registry::Registry;
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, KillOutcome, Principal, Reason, StatementNo, Target},
-    session::{Cancel, Raised, Signal, Slot, Terminate},
+    session::{Raised, Signal, Slot},
 };
 
 /// Who asks for a kill, and from where.
@@ -140,7 +140,7 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
             let reason = Reason::KillQuery;
             match slot.switch.cancel(statement, reason) {
                 Raised::First => {
-                    slot.signal(Signal::Cancel(Cancel { statement, reason }));
+                    slot.signal(Signal::Cancelled);
                     What::Statement(statement, reason)
                 }
                 Raised::Already(first) => What::Statement(statement, first),
@@ -152,7 +152,7 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
             let reason = if own { Reason::KillOwnConnection } else { Reason::KillConnection };
             match slot.switch.terminate(reason) {
                 Raised::First => {
-                    slot.signal(Signal::Terminate(Terminate { reason }));
+                    slot.signal(Signal::Leaving);
                     What::Session(reason)
                 }
                 Raised::Already(first) => What::Session(first),

@@ -14,13 +14,13 @@ use crate::{
 /// Asks for a place in the list, with an id.
 #[derive(Message)]
 #[rtype(result = "Result<Registration, Refused>")]
-pub struct Connect {
+pub(crate) struct Connect {
     /// Where the client is.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// How the session is told to end something.
-    pub control: WeakRecipient<Signal>,
+    pub(crate) control: WeakRecipient<Signal>,
     /// Whose it is, if that is known already.
-    pub principal: Option<Arc<Principal>>,
+    pub(crate) principal: Option<Arc<Principal>>,
 }
 
 /// Says whose session it is, once its client has proved it.

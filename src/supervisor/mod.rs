@@ -25,7 +25,10 @@ pub use self::{
     events::SessionEvent,
     kill::Receipt,
     listing::Listing,
-    messages::{Connect, Kill, List, Shutdown, Summary},
-    registry::Registration,
+    messages::{Kill, List, Shutdown, Summary},
 };
-pub(crate) use self::{counters::Alive, messages::Reap, registry::Registry};
+pub(crate) use self::{
+    counters::Alive,
+    messages::{Connect, Reap},
+    registry::{Registration, Registry},
+};

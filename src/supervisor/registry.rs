@@ -35,6 +35,8 @@ const SLOW_POLL: Duration = Duration::from_millis(20);
 
 /// See the module's text.
 pub(crate) struct Registry {
+    /// Which of this process's registries it is, from 1.
+    number: u64,
     sessions: IdMap<Arc<Slot>>,
     open: AtomicBool,
     query_ids: AtomicU64,
@@ -48,7 +50,9 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(layout: Layout, dialect: Dialect) -> Arc<Self> {
+        static REGISTRIES: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
+            number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
             open: AtomicBool::new(true),
             query_ids: AtomicU64::new(1),
@@ -139,10 +143,10 @@ impl Registry {
     /// A number for a statement that no other statement of this runtime has had.
     pub(crate) fn next_query_id(&self) -> u64 {
         thread_local! {
-            /// The runtime (by its address) that the block belongs to, the next number, and the block's end.
-            static BLOCK: Cell<(usize, u64, u64)> = const { Cell::new((0, 0, 0)) };
+            /// The registry that the block belongs to, the next number, and the block's end.
+            static BLOCK: Cell<(u64, u64, u64)> = const { Cell::new((0, 0, 0)) };
         }
-        let own = std::ptr::from_ref(self).addr();
+        let own = self.number;
         BLOCK.with(|block| {
             let (owner, next, end) = block.get();
             let (next, end) = if owner == own && next < end {
@@ -205,7 +209,7 @@ impl std::fmt::Debug for Registry {
 /// A session's place in the list. Owned by the session's work; dropping it takes the session out, at once and without
 /// asking anybody.
 #[derive(Debug)]
-pub struct Registration {
+pub(crate) struct Registration {
     slot: Arc<Slot>,
     registry: Arc<Registry>,
 }
@@ -215,8 +219,8 @@ impl Registration {
         &self.slot
     }
 
-    /// The session's id.
-    pub fn id(&self) -> SessionId {
+    #[cfg(feature = "mysql")]
+    pub(crate) fn id(&self) -> SessionId {
         self.slot.id()
     }
 }

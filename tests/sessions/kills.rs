@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::StreamExt;
 use killdeer::{
     Cancel, Column, ColumnType, Done, Engine, EngineSession, KillError, KillMode, KillOutcome, OnKill, Part, Principal,
-    Privileges, Query, Reason, Refused, RowSink, Signal, SqlError, Statement, StatementContext, Target, Terminate,
+    Privileges, Query, Reason, Refused, RowSink, SqlError, Statement, StatementContext, Target, Terminate,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -51,7 +51,6 @@ fn a_cancel_hits_the_statement_it_names_and_no_other() {
         let second = Running::begin(&alice, "wait").await;
         let cancel = Cancel { statement: number, reason: Reason::KillQuery };
         alice.addr().send(cancel).await.unwrap();
-        alice.addr().send(Signal::Cancel(cancel)).await.unwrap();
         settle().await;
         assert!(!second.is_over(), "a kill of the first statement hit the second");
         alice.cancel(alice.running().unwrap());
