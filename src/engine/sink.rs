@@ -11,7 +11,10 @@ use std::{
 };
 
 use super::StatementContext;
-use crate::model::{Column, Killed, Reason, Value};
+use crate::{
+    model::{Column, Killed, Reason, StatementNo, Value},
+    session::Slot,
+};
 
 /// Nobody takes the rows any more.
 pub(crate) struct Closed;
@@ -39,13 +42,18 @@ pub(crate) trait Sink: Any + Send {
 /// Every method fails with [`Killed`] once the statement is to stop: `?` is all it takes to obey a `KILL`.
 pub struct RowSink {
     sink: Option<Box<dyn Sink>>,
-    cx: StatementContext,
+    slot: Arc<Slot>,
+    statement: StatementNo,
     width: Option<usize>,
 }
 
 impl RowSink {
-    pub(crate) fn new(sink: Box<dyn Sink>, cx: StatementContext) -> Self {
-        Self { sink: Some(sink), cx, width: None }
+    pub(crate) fn new(sink: Box<dyn Sink>, cx: &StatementContext) -> Self {
+        Self { sink: Some(sink), slot: Arc::clone(cx.slot()), statement: cx.number(), width: None }
+    }
+
+    fn check(&self) -> Result<(), Killed> {
+        self.slot.switch.word().stop(self.statement).map_or(Ok(()), |reason| Err(Killed(reason)))
     }
 
     /// Begins a result set. Called again, it completes that one and begins the next. An engine that keeps its columns in
@@ -57,7 +65,7 @@ impl RowSink {
     /// # Panics
     /// With no columns: a result set has at least one.
     pub fn columns(&mut self, columns: impl Into<Arc<[Column]>>) -> Result<(), Killed> {
-        self.cx.check()?;
+        self.check()?;
         let columns = columns.into();
         assert!(!columns.is_empty(), "a result set has at least one column");
         self.width = Some(columns.len());
@@ -74,7 +82,7 @@ impl RowSink {
     /// # Panics
     /// With another number of values than columns were announced: the client could not make sense of it.
     pub fn row(&mut self, values: &[Value<'_>]) -> Result<bool, Killed> {
-        self.cx.check()?;
+        self.check()?;
         assert_eq!(self.width, Some(values.len()), "a row has as many values as its result set has columns");
         Ok(self.sink().row(values))
     }
@@ -84,8 +92,8 @@ impl RowSink {
     /// # Errors
     /// The statement is to stop.
     pub async fn ready(&mut self) -> Result<(), Killed> {
-        let cx = self.cx.clone();
-        let mut killed = cx.slot().switch.until(|word| word.stop(cx.number()));
+        let (slot, statement) = (Arc::clone(&self.slot), self.statement);
+        let mut killed = slot.switch.until(|word| word.stop(statement));
         poll_fn(|task| {
             if let Poll::Ready(reason) = std::pin::Pin::new(&mut killed).poll(task) {
                 return Poll::Ready(Err(Killed(reason)));
@@ -109,14 +117,19 @@ impl RowSink {
     /// # Errors
     /// The statement is to stop.
     pub fn flush(&mut self) -> Result<(), Killed> {
-        self.cx.check()?;
+        self.check()?;
         self.sink().flush();
         Ok(())
     }
 
     /// Moves the sink out, to another task or thread; this one is empty until it is put back.
     pub(crate) fn take(&mut self) -> RowSink {
-        RowSink { sink: self.sink.take(), cx: self.cx.clone(), width: self.width.take() }
+        RowSink {
+            sink: self.sink.take(),
+            slot: Arc::clone(&self.slot),
+            statement: self.statement,
+            width: self.width.take(),
+        }
     }
 
     /// What was behind it. `None` if it went down with a task that took it.
@@ -132,6 +145,6 @@ impl RowSink {
 
 impl std::fmt::Debug for RowSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowSink").field("statement", &self.cx).finish_non_exhaustive()
+        f.debug_struct("RowSink").field("slot", &self.slot).field("statement", &self.statement).finish_non_exhaustive()
     }
 }

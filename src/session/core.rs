@@ -10,6 +10,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     slot::{Running, Slot},
-    statement::{self, Answer, Call, Ended},
+    statement::{self, Answer, Call, Ended, Watched},
 };
 use crate::{
     control,
@@ -39,6 +40,8 @@ pub(crate) struct Core<E: Engine> {
     unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
     state: Done,
+    /// When the engine was done with the last call.
+    ended: Instant,
 }
 
 /// The flags alone.
@@ -78,8 +81,17 @@ impl<E: Engine> Core<E> {
             Ok(session) => Box::new(session),
             Err(error) => return Err((registration, Refused::Engine(error))),
         };
-        registration.slot().show_idle(Instant::now());
-        Ok(Self { shared, registration, principal, session: Some(session), unsettled: false, state: Done::default() })
+        let ended = Instant::now();
+        registration.slot().show_idle(ended);
+        Ok(Self {
+            ended,
+            shared,
+            registration,
+            principal,
+            session: Some(session),
+            unsettled: false,
+            state: Done::default(),
+        })
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -133,7 +145,9 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         if let Some(own) = control::parse(&statement.sql, &self.shared.syntax())? {
             let task = super::control::plan(self.session.as_deref(), cx, own, statement.params.as_ref())?;
-            let affected = super::control::run(&self.shared, cx, task, sink).await?;
+            // On the heap: it is rare, and what is not waits in every idle session.
+            let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await?;
+            self.ended = Instant::now();
             return Ok(Done { affected, ..self.state });
         }
         match self.call(cx, Call::Execute(statement), sink, began).await? {
@@ -200,30 +214,32 @@ impl<E: Engine> Core<E> {
         began: Instant,
     ) -> Result<Answer, SqlError> {
         let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
-        let (ended, longest) = match &self.shared.placement {
+        let (ended, longest, at) = match &self.shared.placement {
             Placement::Inline => {
-                let ended = statement::run(&mut *session, cx, call, sink, began, false).await;
+                let Watched { ended, longest, at } = statement::run(&mut *session, cx, call, sink, began, false).await;
                 self.session = Some(session);
-                ended
+                (ended, longest, at)
             }
             Placement::Pool(pool) => {
                 let (cx, mut taken) = (cx.clone(), sink.take());
                 let away = pool.spawn(async move {
-                    let (ended, _) = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
-                    (session, taken, ended)
+                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
+                    (session, taken, watched)
                 });
                 match away.await {
-                    Ok((session, taken, ended)) => {
+                    Ok((session, taken, Watched { ended, at, .. })) => {
                         self.session = Some(session);
                         *sink = taken;
-                        (ended, std::time::Duration::ZERO)
+                        // A pool's polls may be as long as they are.
+                        (ended, Duration::ZERO, at)
                     }
                     // The pool was shut down, and the session with it.
-                    Err(_) => (Ended::Panicked, std::time::Duration::ZERO),
+                    Err(_) => (Ended::Panicked, Duration::ZERO, Instant::now()),
                 }
             }
         };
         self.registry().polled(cx, longest);
+        self.ended = at;
         match ended {
             Ended::Returned(Ok(answer)) => Ok(answer),
             Ended::Returned(Err(error)) => {
@@ -254,11 +270,22 @@ impl<E: Engine> Core<E> {
         }
     }
 
-    /// The client has been told how the statement ended: the session is idle.
-    pub(crate) fn finish(&mut self, cx: &StatementContext, end: Result<u64, SqlError>, killed: Option<Reason>) {
+    /// When the engine was done with the last call: for callers who were told at once.
+    pub(crate) fn ended(&self) -> Instant {
+        self.ended
+    }
+
+    /// The client was told, at this time, how the statement ended: the session is idle.
+    pub(crate) fn finish(
+        &mut self,
+        cx: &StatementContext,
+        end: Result<u64, SqlError>,
+        killed: Option<Reason>,
+        at: Instant,
+    ) {
         let slot = self.registration.slot();
         slot.switch.finish();
-        slot.show_idle(Instant::now());
+        slot.show_idle(at);
         self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
             result: end,

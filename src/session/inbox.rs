@@ -81,6 +81,8 @@ pub(crate) struct Inbox {
 }
 
 struct State {
+    /// The one that is next: nearly always the only one, and then no queue is needed.
+    next: Option<Request>,
     queue: VecDeque<Request>,
     /// Asked to end before there was a slot to write it to.
     early: Option<Reason>,
@@ -100,7 +102,7 @@ impl Inbox {
     }
 
     fn with(bound: usize, open: bool) -> Arc<Self> {
-        let state = Mutex::new(State { queue: VecDeque::new(), early: None, open });
+        let state = Mutex::new(State { next: None, queue: VecDeque::new(), early: None, open });
         Arc::new(Self { slot: OnceLock::new(), state, bound })
     }
 
@@ -139,10 +141,14 @@ impl Inbox {
                 Some(reason) => Killed(reason).into(),
                 None => SqlError::not_supported("statements by message in a session that a client drives"),
             }
-        } else if state.queue.len() >= self.bound {
+        } else if state.queue.len() + usize::from(state.next.is_some()) >= self.bound {
             SqlError::of(ErrorKind::UnknownError, "Too many statements wait in this session")
         } else {
-            state.queue.push_back(request);
+            if state.next.is_none() && state.queue.is_empty() {
+                state.next = Some(request);
+            } else {
+                state.queue.push_back(request);
+            }
             return;
         };
         drop(state);
@@ -151,8 +157,12 @@ impl Inbox {
 
     pub(crate) fn pop(&self) -> Option<Request> {
         let mut state = self.state();
+        if let Some(request) = state.next.take() {
+            return Some(request);
+        }
         let request = state.queue.pop_front();
-        if state.queue.is_empty() && state.queue.capacity() > 8 {
+        if state.queue.is_empty() {
+            // Nothing is kept for the idle.
             state.queue = VecDeque::new();
         }
         request
@@ -163,9 +173,9 @@ impl Inbox {
         let waiting = {
             let mut state = self.state();
             state.open = false;
-            std::mem::take(&mut state.queue)
+            (state.next.take(), std::mem::take(&mut state.queue))
         };
-        for request in waiting {
+        for request in waiting.0.into_iter().chain(waiting.1) {
             request.refuse(Killed(reason).into());
         }
     }

@@ -73,6 +73,7 @@ pub(crate) async fn live<E: Engine>(
 
 async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reason {
     let reply = Reply::default();
+    let mut sink = Some(ReplySink::new(reply.clone(), Arc::clone(core.slot())));
     let reason = loop {
         let next = poll_fn(|_| match (slot.switch.word().leaving(), inbox.pop()) {
             (Some(reason), request) => {
@@ -84,42 +85,51 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
             (None, None) => Poll::Pending,
         });
         match next.await {
-            Ok(Request::Query(statement, to)) => query(&mut core, &reply, statement, to).await,
+            Ok(Request::Query(statement, to)) => query(&mut core, &mut sink, &reply, statement, to).await,
             Ok(Request::Prepare(sql, to)) => {
                 let info = Some(sql.clone());
                 let answer = command(&mut core, Command::Prepare, info, |core, cx, sink, began| {
                     Box::pin(core.prepare(cx, sql, sink, began))
                 });
-                tell(to, answer.await);
+                tell(to, Box::pin(answer).await);
             }
             Ok(Request::UseDatabase(name, to)) => {
                 let answer = command(&mut core, Command::InitDb, None, |core, cx, sink, began| {
                     Box::pin(core.use_database(cx, name, sink, began))
                 });
-                tell(to, answer.await.map(drop));
+                tell(to, Box::pin(answer).await.map(drop));
             }
             Ok(Request::Reset(to)) => {
                 let answer = command(&mut core, Command::ResetConnection, None, |core, cx, sink, began| {
                     Box::pin(core.reset(cx, sink, began))
                 });
-                tell(to, answer.await.map(drop));
+                tell(to, Box::pin(answer).await.map(drop));
             }
             Err(reason) => break reason,
         }
     };
     inbox.close(reason);
-    core.leave(reason).await;
+    // On the heap: an idle session has no room for its end.
+    Box::pin(core.leave(reason)).await;
     reason
 }
 
-async fn query<E: Engine>(core: &mut Core<E>, reply: &Reply, statement: Statement, to: Option<ReplyTo>) {
+/// Runs a statement. `lent` is the session's sink, which each statement has while it runs.
+async fn query<E: Engine>(
+    core: &mut Core<E>,
+    lent: &mut Option<Box<ReplySink>>,
+    reply: &Reply,
+    statement: Statement,
+    to: Option<ReplyTo>,
+) {
     let (cx, began) = match core.begin(Command::Query, Some(statement.sql.clone())) {
         Ok(begun) => begun,
         Err(reason) => return Request::Query(statement, to).refuse(Killed(reason).into()),
     };
     reply.expect(to);
-    let sink = Box::new(ReplySink::new(reply.clone(), Arc::clone(core.slot()), cx.number()));
-    let mut sink = RowSink::new(sink, cx.clone());
+    let mut sink = lent.take().unwrap_or_else(|| ReplySink::new(reply.clone(), Arc::clone(core.slot())));
+    sink.begin(cx.number());
+    let mut sink = RowSink::new(sink, &cx);
     let result = {
         let mut run = pin!(core.execute(&cx, statement, &mut sink, began));
         poll_fn(|task| {
@@ -137,11 +147,14 @@ async fn query<E: Engine>(core: &mut Core<E>, reply: &Reply, statement: Statemen
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|done| done.affected).map_err(SqlError::clone);
     match sink.into_sink::<ReplySink>() {
-        Some(sink) => sink.finish(farewell.result),
+        Some(mut sink) => {
+            sink.finish(farewell.result);
+            *lent = Some(sink);
+        }
         // It went down with a task that held it, and has told the reader so.
         None => reply.refuse(SqlError::panicked()),
     }
-    core.finish(&cx, end, farewell.killed);
+    core.finish(&cx, end, farewell.killed, core.ended());
 }
 
 /// Runs what has no rows.
@@ -160,12 +173,11 @@ where
     ) -> BoxFuture<'a, Result<T, SqlError>>,
 {
     let (cx, began) = core.begin(command, info).map_err(Killed)?;
-    let sink = ReplySink::new(Reply::default(), Arc::clone(core.slot()), cx.number());
-    let mut sink = RowSink::new(Box::new(sink), cx.clone());
+    let mut sink = RowSink::new(ReplySink::new(Reply::default(), Arc::clone(core.slot())), &cx);
     let result = run(core, &cx, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
-    core.finish(&cx, end, farewell.killed);
+    core.finish(&cx, end, farewell.killed, core.ended());
     farewell.result
 }
 

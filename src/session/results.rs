@@ -39,8 +39,40 @@ pub enum Part {
 /// result is there at once; a large one is read under back-pressure, so that a hundred million rows are never held in
 /// memory. Dropping it before its end cancels the statement.
 pub struct Results {
-    ready: VecDeque<Part>,
+    ready: Gathered,
     rest: Option<Rest>,
+}
+
+/// The parts that are there, in the order columns, rows, more, done: a result set of a few rows needs no list for them.
+#[derive(Default)]
+struct Gathered {
+    columns: Option<Arc<[Column]>>,
+    rows: Option<RowBatch>,
+    more: VecDeque<Part>,
+    done: Option<Done>,
+}
+
+impl Gathered {
+    fn columns(&mut self, columns: Arc<[Column]>) {
+        if self.columns.is_none() && self.rows.is_none() && self.more.is_empty() {
+            self.columns = Some(columns);
+        } else {
+            self.more.push_back(Part::Columns(columns));
+        }
+    }
+
+    fn rows(&mut self, rows: RowBatch) {
+        if self.rows.is_none() && self.more.is_empty() {
+            self.rows = Some(rows);
+        } else {
+            self.more.push_back(Part::Rows(rows));
+        }
+    }
+
+    fn next(&mut self) -> Option<Part> {
+        let first = self.columns.take().map(Part::Columns).or_else(|| self.rows.take().map(Part::Rows));
+        first.or_else(|| self.more.pop_front()).or_else(|| self.done.take().map(Part::Done))
+    }
 }
 
 /// The part of a result that is still to come.
@@ -76,7 +108,7 @@ impl Stream for Results {
     type Item = Result<Part, SqlError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(part) = self.ready.pop_front() {
+        if let Some(part) = self.ready.next() {
             return Poll::Ready(Some(Ok(part)));
         }
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
@@ -145,7 +177,7 @@ impl Reply {
 /// Gathers a statement's rows for a caller in process: within the reply while they are few, in a stream from then on.
 pub(crate) struct ReplySink {
     reply: Reply,
-    parts: VecDeque<Part>,
+    parts: Gathered,
     batch: RowBatch,
     pipe: Option<Arc<Pipe<Result<Part, SqlError>>>>,
     slot: Arc<Slot>,
@@ -153,18 +185,27 @@ pub(crate) struct ReplySink {
 }
 
 impl ReplySink {
-    pub(crate) fn new(reply: Reply, slot: Arc<Slot>, statement: StatementNo) -> Self {
-        Self { reply, parts: VecDeque::new(), batch: RowBatch::default(), pipe: None, slot, statement }
+    pub(crate) fn new(reply: Reply, slot: Arc<Slot>) -> Box<Self> {
+        let statement = StatementNo::default();
+        let (parts, batch) = (Gathered::default(), RowBatch::default());
+        Box::new(Self { reply, parts, batch, pipe: None, slot, statement })
     }
 
-    /// Answers, or ends the stream that the answer began.
-    pub(crate) fn finish(mut self, result: Result<Done, SqlError>) {
+    /// The next statement begins.
+    pub(crate) fn begin(&mut self, statement: StatementNo) {
+        self.statement = statement;
+    }
+
+    /// Answers, or ends the stream that the answer began; nothing of the statement is left.
+    pub(crate) fn finish(&mut self, result: Result<Done, SqlError>) {
         if let Some(reply) = self.reply.take() {
             let answer = result.map(|done| {
                 self.seal();
-                self.parts.push_back(Part::Done(done));
+                self.parts.done = Some(done);
                 Results { ready: std::mem::take(&mut self.parts), rest: None }
             });
+            self.parts = Gathered::default();
+            self.batch = RowBatch::default();
             // Nobody may be waiting any more.
             let _ = reply.send(answer);
         } else if let Some(pipe) = self.pipe.take() {
@@ -181,7 +222,7 @@ impl ReplySink {
     /// Moves the rows gathered so far to the parts.
     fn seal(&mut self) {
         if !self.batch.is_empty() {
-            self.parts.push_back(Part::Rows(std::mem::take(&mut self.batch)));
+            self.parts.rows(std::mem::take(&mut self.batch));
         }
     }
 
@@ -191,12 +232,12 @@ impl ReplySink {
         let reply = self.reply.take();
         if self.pipe.is_none() && reply.is_none() {
             // Sent with do_send: the rows are for nobody.
-            self.parts.clear();
+            self.parts = Gathered::default();
             return false;
         }
         let pipe = self.pipe.get_or_insert_with(|| Pipe::new(HELD));
         let mut full = false;
-        for part in self.parts.drain(..) {
+        while let Some(part) = self.parts.next() {
             let bytes = if let Part::Rows(rows) = &part { rows.bytes() } else { 0 };
             full |= pipe.push(Ok(part), bytes);
         }
@@ -204,7 +245,7 @@ impl ReplySink {
             let rest =
                 Rest { pipe: Arc::clone(pipe), slot: Arc::clone(&self.slot), statement: self.statement, over: false };
             // If nobody waits, the dropped results cancel the statement.
-            let _ = reply.send(Ok(Results { ready: VecDeque::new(), rest: Some(rest) }));
+            let _ = reply.send(Ok(Results { ready: Gathered::default(), rest: Some(rest) }));
         }
         full
     }
@@ -224,7 +265,7 @@ impl Sink for ReplySink {
     fn columns(&mut self, columns: &Arc<[Column]>) {
         self.seal();
         self.batch = RowBatch::new(columns.len());
-        self.parts.push_back(Part::Columns(Arc::clone(columns)));
+        self.parts.columns(Arc::clone(columns));
     }
 
     fn row(&mut self, values: &[Value<'_>]) -> bool {

@@ -46,6 +46,15 @@ pub(crate) enum Ended {
     Panicked,
 }
 
+/// A call that is over.
+pub(crate) struct Watched {
+    pub(crate) ended: Ended,
+    /// The longest time that one poll of it took.
+    pub(crate) longest: Duration,
+    /// When its last poll was over.
+    pub(crate) at: Instant,
+}
+
 /// Runs a call to its end.
 ///
 /// `watch`: wait for the kill as well. Needed where no message to the actor polls this future, as on a pool; where one
@@ -57,13 +66,13 @@ pub(crate) async fn run<S: EngineSession>(
     sink: &mut RowSink,
     began: Instant,
     watch: bool,
-) -> (Ended, Duration) {
+) -> Watched {
     // On the heap for as long as it runs: an idle session has no room for it.
     let mut future = Some(Box::pin(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
     let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
     let mut killed = watch.then(|| Box::pin(cx.killed()));
     let mut before = Some(began);
-    let mut longest = Duration::ZERO;
+    let (mut longest, mut at) = (Duration::ZERO, began);
     let ended = poll_fn(|task| {
         if let Some(waiting) = killed.as_mut()
             && waiting.as_mut().poll(task).is_ready()
@@ -85,13 +94,14 @@ pub(crate) async fn run<S: EngineSession>(
         let Some(running) = future.as_mut() else { unreachable!("it is polled to its end once") };
         let start = before.take().unwrap_or_else(Instant::now);
         let polled = running.as_mut().poll(task);
-        longest = longest.max(start.elapsed());
+        at = Instant::now();
+        longest = longest.max(at.saturating_duration_since(start));
         polled.map(|caught| caught.map_or(Ended::Panicked, Ended::Returned))
     })
     .await;
     // The engine's own code runs when its future is dropped, and may panic too.
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(future.take())));
-    (if dropped.is_ok() { ended } else { Ended::Panicked }, longest)
+    Watched { ended: if dropped.is_ok() { ended } else { Ended::Panicked }, longest, at }
 }
 
 async fn make<S: EngineSession>(

@@ -175,7 +175,15 @@ impl<T, F: Fn(Word) -> Option<T> + Unpin> Future for Until<'_, F> {
 impl<F> Drop for Until<'_, F> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
-            drop(self.switch.waiters(|list| list.try_remove(place)));
+            let waker = self.switch.waiters(|list| {
+                let waker = list.try_remove(place);
+                if list.is_empty() {
+                    // Nothing is kept for the idle.
+                    *list = Slab::new();
+                }
+                waker
+            });
+            drop(waker);
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn live<E: Engine, T: Transport>(
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
             let rows = Some(WireRows::new(peer));
-            Driver { core, conn, peer, rows }.serve().await;
+            Box::new(Driver { core, conn, peer, rows }).serve().await;
         }
         Ok(Err(Unwelcome::Told)) => drop(timeout(FAREWELL, conn.linger()).await),
         Ok(Err(Unwelcome::Gone)) | Err(_) => {}
@@ -102,7 +102,7 @@ enum Next {
 type Running<'a> = BoxFuture<'a, Result<Done, SqlError>>;
 
 impl<E: Engine, T: Transport> Driver<E, T> {
-    async fn serve(mut self) {
+    async fn serve(mut self: Box<Self>) {
         let slot = Arc::clone(self.core.slot());
         let reason = loop {
             let packet = poll_fn(|task| {
@@ -125,15 +125,19 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             }
         };
         let told = slot.switch.word().leaving().unwrap_or(reason).is_told();
-        let Driver { core, mut conn, .. } = self;
+        let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.
         if told {
             conn.half_close();
         } else {
             conn.close();
         }
-        core.leave(reason).await;
-        let _ = timeout(FAREWELL, conn.linger()).await;
+        // On the heap: an idle connection has no room for its end.
+        Box::pin(async move {
+            core.leave(reason).await;
+            let _ = timeout(FAREWELL, conn.linger()).await;
+        })
+        .await;
     }
 
     async fn answer(&mut self, payload: Bytes) -> Next {
@@ -216,7 +220,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         let Driver { core, conn, rows, peer } = self;
         let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
         let pipe = Arc::clone(lent.pipe());
-        let mut sink = RowSink::new(lent, cx.clone());
+        let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;
         let result = {
             let mut running = run(core, cx, &mut sink, began);
@@ -257,7 +261,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             Err(error) => self.rows().failed(error),
         }
         let next = self.flush().await;
-        self.core.finish(cx, result.map(|done| done.affected), killed);
+        self.core.finish(cx, result.map(|done| done.affected), killed, Instant::now());
         next
     }
 

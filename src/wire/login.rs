@@ -132,11 +132,11 @@ pub(super) async fn login<E: Engine, T: Transport>(
 /// The database that the client asked for in its handshake.
 async fn begin_with<E: Engine>(core: &mut Core<E>, name: String) -> Result<(), SqlError> {
     let (cx, began) = core.begin(Command::InitDb, None).map_err(crate::model::Killed)?;
-    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty())), cx.clone());
+    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty())), &cx);
     let result = core.use_database(&cx, name, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
-    core.finish(&cx, end, farewell.killed);
+    core.finish(&cx, end, farewell.killed, core.ended());
     farewell.result.map(drop)
 }
 

@@ -93,11 +93,16 @@ pub(super) fn eof(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool
 }
 
 fn ok_payload(out: &mut BytesMut, marker: u8, done: &Done, more: bool) {
+    let [s0, s1] = status(done, more).bits().to_le_bytes();
+    let [w0, w1] = done.warnings.to_le_bytes();
+    if done.affected == 0 && done.last_insert_id == 0 {
+        // As after every SELECT.
+        return out.put_slice(&[marker, 0, 0, s0, s1, w0, w1]);
+    }
     out.put_u8(marker);
     lenenc_int(out, done.affected);
     lenenc_int(out, done.last_insert_id);
-    out.put_u16_le(status(done, more).bits());
-    out.put_u16_le(done.warnings);
+    out.put_slice(&[s0, s1, w0, w1]);
 }
 
 /// An error.
@@ -183,13 +188,10 @@ pub(super) fn column(out: &mut BytesMut, sequence: &mut u8, column: &Column) {
         lenenc_bytes(out, column.name.as_bytes());
         // The name of the column behind an alias: ours have none of their own.
         lenenc_bytes(out, if column.table.is_empty() { b"" } else { column.name.as_bytes() });
-        out.put_u8(0x0c);
-        out.put_u16_le(character_set);
-        out.put_u32_le(length);
-        out.put_u8(kind as u8);
-        out.put_u16_le(flags.bits());
-        out.put_u8(decimals);
-        out.put_u16_le(0);
+        let [cs0, cs1] = character_set.to_le_bytes();
+        let [l0, l1, l2, l3] = length.to_le_bytes();
+        let [f0, f1] = flags.bits().to_le_bytes();
+        out.put_slice(&[0x0c, cs0, cs1, l0, l1, l2, l3, kind as u8, f0, f1, decimals, 0, 0]);
     });
 }
 
@@ -241,6 +243,7 @@ fn decimal(out: &mut BytesMut, negative: bool, mut value: u64) {
     }
     let digits = &digits[at..];
     // Twenty digits and a sign at the most.
+    out.reserve(22);
     out.put_u8(u8::try_from(digits.len()).unwrap_or_default() + u8::from(negative));
     if negative {
         out.put_u8(b'-');
@@ -256,7 +259,13 @@ fn float(out: &mut BytesMut, size: f64, value: impl std::fmt::Display + std::fmt
 }
 
 fn lenenc_bytes(out: &mut BytesMut, bytes: &[u8]) {
-    lenenc_int(out, bytes.len() as u64);
+    match u8::try_from(bytes.len()) {
+        Ok(length @ 0..0xfb) => {
+            out.reserve(1 + bytes.len());
+            out.put_u8(length);
+        }
+        _ => lenenc_int(out, bytes.len() as u64),
+    }
     out.put_slice(bytes);
 }
 

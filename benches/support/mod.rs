@@ -1,0 +1,19 @@
+//! What the benchmarks share. Each uses its part of it.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `engine` | the engine that is measured under: it answers at once |
+//! | `figures` | rounds, medians, tables and verdicts |
+//! | `process` | children, their CPU time and their memory |
+//! | `server` | what the children serve: killdeer, and the floors below it |
+//! | `client` | a lean client |
+#![allow(dead_code, reason = "every benchmark uses its own part")]
+
+pub mod engine;
+pub mod figures;
+pub mod process;
+
+#[cfg(feature = "mysql")]
+pub mod client;
+#[cfg(feature = "mysql")]
+pub mod server;
