@@ -61,6 +61,12 @@ impl Iterator for Statements<'_> {
         let mut any = false;
         // one scan spares the lexer's work on the last statement, which mostly is the only one
         let last = !self.sql[begin..].contains(&b';');
+        if last && self.sql[begin..].first().is_some_and(u8::is_ascii_alphabetic) && !self.lexer.in_executable_comment()
+        {
+            // a word begins it, so it is one: nearly every text is like that
+            self.lexer.skip_to_end();
+            return Some(self.trimmed(begin..self.sql.len()));
+        }
         loop {
             let token = self.lexer.next_token();
             match token.kind {

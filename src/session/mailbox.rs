@@ -131,7 +131,8 @@ async fn query<E: Engine>(
     sink.begin(cx.number());
     let mut sink = RowSink::new(sink, &cx);
     let result = {
-        let mut run = pin!(core.execute(&cx, statement, &mut sink, began));
+        // On the heap for as long as it runs: an idle session has no room for it.
+        let mut run = Box::pin(core.execute(&cx, statement, &mut sink, began));
         poll_fn(|task| {
             let polled = run.as_mut().poll(task);
             if polled.is_pending() && reply.poll_abandoned(task).is_ready() {

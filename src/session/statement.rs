@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
@@ -67,8 +67,7 @@ pub(crate) async fn run<S: EngineSession>(
     began: Instant,
     watch: bool,
 ) -> Watched {
-    // On the heap for as long as it runs: an idle session has no room for it.
-    let mut future = Some(Box::pin(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
+    let mut future = pin!(Some(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
     let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
     let mut killed = watch.then(|| Box::pin(cx.killed()));
     let mut before = Some(began);
@@ -91,16 +90,16 @@ pub(crate) async fn run<S: EngineSession>(
                 OnKill::Finish => {}
             }
         }
-        let Some(running) = future.as_mut() else { unreachable!("it is polled to its end once") };
+        let Some(running) = future.as_mut().as_pin_mut() else { unreachable!("it is polled to its end once") };
         let start = before.take().unwrap_or_else(Instant::now);
-        let polled = running.as_mut().poll(task);
+        let polled = running.poll(task);
         at = Instant::now();
         longest = longest.max(at.saturating_duration_since(start));
         polled.map(|caught| caught.map_or(Ended::Panicked, Ended::Returned))
     })
     .await;
     // The engine's own code runs when its future is dropped, and may panic too.
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(future.take())));
+    let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
     Watched { ended: if dropped.is_ok() { ended } else { Ended::Panicked }, longest, at }
 }
 

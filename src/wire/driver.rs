@@ -63,7 +63,7 @@ pub(super) async fn live<E: Engine, T: Transport>(
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
             let rows = Some(WireRows::new(peer));
-            Box::new(Driver { core, conn, peer, rows }).serve().await;
+            Box::new(Driver { core, conn, peer, rows, waited: false }).serve().await;
         }
         Ok(Err(Unwelcome::Told)) => drop(timeout(FAREWELL, conn.linger()).await),
         Ok(Err(Unwelcome::Gone)) | Err(_) => {}
@@ -90,6 +90,8 @@ struct Driver<E: Engine, T> {
     peer: Peer,
     /// Lent to each statement while it runs.
     rows: Option<Box<WireRows>>,
+    /// Whether the client kept the last answer waiting.
+    waited: bool,
 }
 
 /// What follows a command.
@@ -217,7 +219,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     where
         F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
     {
-        let Driver { core, conn, rows, peer } = self;
+        let Driver { core, conn, rows, peer, .. } = self;
         let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
         let pipe = Arc::clone(lent.pipe());
         let mut sink = RowSink::new(lent, cx);
@@ -261,7 +263,8 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             Err(error) => self.rows().failed(error),
         }
         let next = self.flush().await;
-        self.core.finish(cx, result.map(|done| done.affected), killed, Instant::now());
+        let at = if self.waited { Instant::now() } else { self.core.ended() };
+        self.core.finish(cx, result.map(|done| done.affected), killed, at);
         next
     }
 
@@ -287,7 +290,8 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
     async fn flush(&mut self) -> Next {
         let slot = Arc::clone(self.core.slot());
-        let Driver { conn, rows, .. } = self;
+        let Driver { conn, rows, waited, .. } = self;
+        *waited = false;
         let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
         let mut patience = None;
         let flushed = poll_fn(|task| {
@@ -303,6 +307,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             if let Poll::Ready(written) = written {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));
             }
+            *waited = true;
             if let Some(reason) = leaving {
                 let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
                 if over.as_mut().poll(task).is_ready() {

@@ -10,6 +10,7 @@
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
 //! | `rows` | result sets on their way out |
+//! | `heads` | the columns of a result set, encoded once |
 //! | `auth` | proofs of passwords; pure |
 
 mod auth;
@@ -17,6 +18,7 @@ mod command;
 mod conn;
 mod driver;
 mod frame;
+mod heads;
 mod login;
 mod packet;
 mod rows;

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     conn::{Broken, Conn, Transport},
+    heads,
     packet::{self, Peer},
 };
 use crate::{
@@ -136,10 +137,7 @@ impl Sink for WireRows {
         if std::mem::replace(&mut self.open, true) {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
         }
-        packet::column_count(&mut self.out, &mut self.sequence, columns.len());
-        for column in &**columns {
-            packet::column(&mut self.out, &mut self.sequence, column);
-        }
+        heads::put(&mut self.out, &mut self.sequence, columns);
         if !self.peer.deprecates_eof() {
             packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
         }
