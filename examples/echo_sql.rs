@@ -8,13 +8,20 @@
 mod echo;
 
 use std::{
+    io::IsTerminal,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::pin,
     time::Duration,
 };
 
+use actix_rt::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 use clap::Parser;
 use echo::{EchoSql, accounts::Accounts};
+use futures::future::select;
 use killdeer::{Runtime, wire};
 use tracing_subscriber::EnvFilter;
 
@@ -43,7 +50,11 @@ const GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&options.log)?).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&options.log)?)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     actix_rt::System::new().block_on(serve(options))
 }
 
@@ -57,7 +68,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         None => Accounts::default(),
     };
     let version = options.server_version.into();
-    let engine = EchoSql { accounts, version: std::sync::Arc::clone(&version) };
+    let engine = EchoSql::new(accounts, std::sync::Arc::clone(&version));
     let runtime = Runtime::builder(engine).server_version(version).start();
     let workers = match options.workers {
         Some(workers) => workers.get(),
@@ -72,7 +83,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (pause, stop) = (serving.pause(), serving.stop());
     let server = actix_rt::spawn(serving);
 
-    actix_rt::signal::ctrl_c().await?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    select(pin!(ctrl_c()), pin!(terminate.recv())).await;
     tracing::info!("stopping");
     pause.await;
     let summary = runtime.shutdown(GRACE).await;

@@ -57,8 +57,8 @@ pub struct Builder<E> {
     own_arbiter: bool,
 }
 
-/// A running session runtime. Cheap to clone; it ends with [`Runtime::shutdown`], or when the last clone and the last
-/// session are gone.
+/// A running session runtime. Cheap to clone. After [`Runtime::shutdown`] it has no sessions and takes none; its
+/// supervisor is gone when the last clone and the last session are.
 pub struct Runtime<E: Engine> {
     pub(crate) shared: Arc<Shared<E>>,
 }
@@ -115,7 +115,8 @@ impl<E: Engine> Builder<E> {
         Self { login_timeout: time, ..self }
     }
 
-    /// So many statements may wait in the mailbox of one session; 64 unless said otherwise. Further ones are refused.
+    /// So many statements of one session in process may wait for their turn; 64 unless said otherwise. Further ones are
+    /// refused.
     #[must_use]
     pub fn queued_statements(self, bound: usize) -> Self {
         Self { queued_statements: bound, ..self }

@@ -17,8 +17,15 @@ use tokio::{task::spawn_blocking, time::sleep};
 const DATABASES: [&str; 2] = ["information_schema", "test"];
 
 pub struct EchoSql {
-    pub accounts: Accounts,
-    pub version: Arc<str>,
+    accounts: Accounts,
+    version: Arc<str>,
+    echo: Arc<[Column]>,
+}
+
+impl EchoSql {
+    pub fn new(accounts: Accounts, version: Arc<str>) -> Self {
+        Self { accounts, version, echo: [Column::new("echo", ColumnType::VarChar).not_null()].into() }
+    }
 }
 
 pub struct EchoSession {
@@ -35,8 +42,8 @@ impl Engine for EchoSql {
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
-        let echo = [Column::new("echo", ColumnType::VarChar).not_null()];
-        Ok(EchoSession { client: ClientState::new(), version: Arc::clone(&self.version), echo: Arc::new(echo) })
+        let (version, echo) = (Arc::clone(&self.version), Arc::clone(&self.echo));
+        Ok(EchoSession { client: ClientState::new(), version, echo })
     }
 }
 

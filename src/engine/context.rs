@@ -84,7 +84,8 @@ impl StatementContext {
         self.stop().map_or(Ok(()), |reason| Err(Killed(reason)))
     }
 
-    /// Waits until the statement is to stop.
+    /// Waits until the statement is to stop. A task that outlives a statement which ended well is not woken for that:
+    /// it sees it when it looks, or when its session is next told to end something.
     pub async fn killed(&self) -> Reason {
         self.slot.switch.until(|word| word.stop(self.number)).await
     }

@@ -225,7 +225,7 @@ impl From<KillError> for SqlError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// No id is free, or the limit is reached: 1040.
+    /// No id is free: 1040.
     #[error("too many connections")]
     TooManyConnections,
     /// The runtime is shutting down, or has been stopped: 1053.

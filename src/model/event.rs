@@ -42,7 +42,7 @@ pub enum Event {
         target: Target,
         /// How much of it.
         mode: KillMode,
-        /// How many sessions were signalled, or why none was.
+        /// How many sessions it found, idle ones included, or why it was not carried out.
         outcome: Result<u64, KillError>,
     },
     /// The session is over and out of the list.

@@ -16,7 +16,8 @@ pub enum Reason {
     KillOwnConnection = 4,
     /// The statement ran longer than its time limit: 3024.
     ExecutionTime = 5,
-    /// The server is being shut down: 1053, then the close.
+    /// The server is being shut down: a running statement ends with 1053, then the close; an idle client is closed
+    /// without a word.
     Shutdown = 6,
     /// The client's connection is gone: nobody is left to answer.
     ClientGone = 7,

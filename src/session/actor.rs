@@ -28,7 +28,9 @@ use crate::{
 /// the end of it is the end of the session, wherever it is polled.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One client's session: an actor with the mailbox messages [`Query`](super::Query), [`Cancel`] and [`Terminate`].
+/// One client's session: an actor with the mailbox messages [`Query`](super::Query), [`Cancel`] and [`Terminate`]; beside
+/// these [`Prepare`](super::Prepare), [`UseDatabase`](super::UseDatabase) and [`Reset`](super::Reset), which wait for
+/// their turn as statements do.
 pub struct Session {
     work: Option<Work>,
     inbox: Arc<Inbox>,

@@ -1,12 +1,9 @@
 //! The control statements, carried out: `KILL` goes to the supervisor, `SHOW PROCESSLIST` reads the slots.
 
-use std::{pin::pin, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use futures::future::{Either, select};
-use tokio::{
-    task::{spawn_blocking, yield_now},
-    time::Instant,
-};
+use tokio::{task::yield_now, time::Instant};
 
 use crate::{
     control::{Control, Scope},
@@ -16,11 +13,14 @@ use crate::{
     supervisor::{Kill, Listing},
 };
 
-/// A list that is longer is put together on a thread of its own: sorting it would keep the arbiter.
-const LONG_LIST: usize = 4096;
+/// So many slots are looked at before others on the arbiter have their turn.
+const SLOTS: usize = 1024;
 
-/// So many rows are made before others on the arbiter have their turn.
-const ROWS_AT_A_TIME: usize = 128;
+/// So many bytes of rows are made before others on the arbiter have their turn.
+const TURN: usize = 32 * 1024;
+
+/// What a row counts for, beside its statement.
+const ROW: usize = 256;
 
 /// What a control statement asks for, with its expressions resolved.
 pub(super) enum Task {
@@ -90,30 +90,31 @@ async fn list<E: Engine>(
     cx.set_state("starting");
     let dialect = &shared.registry.dialect;
     let listing = Listing::new(Arc::clone(&shared.registry), Arc::clone(cx.principal()));
-    let (listing, slots) = if shared.registry.len() > LONG_LIST {
-        let made = spawn_blocking(move || {
-            let slots = listing.slots();
-            (listing, slots)
-        });
-        made.await.map_err(|_| SqlError::panicked())?
-    } else {
-        let slots = listing.slots();
-        (listing, slots)
-    };
+    // In order of their ids, and in pieces: others on the arbiter have their turn in between.
+    let (mut slots, mut looked_at) = (BTreeMap::new(), 0);
+    for chunk in shared.registry.chunks() {
+        looked_at += chunk.len();
+        slots.extend(chunk.into_iter().filter(|slot| listing.shows(slot)).map(|slot| (slot.id(), slot)));
+        if looked_at > SLOTS {
+            looked_at = 0;
+            yield_now().await;
+        }
+    }
     sink.columns(dialect.process_columns(full))?;
     let now = Instant::now();
-    for some in slots.chunks(ROWS_AT_A_TIME) {
-        let mut behind = false;
-        for slot in some {
-            let row = listing.row(slot, now);
-            let mut pushed = Ok(false);
-            dialect.process_row(&row, full, |values| pushed = sink.row(values));
-            behind |= pushed?;
-        }
-        if behind {
+    let mut spent = 0;
+    for slot in slots.values() {
+        let row = listing.row(slot, now);
+        let mut behind = Ok(false);
+        dialect.process_row(&row, full, |values| behind = sink.row(values));
+        if behind? {
             sink.ready().await?;
         }
-        yield_now().await;
+        spent += ROW + row.info.map_or(0, |info| info.len());
+        if spent > TURN {
+            spent = 0;
+            yield_now().await;
+        }
     }
     Ok(())
 }

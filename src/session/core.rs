@@ -18,13 +18,14 @@ use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    slot::{Running, Slot},
+    control::Task,
+    slot::{Running, Slot, shown},
     statement::{self, Answer, Call, Ended, Watched},
 };
 use crate::{
-    control,
+    control::{self, Control},
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Prepared, Principal, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, Event, Killed, Params, Prepared, Principal, Reason, Refused, SqlError, Statement},
     runtime::Shared,
     supervisor::{Registration, Registry},
 };
@@ -66,7 +67,8 @@ impl<E: Engine> Core<E> {
         registration: Registration,
         principal: Arc<Principal>,
     ) -> Result<Self, (Registration, Refused)> {
-        let opening = AssertUnwindSafe(shared.engine.open(&principal)).catch_unwind();
+        // Within a future of ours, so that a panic before the engine's own first await is caught too.
+        let opening = AssertUnwindSafe(async { shared.engine.open(&principal).await }).catch_unwind();
         let slot = registration.slot();
         let opened = match unless_leaving(slot, Box::pin(opening)).await {
             Ok(Ok(opened)) => opened,
@@ -127,8 +129,7 @@ impl<E: Engine> Core<E> {
         let query_id = self.shared.registry.next_query_id();
         let began = Instant::now();
         if self.shared.registry.events.wanted() {
-            let sql = info.as_deref().map_or(Default::default(), |sql| control::redact(sql, &self.shared.syntax()));
-            let sql = Arc::from(&*sql);
+            let sql = info.as_deref().map_or(Default::default(), |sql| shown(sql, &self.shared.syntax()).into());
             self.shared.registry.events.publish(Some(slot.id()), || Event::StatementBegan { statement, sql });
         }
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
@@ -143,8 +144,10 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
+        // Of several statements in one command, none is begun once the command was killed.
+        cx.check()?;
         if let Some(own) = control::parse(&statement.sql, &self.shared.syntax())? {
-            let task = super::control::plan(self.session.as_deref(), cx, own, statement.params.as_ref())?;
+            let task = self.plan(cx, own, statement.params.as_ref())?;
             // On the heap: it is rare, and what is not waits in every idle session.
             let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await?;
             self.ended = Instant::now();
@@ -158,6 +161,13 @@ impl<E: Engine> Core<E> {
             }
             other => unreachable!("an execution is answered by {other:?}"),
         }
+    }
+
+    /// What a control statement means here. The value of `@x` comes from the engine, whose code may panic.
+    fn plan(&mut self, cx: &StatementContext, own: Control, params: Option<&Params>) -> Result<Task, SqlError> {
+        let session = self.session.as_deref();
+        let planned = catch_unwind(AssertUnwindSafe(|| super::control::plan(session, cx, own, params)));
+        planned.unwrap_or_else(|_| Err(self.panicked(cx)))
     }
 
     /// Prepares a statement.
@@ -250,15 +260,17 @@ impl<E: Engine> Core<E> {
                 self.unsettled = true;
                 Err(Killed(reason).into())
             }
-            Ended::Panicked => {
-                self.unsettled = true;
-                self.registry().counters.panicked();
-                tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
-                // The client is told, and then the session ends: nobody knows what state the engine's is in.
-                self.slot().switch.drain(Reason::Panic);
-                Err(SqlError::panicked())
-            }
+            Ended::Panicked => Err(self.panicked(cx)),
         }
+    }
+
+    /// The engine panicked. The client is told, and then the session ends: nobody knows what state the engine's is in.
+    fn panicked(&mut self, cx: &StatementContext) -> SqlError {
+        self.unsettled = true;
+        self.registry().counters.panicked();
+        tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
+        self.slot().switch.drain(Reason::Panic);
+        SqlError::panicked()
     }
 
     /// Decides how the statement ended. A kill that came before this moment is its end; one that comes later finds
@@ -284,8 +296,9 @@ impl<E: Engine> Core<E> {
         at: Instant,
     ) {
         let slot = self.registration.slot();
-        slot.switch.finish();
+        // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         slot.show_idle(at);
+        slot.switch.finish();
         self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
             result: end,
@@ -306,7 +319,7 @@ impl<E: Engine> Core<E> {
                 slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
                 let time = self.shared.rollback_timeout;
                 let rollback = async move {
-                    let caught = AssertUnwindSafe(session.rollback(reason)).catch_unwind().await;
+                    let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
                     (session, caught.is_ok())
                 };
                 let ended = match &self.shared.placement {

@@ -56,6 +56,18 @@ impl Ask for Reset {
 }
 
 impl Request {
+    /// Whether whoever asked has stopped waiting for the answer.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        fn gone<T>(to: &Option<OneshotSender<T>>) -> bool {
+            to.as_ref().is_some_and(OneshotSender::is_closed)
+        }
+        match self {
+            Request::Query(_, to) => gone(to),
+            Request::Prepare(_, to) => gone(to),
+            Request::UseDatabase(_, to) | Request::Reset(to) => gone(to),
+        }
+    }
+
     /// Answers with an error.
     pub(crate) fn refuse(self, error: SqlError) {
         match self {

@@ -85,6 +85,8 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
             (None, None) => Poll::Pending,
         });
         match next.await {
+            // Nobody waits for it any more: it is not even begun.
+            Ok(request) if request.is_abandoned() => {}
             Ok(Request::Query(statement, to)) => query(&mut core, &mut sink, &reply, statement, to).await,
             Ok(Request::Prepare(sql, to)) => {
                 let info = Some(sql.clone());

@@ -19,6 +19,9 @@ use crate::{
     model::{Command, Principal, ProcessRow, StatementNo},
 };
 
+/// Of a longer statement, this many bytes are shown.
+const LONGEST_INFO: usize = 64 * 1024;
+
 /// See the module's text.
 pub(crate) struct Slot {
     id: SessionId,
@@ -157,7 +160,7 @@ impl Slot {
         if killed {
             row.command = Command::Killed;
         }
-        row.info = info.map(|info| control::redact(&info, syntax).into_owned());
+        row.info = info.map(|info| shown(&info, syntax));
         row
     }
 
@@ -165,6 +168,12 @@ impl Slot {
         // Nothing in here can be left half written: a panic elsewhere does not spoil it.
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A statement as lists and events show it: no longer than so much, and with its secrets replaced. (A secret that the
+/// cut goes through is taken for one that never ends, and replaced whole.)
+pub(super) fn shown(sql: &[u8], syntax: &Syntax) -> String {
+    control::redact(&sql[..sql.len().min(LONGEST_INFO)], syntax).into_owned()
 }
 
 impl std::fmt::Debug for Slot {

@@ -128,7 +128,13 @@ fn told(registry: &Registry, kill: &Kill, result: &Result<Receipt, KillError>) {
         Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)) => registry.counters.denied(),
         Err(_) => {}
     }
-    tracing::info!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, ?outcome, "kill");
+    match &outcome {
+        Ok(sessions) => {
+            tracing::info!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, sessions, "kill")
+        }
+        // Anybody can ask for these as often as they like.
+        Err(error) => tracing::debug!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, %error, "kill"),
+    }
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),

@@ -39,7 +39,7 @@ pub struct Status {
     pub aborted_logins: u64,
     /// Sessions that ended without their client's goodbye (MySQL: Aborted_clients).
     pub aborted_clients: u64,
-    /// Sessions signalled by kills.
+    /// Sessions that kills were aimed at and allowed to, idle ones included.
     pub kills: u64,
     /// Kills that the requester had no right to.
     pub kills_denied: u64,

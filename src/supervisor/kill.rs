@@ -127,7 +127,11 @@ pub(crate) fn matches(target: &Target, slot: &Slot) -> bool {
             let at = |host: &str| {
                 host == "%" || host == ip.to_string() || (ip.is_loopback() && host.eq_ignore_ascii_case("localhost"))
             };
-            slot.principal().is_some_and(|p| **p.user() == **user) && host.as_deref().is_none_or(at)
+            slot.principal().is_some_and(|owner| {
+                // A host pattern, as CURRENT_USER() gives it, means the account that has it.
+                let of_account = |host: &str| host == owner.account_host() || at(host);
+                **owner.user() == **user && host.as_deref().is_none_or(of_account)
+            })
         }
     }
 }
@@ -153,7 +157,8 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
             match slot.switch.terminate(reason) {
                 Raised::First => {
                     slot.signal(Signal::Leaving);
-                    What::Session(reason)
+                    // It may have been told before to end after its statement.
+                    What::Session(slot.switch.word().leaving().unwrap_or(reason))
                 }
                 Raised::Already(first) => What::Session(first),
                 Raised::NotRunning => What::Nothing,

@@ -25,17 +25,15 @@ impl Listing {
 
     /// The rows that the requester may see, by ascending id (as MySQL lists them).
     pub fn rows(&self) -> Vec<ProcessRow> {
+        let mut slots: Vec<_> = self.registry.chunks().flatten().filter(|slot| self.shows(slot)).collect();
+        slots.sort_unstable_by_key(|slot| slot.id());
         let now = Instant::now();
-        self.slots().iter().map(|slot| self.row(slot, now)).collect()
+        slots.iter().map(|slot| self.row(slot, now)).collect()
     }
 
-    /// The slots behind those rows.
-    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
-        let dialect = &self.registry.dialect;
-        let visible = |slot: &Arc<Slot>| dialect.may_see(&self.by, slot.principal().as_deref());
-        let mut slots: Vec<_> = self.registry.chunks().flatten().filter(visible).collect();
-        slots.sort_unstable_by_key(|slot| slot.id());
-        slots
+    /// Whether the requester may see this session.
+    pub(crate) fn shows(&self, slot: &Slot) -> bool {
+        self.registry.dialect.may_see(&self.by, slot.principal().as_deref())
     }
 
     pub(crate) fn row(&self, slot: &Slot, now: Instant) -> ProcessRow {

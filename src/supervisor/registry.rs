@@ -1,6 +1,8 @@
 //! The registry: the live sessions by id. The supervisor alone adds to it; a session takes itself out, by dropping its
 //! registration; everybody reads.
 
+#[cfg(feature = "mysql")]
+use std::sync::{Mutex, PoisonError};
 use std::{
     cell::Cell,
     net::SocketAddr,
@@ -12,6 +14,8 @@ use std::{
 };
 
 use actix::{WeakAddr, WeakRecipient};
+#[cfg(feature = "mysql")]
+use tokio::time::Instant;
 
 use super::{
     actor::Supervisor,
@@ -30,6 +34,10 @@ use crate::{
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
 const QUERY_ID_BLOCK: u64 = 1024;
 
+/// `COM_STATISTICS` may tell figures of this age.
+#[cfg(feature = "mysql")]
+const RECENT: Duration = Duration::from_secs(1);
+
 /// A poll of an inline engine that takes longer is warned of, with the session and the statement.
 const SLOW_POLL: Duration = Duration::from_millis(20);
 
@@ -41,7 +49,9 @@ pub(crate) struct Registry {
     open: AtomicBool,
     query_ids: AtomicU64,
     #[cfg(feature = "mysql")]
-    started: tokio::time::Instant,
+    started: Instant,
+    #[cfg(feature = "mysql")]
+    recent: Mutex<Option<(Instant, Status)>>,
     supervisor: OnceLock<WeakAddr<Supervisor>>,
     pub(crate) dialect: Dialect,
     pub(crate) counters: Counters,
@@ -57,7 +67,9 @@ impl Registry {
             open: AtomicBool::new(true),
             query_ids: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
-            started: tokio::time::Instant::now(),
+            started: Instant::now(),
+            #[cfg(feature = "mysql")]
+            recent: Mutex::default(),
             supervisor: OnceLock::new(),
             dialect,
             counters: Counters::default(),
@@ -121,7 +133,7 @@ impl Registry {
     /// The line that `COM_STATISTICS` answers, in MySQL's form.
     #[cfg(feature = "mysql")]
     pub(crate) fn statistics(&self) -> String {
-        let status = self.status();
+        let status = self.recent_status();
         let uptime = self.started.elapsed().as_secs();
         // Statements per second, with three decimals and without floats.
         let per_second = u128::from(status.statements) * 1000 / u128::from(uptime.max(1));
@@ -133,6 +145,17 @@ impl Registry {
             per_second / 1000,
             per_second % 1000,
         )
+    }
+
+    /// The status, at most a second old: any client may ask, and it takes a walk over the list.
+    #[cfg(feature = "mysql")]
+    fn recent_status(&self) -> Status {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match *recent {
+            Some((at, status)) if now.saturating_duration_since(at) < RECENT => status,
+            _ => recent.insert((now, self.status())).1,
+        }
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     command::{self, WireCommand},
     conn::{Broken, Conn, Transport},
-    login::{Unwelcome, Welcome, frame_error, login},
+    login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     packet::{self, Peer},
     rows::WireRows,
 };
@@ -23,7 +23,7 @@ use crate::{
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
     runtime::Shared,
-    session::{Core, Farewell, Inbox, Phase, Signal, unless_leaving},
+    session::{Core, Farewell, Inbox, Phase, Signal, Slot, unless_leaving},
     supervisor::Connect,
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn live<E: Engine, T: Transport>(
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
                 slot.switch.terminate(Reason::LoginTimeout);
-                Err(Unwelcome::Gone)
+                Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
             }
         }
     });
@@ -65,10 +65,25 @@ pub(super) async fn live<E: Engine, T: Transport>(
             let rows = Some(WireRows::new(peer));
             Box::new(Driver { core, conn, peer, rows, waited: false }).serve().await;
         }
-        Ok(Err(Unwelcome::Told)) => drop(timeout(FAREWELL, conn.linger()).await),
-        Ok(Err(Unwelcome::Gone)) | Err(_) => {}
+        Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome)).await,
+        Err(_) => {}
     }
     tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
+}
+
+/// Ends a session whose client was not let in.
+async fn turn_away<E: Engine, T: Transport>(mut conn: Conn<T>, slot: &Slot, unwelcome: Unwelcome<E>) {
+    let Unwelcome { left, why } = unwelcome;
+    let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
+    slot.switch.terminate(reason);
+    match left {
+        Left::Opened(core) => core.leave(reason).await,
+        Left::Registered(registration) => drop(registration),
+        Left::Nothing => {}
+    }
+    if why == Turned::Told {
+        let _ = timeout(FAREWELL, conn.linger()).await;
+    }
 }
 
 /// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
@@ -180,6 +195,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         };
         self.begin();
         let several = self.peer.0.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+        let mut first = true;
         let mut statements = control::split(&sql, &self.core.shared().syntax());
         let result = loop {
             let Some(range) = statements.next() else {
@@ -190,9 +206,13 @@ impl<E: Engine, T: Transport> Driver<E, T> {
                 break Err(control::syntax_error(&sql, rest));
             }
             let statement = Statement::text(sql.slice(range));
+            let began = if first { began } else { Instant::now() };
+            first = false;
             let run =
                 self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.execute(cx, statement, sink, began)));
             match (run.await, rest) {
+                // Once it was killed, no part of it looks complete.
+                (Ok(_), Some(_)) if cx.is_killed() => break Ok(Done::default()),
                 (Ok(done), Some(_)) => self.rows().done(&done, true),
                 (ended, _) => break ended,
             }

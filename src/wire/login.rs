@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     engine::{Engine, RowSink},
-    model::{Command, ErrorKind, Login, Reason, Refused, SqlError},
+    id::SessionId,
+    model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
     runtime::Shared,
     session::Core,
     supervisor::{Authenticated, Registration},
@@ -24,6 +25,9 @@ use crate::{
 /// The longest packet that is read from somebody who has not logged in: names, a proof, connection attributes (which
 /// MySQL bounds at 64 KiB).
 const LOGIN_LIMIT: usize = 128 * 1024;
+
+/// Of a name that was not let in, so many characters are logged.
+const LOGGED_NAME: usize = 64;
 
 /// What we can do.
 const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
@@ -48,89 +52,73 @@ pub(super) struct Welcome<E: Engine> {
     pub(super) peer: Peer,
 }
 
-/// A client that is not.
-pub(super) enum Unwelcome {
-    /// It went away, or the session was ended.
+/// A client that is not, and what is left to be ended.
+pub(super) struct Unwelcome<E: Engine> {
+    pub(super) left: Left<E>,
+    pub(super) why: Turned,
+}
+
+/// How far a login had got that failed.
+pub(super) enum Left<E: Engine> {
+    /// It had its place in the list, which is to be held until the reason is written down.
+    Registered(Registration),
+    Opened(Core<E>),
+    Nothing,
+}
+
+/// How a login failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// The client went away, or the session was ended.
     Gone,
-    /// It was told why.
+    /// The client was told why.
     Told,
 }
 
-impl From<Broken> for Unwelcome {
+impl From<Broken> for Turned {
     fn from(_: Broken) -> Self {
-        Unwelcome::Gone
+        Turned::Gone
     }
 }
 
-/// Leads a client in. Its registration goes with the answer: into the session, or dropped.
+/// Leads a client in.
 pub(super) async fn login<E: Engine, T: Transport>(
     shared: &Arc<Shared<E>>,
     registration: Registration,
     conn: &mut Conn<T>,
     from: SocketAddr,
-) -> Result<Welcome<E>, Unwelcome> {
+) -> Result<Welcome<E>, Unwelcome<E>> {
     let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
-    let nonce = auth::nonce();
-    // The protocol has 32 bits for the id.
-    let id = u32::try_from(registration.id().get() & u64::from(u32::MAX)).unwrap_or_default();
-    talk.send(|out, sequence, _| {
-        packet::greeting(out, sequence, &shared.server_version, id, &nonce, OURS, auth::NATIVE);
-    })
-    .await?;
-    let answer = talk.receive().await?;
-    let hello = match read_hello(&answer.payload) {
-        Some(hello) => hello,
-        None => return talk.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await,
+    let (principal, database) = match talk.identify(shared, registration.id(), from).await {
+        Ok(known) => known,
+        Err(why) => return Err(Unwelcome { left: Left::Registered(registration), why }),
     };
-    talk.peer = Peer(hello.capabilities);
-    let response = if hello.native {
-        hello.response
-    } else {
-        talk.send(|out, sequence, _| packet::auth_switch(out, sequence, auth::NATIVE, &nonce)).await?;
-        talk.receive().await?.payload.to_vec()
-    };
-    let login = Login {
-        user: hello.user,
-        peer: from,
-        database: hello.database,
-        proof: Box::new(NativeProof { nonce, response }),
-    };
-    let asked = AssertUnwindSafe(shared.engine.authenticate(&login)).catch_unwind().await;
-    let principal = match asked.unwrap_or_else(|_| Err(SqlError::panicked())) {
-        Ok(principal) => Arc::new(principal),
-        Err(error) => {
-            tracing::info!(session = %registration.id(), user = %login.user.escape_debug(), %from, %error, "login refused");
-            return talk.refuse(&error).await;
-        }
-    };
-    let known = Authenticated { id: registration.id(), principal: Arc::clone(&principal) };
-    if let Err(refused) = shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown)) {
-        return talk.refuse(&refused.into()).await;
-    }
     let mut core = match Core::open(Arc::clone(shared), registration, principal).await {
         Ok(core) => core,
-        Err((_registration, Refused::Ended(_))) => return Err(Unwelcome::Gone),
-        Err((_registration, refused)) => return talk.refuse(&refused.into()).await,
+        Err((registration, refused)) => {
+            let why = match refused {
+                Refused::Ended(_) => Turned::Gone,
+                refused => talk.refuse(&refused.into()).await,
+            };
+            return Err(Unwelcome { left: Left::Registered(registration), why });
+        }
     };
-    if let Some(name) = login.database
-        && let Err(error) = begin_with(&mut core, name).await
-    {
-        let told = talk.refuse(&error).await;
-        core.leave(Reason::Protocol).await;
-        return told;
+    let answered = match begin_with(&mut core, database).await {
+        Ok(()) => {
+            let state = core.state();
+            talk.send(|out, sequence, _| packet::ok(out, sequence, &state, false)).await
+        }
+        Err(error) => Err(talk.refuse(&error).await),
+    };
+    match answered {
+        Ok(()) => Ok(Welcome { core, peer: talk.peer }),
+        Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
-    let state = core.state();
-    let sent = talk.send(|out, sequence, _| packet::ok(out, sequence, &state, false)).await;
-    if sent.is_err() {
-        core.leave(Reason::ClientGone).await;
-        return Err(Unwelcome::Gone);
-    }
-    let peer = talk.peer;
-    Ok(Welcome { core, peer })
 }
 
-/// The database that the client asked for in its handshake.
-async fn begin_with<E: Engine>(core: &mut Core<E>, name: String) -> Result<(), SqlError> {
+/// The database that the client asked for in its handshake, if it did.
+async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Result<(), SqlError> {
+    let Some(name) = name else { return Ok(()) };
     let (cx, began) = core.begin(Command::InitDb, None).map_err(crate::model::Killed)?;
     let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty())), &cx);
     let result = core.use_database(&cx, name, &mut sink, began).await;
@@ -148,27 +136,81 @@ struct Talk<'a, T> {
 }
 
 impl<T: Transport> Talk<'_, T> {
-    async fn send(&mut self, fill: impl FnOnce(&mut BytesMut, &mut u8, Peer)) -> Result<(), Unwelcome> {
+    /// From the greeting to the proof: who it is, and the database that it wants.
+    async fn identify<E: Engine>(
+        &mut self,
+        shared: &Arc<Shared<E>>,
+        id: SessionId,
+        from: SocketAddr,
+    ) -> Result<(Arc<Principal>, Option<String>), Turned> {
+        let nonce = auth::nonce();
+        // The protocol has 32 bits for the id.
+        let low = u32::try_from(id.get() & u64::from(u32::MAX)).unwrap_or_default();
+        self.send(|out, sequence, _| {
+            packet::greeting(out, sequence, &shared.server_version, low, &nonce, OURS, auth::NATIVE);
+        })
+        .await?;
+        let answer = self.receive().await?;
+        let Some(hello) = read_hello(&answer.payload) else {
+            return Err(self.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await);
+        };
+        self.peer = Peer(hello.capabilities);
+        let response = if hello.native {
+            hello.response
+        } else {
+            self.send(|out, sequence, _| packet::auth_switch(out, sequence, auth::NATIVE, &nonce)).await?;
+            self.receive().await?.payload.to_vec()
+        };
+        let login = Login {
+            user: hello.user,
+            peer: from,
+            database: hello.database,
+            proof: Box::new(NativeProof { nonce, response }),
+        };
+        // Within a future of ours, so that a panic before the engine's own first await is caught too.
+        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&login).await }).catch_unwind().await;
+        let principal = match asked {
+            Ok(Ok(principal)) => Arc::new(principal),
+            Ok(Err(error)) => {
+                let user: String = login.user.chars().take(LOGGED_NAME).collect();
+                tracing::info!(session = %id, user = %user.escape_debug(), %from, code = error.code(), "login refused");
+                return Err(self.refuse(&error).await);
+            }
+            Err(_panic) => {
+                shared.registry.counters.panicked();
+                tracing::error!(session = %id, %from, "the engine panicked while it let a client in");
+                return Err(self.refuse(&SqlError::panicked()).await);
+            }
+        };
+        let known = Authenticated { id, principal: Arc::clone(&principal) };
+        match shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown)) {
+            Ok(()) => Ok((principal, login.database)),
+            Err(refused) => Err(self.refuse(&refused.into()).await),
+        }
+    }
+
+    async fn send(&mut self, fill: impl FnOnce(&mut BytesMut, &mut u8, Peer)) -> Result<(), Turned> {
         let mut out = BytesMut::with_capacity(128);
         fill(&mut out, &mut self.sequence, self.peer);
         poll_fn(|task| self.conn.poll_write(task, &mut out)).await?;
         Ok(())
     }
 
-    async fn receive(&mut self) -> Result<Packet, Unwelcome> {
+    async fn receive(&mut self) -> Result<Packet, Turned> {
         let expected = self.sequence;
         let packet = match poll_fn(|task| self.conn.poll_packet(task, expected, LOGIN_LIMIT)).await {
             Ok(packet) => packet,
-            Err(Broken::Gone) => return Err(Unwelcome::Gone),
-            Err(Broken::Frame(error)) => return self.refuse(&frame_error(error)).await,
+            Err(Broken::Gone) => return Err(Turned::Gone),
+            Err(Broken::Frame(error)) => return Err(self.refuse(&frame_error(error)).await),
         };
         self.sequence = packet.sequence.wrapping_add(1);
         Ok(packet)
     }
 
-    async fn refuse<R>(&mut self, error: &SqlError) -> Result<R, Unwelcome> {
-        self.send(|out, sequence, peer| packet::error(out, sequence, peer, error)).await?;
-        Err(Unwelcome::Told)
+    /// Says why not.
+    async fn refuse(&mut self, error: &SqlError) -> Turned {
+        let told = self.send(|out, sequence, peer| packet::error(out, sequence, peer, error)).await;
+        told.map_or(Turned::Gone, |()| Turned::Told)
     }
 }
 

@@ -80,7 +80,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let engine = Odd(EchoSql { accounts, version: "8.0.36-test".into() });
+                let engine = Odd(EchoSql::new(accounts, "8.0.36-test".into()));
                 let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
                 let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 let serving = wire::serve(&runtime, listener, 2).unwrap();
