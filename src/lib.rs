@@ -111,6 +111,7 @@ mod id;
 mod model;
 mod runtime;
 mod session;
+mod state;
 mod supervisor;
 #[cfg(feature = "mysql")]
 pub mod wire;

@@ -5,43 +5,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Recipient};
 
 use crate::{
-    control::Syntax,
     dialect::Dialect,
     engine::{Engine, Placement},
     id::Layout,
     model::{KillError, KillMode, Principal, Refused, Target},
-    session::{Inbox, Session, SessionHandle, mailbox_work},
+    session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
     supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
-
-/// What all sessions of a runtime share.
-pub(crate) struct Shared<E> {
-    pub(crate) engine: E,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) supervisor: Addr<Supervisor>,
-    pub(crate) placement: Placement,
-    pub(crate) rollback_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
-    pub(crate) login_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
-    pub(crate) server_version: Arc<str>,
-    queued_statements: usize,
-    arbiter: Option<Arbiter>,
-}
-
-impl<E> Shared<E> {
-    pub(crate) fn syntax(&self) -> Syntax {
-        self.registry.dialect.syntax()
-    }
-}
-
-impl<E> Drop for Shared<E> {
-    fn drop(&mut self) {
-        if let Some(arbiter) = &self.arbiter {
-            arbiter.stop();
-        }
-    }
-}
 
 /// A runtime being put together. See [`Runtime::builder`].
 #[derive(Debug)]

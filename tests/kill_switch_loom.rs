@@ -1,9 +1,9 @@
 //! The kill switch in every interleaving of its threads: the very files of the library, over loom's primitives.
 
-#[path = "../src/session"]
-mod session {
+#[path = "../src/state"]
+mod state {
     pub mod sync {
-        //! Loom's, in the place of `src/session/sync.rs`.
+        //! Loom's, in the place of `src/state/sync.rs`.
         pub use loom::sync::{
             Mutex,
             atomic::{AtomicU64, Ordering},
@@ -23,7 +23,7 @@ use std::{pin::pin, task::Context};
 
 use killdeer::Reason;
 use loom::{future::block_on, sync::Arc, thread};
-use session::{switch::KillSwitch, word::Raised};
+use state::{switch::KillSwitch, word::Raised};
 
 #[test]
 fn a_kill_hits_the_statement_it_saw_or_none() {

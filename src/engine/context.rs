@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     id::SessionId,
     model::{Killed, Principal, Reason, StatementNo},
-    session::Slot,
+    state::Slot,
 };
 
 /// Given to the engine with every statement. Cheap to clone; a clone may go to other threads, and outlive its

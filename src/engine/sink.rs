@@ -13,7 +13,7 @@ use std::{
 use super::StatementContext;
 use crate::{
     model::{Column, Killed, Reason, StatementNo, Value},
-    session::Slot,
+    state::Slot,
 };
 
 /// Nobody takes the rows any more.

@@ -2,7 +2,6 @@
 //! which it polls after every message.
 
 use std::{
-    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -17,16 +16,13 @@ use actix::{
 
 use super::{
     inbox::{Ask, Inbox},
-    messages::{Cancel, Signal, Terminate},
+    messages::{Cancel, Terminate},
 };
 use crate::{
     model::Reason,
-    supervisor::{Alive, Reap, Registry},
+    state::Signal,
+    supervisor::{Alive, Reap, Registry, Work},
 };
-
-/// What a session does from its first moment to its last. It owns the engine's session and the registration, so that
-/// the end of it is the end of the session, wherever it is polled.
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One client's session: an actor with the mailbox messages [`Query`](super::Query), [`Cancel`] and [`Terminate`]; beside
 /// these [`Prepare`](super::Prepare), [`UseDatabase`](super::UseDatabase) and [`Reset`](super::Reset), which wait for

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc};
 use futures::future::{Either, select};
 use tokio::{task::yield_now, time::Instant};
 
+use super::shared::Shared;
 use crate::{
     control::{Control, Scope},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     model::{KillError, Killed, OwnedValue, Params, SqlError, Target},
-    runtime::Shared,
     supervisor::{Kill, Listing},
 };
 

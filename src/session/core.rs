@@ -19,14 +19,14 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     control::Task,
-    slot::{Running, Slot, shown},
+    shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},
 };
 use crate::{
     control::{self, Control},
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Params, Prepared, Principal, Reason, Refused, SqlError, Statement},
-    runtime::Shared,
+    state::{Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -248,7 +248,7 @@ impl<E: Engine> Core<E> {
                 }
             }
         };
-        self.registry().polled(cx, longest);
+        self.registry().polled(cx.session(), cx.number(), longest);
         self.ended = at;
         match ended {
             Ended::Returned(Ok(answer)) => Ok(answer),

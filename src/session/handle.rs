@@ -7,14 +7,13 @@ use bytes::Bytes;
 
 use super::{
     actor::Session,
-    messages::{Prepare, Query, Reset, Signal, UseDatabase},
+    messages::{Prepare, Query, Reset, UseDatabase},
     results::Results,
-    slot::Slot,
-    word::Raised,
 };
 use crate::{
     id::SessionId,
     model::{Killed, Prepared, Reason, SqlError, Statement, StatementNo},
+    state::{Raised, Signal, Slot, Word},
 };
 
 /// A session that the host connected. When the last clone is dropped the session ends, as if its client had quit.
@@ -109,7 +108,7 @@ impl SessionHandle {
 
     /// Waits until the session is over: rolled back, and out of the list.
     pub async fn ended(&self) -> Reason {
-        let seen = |word: super::word::Word| if word.gone() { word.leaving() } else { None };
+        let seen = |word: Word| if word.gone() { word.leaving() } else { None };
         self.life.slot.switch.until(seen).await
     }
 

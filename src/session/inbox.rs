@@ -8,11 +8,11 @@ use std::{
 use actix::{Message, dev::OneshotSender};
 use bytes::Bytes;
 
-use super::{
-    messages::{Prepare, Query, Reset, UseDatabase},
-    slot::Slot,
+use super::messages::{Prepare, Query, Reset, UseDatabase};
+use crate::{
+    model::{ErrorKind, Killed, Reason, SqlError, Statement},
+    state::Slot,
 };
-use crate::model::{ErrorKind, Killed, Reason, SqlError, Statement};
 
 /// Where the answer to `M` goes; nowhere, if it came by `do_send`.
 type To<M> = Option<OneshotSender<<M as Message>::Result>>;

@@ -10,14 +10,13 @@ use tokio::time::Instant;
 use super::{
     core::Core,
     inbox::{Inbox, Request, tell},
-    messages::Signal,
     results::{Reply, ReplySink, ReplyTo},
-    slot::Slot,
+    shared::Shared,
 };
 use crate::{
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Killed, Principal, Reason, Refused, SqlError, Statement},
-    runtime::Shared,
+    state::{Signal, Slot},
     supervisor::Connect,
 };
 

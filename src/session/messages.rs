@@ -45,13 +45,3 @@ pub struct Terminate {
     /// Why.
     pub reason: Reason,
 }
-
-/// Whoever has thrown a session's switch sends it, so that the actor looks at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
-pub(crate) enum Signal {
-    /// The running statement was ended.
-    Cancelled,
-    /// The session is to end, now or when its statement is over.
-    Leaving,
-}

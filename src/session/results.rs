@@ -10,10 +10,11 @@ use std::{
 use actix::dev::OneshotSender;
 use futures::{Stream, StreamExt};
 
-use super::{batch::RowBatch, messages::Signal, pipe::Pipe, slot::Slot, word::Raised};
+use super::{batch::RowBatch, pipe::Pipe};
 use crate::{
     engine::{Closed, Sink},
     model::{Column, Done, OwnedValue, Reason, SqlError, StatementNo, Value},
+    state::{Raised, Signal, Slot},
 };
 
 /// A batch of rows is handed on when it has grown to this many bytes.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     model::{Event, KillError, Reason, Refused, Target},
-    session::{Raised, Signal, Slot},
+    state::{Raised, Signal, Slot},
 };
 
 /// How often a shutdown looks whether all have left.

@@ -7,7 +7,7 @@ use super::registry::Registry;
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, KillOutcome, Principal, Reason, StatementNo, Target},
-    session::{Raised, Signal, Slot},
+    state::{Raised, Signal, Slot},
 };
 
 /// Who asks for a kill, and from where.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::registry::Registry;
 use crate::{
     model::{Principal, ProcessRow},
-    session::Slot,
+    state::Slot,
 };
 
 /// The list, as far as one principal may see it. Made by [`super::List`]; the rows are made when they are asked for.

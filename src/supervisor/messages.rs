@@ -1,6 +1,6 @@
 //! The messages of the supervisor's mailbox.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use actix::{Message, WeakRecipient};
 
@@ -8,7 +8,7 @@ use super::{kill::Receipt, listing::Listing, registry::Registration};
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, Principal, Refused, Target},
-    session::{Signal, Work},
+    state::Signal,
 };
 
 /// Asks for a place in the list, with an id.
@@ -73,6 +73,10 @@ pub struct Summary {
     /// Sessions that had not left when the supervisor stopped waiting: their engine neither ends nor rolls back.
     pub left_behind: usize,
 }
+
+/// What a session does from its first moment to its last. It owns the engine's session and the registration, so that
+/// the end of it is the end of the session, wherever it is polled.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The work of a session whose actor died before it was done.
 #[derive(Message)]

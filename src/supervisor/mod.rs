@@ -29,6 +29,6 @@ pub use self::{
 };
 pub(crate) use self::{
     counters::Alive,
-    messages::{Connect, Reap},
+    messages::{Connect, Reap, Work},
     registry::{Registration, Registry},
 };

@@ -25,10 +25,9 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    engine::StatementContext,
     id::{IdMap, Layout, SessionId},
-    model::{Event, Principal, Reason, Refused},
-    session::{Signal, Slot},
+    model::{Event, Principal, Reason, Refused, StatementNo},
+    state::{Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -184,10 +183,10 @@ impl Registry {
     }
 
     /// An inline engine's poll took this long.
-    pub(crate) fn polled(&self, cx: &StatementContext, time: Duration) {
+    pub(crate) fn polled(&self, session: SessionId, statement: StatementNo, time: Duration) {
         if self.counters.polled(time) && time > SLOW_POLL {
             tracing::warn!(
-                session = %cx.session(), statement = %cx.number(), ?time,
+                %session, %statement, ?time,
                 "the engine kept its arbiter for long in one poll: all other sessions there waited"
             );
         }

@@ -22,8 +22,8 @@ use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
-    runtime::Shared,
-    session::{Core, Farewell, Inbox, Phase, Signal, Slot, unless_leaving},
+    session::{Core, Farewell, Inbox, Shared, unless_leaving},
+    state::{Phase, Signal, Slot},
     supervisor::Connect,
 };
 

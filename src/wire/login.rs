@@ -17,8 +17,7 @@ use crate::{
     engine::{Engine, RowSink},
     id::SessionId,
     model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
-    runtime::Shared,
-    session::Core,
+    session::{Core, Shared},
     supervisor::{Authenticated, Registration},
 };
 

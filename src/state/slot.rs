@@ -12,7 +12,7 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{messages::Signal, switch::KillSwitch, word::Phase};
+use super::{signal::Signal, switch::KillSwitch, word::Phase};
 use crate::{
     control::{self, Syntax},
     id::SessionId,
@@ -172,7 +172,7 @@ impl Slot {
 
 /// A statement as lists and events show it: no longer than so much, and with its secrets replaced. (A secret that the
 /// cut goes through is taken for one that never ends, and replaced whole.)
-pub(super) fn shown(sql: &[u8], syntax: &Syntax) -> String {
+pub(crate) fn shown(sql: &[u8], syntax: &Syntax) -> String {
     control::redact(&sql[..sql.len().min(LONGEST_INFO)], syntax).into_owned()
 }
 

@@ -1,0 +1,41 @@
+//! What all sessions of a runtime share.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Addr, Arbiter};
+
+use crate::{
+    control::Syntax,
+    engine::Placement,
+    supervisor::{Registry, Supervisor},
+};
+
+/// The engine, the supervisor, and the rules that both go by.
+pub(crate) struct Shared<E> {
+    pub(crate) engine: E,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) placement: Placement,
+    pub(crate) rollback_timeout: Duration,
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+    pub(crate) login_timeout: Duration,
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+    pub(crate) server_version: Arc<str>,
+    pub(crate) queued_statements: usize,
+    /// The supervisor's own, if it has one.
+    pub(crate) arbiter: Option<Arbiter>,
+}
+
+impl<E> Shared<E> {
+    pub(crate) fn syntax(&self) -> Syntax {
+        self.registry.dialect.syntax()
+    }
+}
+
+impl<E> Drop for Shared<E> {
+    fn drop(&mut self) {
+        if let Some(arbiter) = &self.arbiter {
+            arbiter.stop();
+        }
+    }
+}

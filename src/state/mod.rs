@@ -1,0 +1,24 @@
+//! What a session shares with everybody: its state in one word, the kill switch over it, and the slot that lists read.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `word` | the state machine, in one word; pure |
+//! | `switch` | that word, shared, and who waits for it to change |
+//! | `slot` | what lists and kills see of a session |
+//! | `signal` | the message that makes a session look at its switch |
+
+mod signal;
+mod slot;
+mod switch;
+#[cfg(test)]
+mod switch_tests;
+mod sync;
+mod word;
+
+#[cfg(feature = "mysql")]
+pub(crate) use self::word::Phase;
+pub(crate) use self::{
+    signal::Signal,
+    slot::{Running, Slot, shown},
+    word::{Raised, Word},
+};
