@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_rt::net::TcpStream;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
@@ -143,11 +143,15 @@ impl<T: Transport> Conn<T> {
         }
     }
 
-    /// Writes all of `out`, and empties it.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<Result<(), Broken>> {
-        while !out.is_empty() {
-            let written = ready!(self.poll_some(cx, out))?;
-            out.advance(written);
+    /// Writes all of `out`, from what was `written` already.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &[u8],
+        written: &mut usize,
+    ) -> Poll<Result<(), Broken>> {
+        while let rest @ [_, ..] = &out[*written..] {
+            *written += ready!(self.poll_some(cx, rest))?;
         }
         Poll::Ready(Ok(()))
     }

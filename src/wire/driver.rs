@@ -6,7 +6,7 @@
 use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use actix::WeakRecipient;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};
 use mysql_common::constants::CapabilityFlags;
 use tokio::time::{Instant, sleep, timeout};
@@ -88,10 +88,10 @@ async fn turn_away<E: Engine, T: Transport>(mut conn: Conn<T>, slot: &Slot, unwe
 
 /// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
 async fn refuse<T: Transport>(conn: &mut Conn<T>, error: &SqlError) {
-    let mut out = BytesMut::new();
+    let (mut out, mut written) = (Vec::new(), 0);
     packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
     let told = async {
-        if poll_fn(|task| conn.poll_write(task, &mut out)).await.is_ok() {
+        if poll_fn(|task| conn.poll_write(task, &out, &mut written)).await.is_ok() {
             conn.linger().await;
         }
     };
@@ -320,11 +320,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
                 return Poll::Ready(Err(reason));
             }
-            let written = match rows.poll_streamed(task, conn) {
-                Poll::Ready(Ok(())) => conn.poll_write(task, &mut rows.out),
-                other => other,
-            };
-            if let Poll::Ready(written) = written {
+            if let Poll::Ready(written) = rows.poll_write(task, conn) {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));
             }
             *waited = true;

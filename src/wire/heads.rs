@@ -5,8 +5,6 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use bytes::{BufMut, BytesMut};
-
 use super::packet;
 use crate::model::Column;
 
@@ -31,7 +29,7 @@ thread_local! {
 }
 
 /// Adds how many columns there are, and each of them.
-pub(super) fn put(out: &mut BytesMut, sequence: &mut u8, columns: &Arc<[Column]>) {
+pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>) {
     // Columns that nobody else holds will not be seen again.
     if *sequence != FIRST || Arc::strong_count(columns) == 1 {
         return encode(out, sequence, columns);
@@ -40,7 +38,7 @@ pub(super) fn put(out: &mut BytesMut, sequence: &mut u8, columns: &Arc<[Column]>
     let place = (columns.as_ptr().addr() >> 5) % KEPT;
     HEADS.with_borrow_mut(|heads| match &mut heads[place] {
         Some(head) if Arc::ptr_eq(&head.columns, columns) => {
-            out.put_slice(&head.bytes);
+            out.extend_from_slice(&head.bytes);
             *sequence = head.next;
         }
         other => {
@@ -56,7 +54,7 @@ pub(super) fn put(out: &mut BytesMut, sequence: &mut u8, columns: &Arc<[Column]>
     });
 }
 
-fn encode(out: &mut BytesMut, sequence: &mut u8, columns: &[Column]) {
+fn encode(out: &mut Vec<u8>, sequence: &mut u8, columns: &[Column]) {
     packet::column_count(out, sequence, columns.len());
     for column in columns {
         packet::column(out, sequence, column);
@@ -68,8 +66,8 @@ mod tests {
     use super::*;
     use crate::model::ColumnType;
 
-    fn head(columns: &Arc<[Column]>, first: u8) -> (BytesMut, u8) {
-        let (mut out, mut sequence) = (BytesMut::new(), first);
+    fn head(columns: &Arc<[Column]>, first: u8) -> (Vec<u8>, u8) {
+        let (mut out, mut sequence) = (Vec::new(), first);
         put(&mut out, &mut sequence, columns);
         (out, sequence)
     }
@@ -84,7 +82,7 @@ mod tests {
         for _ in 0..3 {
             for columns in &all {
                 for first in [FIRST, 5] {
-                    let (mut expected, mut sequence) = (BytesMut::new(), first);
+                    let (mut expected, mut sequence) = (Vec::new(), first);
                     encode(&mut expected, &mut sequence, columns);
                     assert_eq!(head(columns, first), (expected, sequence));
                 }
@@ -97,7 +95,7 @@ mod tests {
         for n in 0..100 {
             let columns: Arc<[Column]> = [Column::new(format!("c{n}"), ColumnType::Int)].into();
             let kept = Arc::clone(&columns);
-            let (mut expected, mut sequence) = (BytesMut::new(), FIRST);
+            let (mut expected, mut sequence) = (Vec::new(), FIRST);
             encode(&mut expected, &mut sequence, &columns);
             drop(columns);
             assert_eq!(head(&kept, FIRST), (expected.clone(), sequence));

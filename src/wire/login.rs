@@ -2,7 +2,6 @@
 
 use std::{future::poll_fn, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
-use bytes::BytesMut;
 use futures::FutureExt;
 use mysql_common::{constants::CapabilityFlags, io::ParseBuf, packets::HandshakeResponse, proto::MyDeserialize};
 
@@ -188,10 +187,10 @@ impl<T: Transport> Talk<'_, T> {
         }
     }
 
-    async fn send(&mut self, fill: impl FnOnce(&mut BytesMut, &mut u8, Peer)) -> Result<(), Turned> {
-        let mut out = BytesMut::with_capacity(128);
+    async fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>, &mut u8, Peer)) -> Result<(), Turned> {
+        let (mut out, mut written) = (Vec::with_capacity(128), 0);
         fill(&mut out, &mut self.sequence, self.peer);
-        poll_fn(|task| self.conn.poll_write(task, &mut out)).await?;
+        poll_fn(|task| self.conn.poll_write(task, &out, &mut written)).await?;
         Ok(())
     }
 

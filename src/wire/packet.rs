@@ -1,6 +1,6 @@
 //! The packets that we send, byte by byte.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType as WireType, StatusFlags};
 
 use super::frame::{HEADER, MAX_CHUNK};
@@ -25,7 +25,7 @@ impl Peer {
 }
 
 /// Adds a packet; `fill` writes its payload.
-pub(super) fn packet(out: &mut BytesMut, sequence: &mut u8, fill: impl FnOnce(&mut BytesMut)) {
+pub(super) fn packet(out: &mut Vec<u8>, sequence: &mut u8, fill: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.put_u32(0);
     fill(out);
@@ -46,8 +46,9 @@ fn header(length: usize, sequence: &mut u8) -> [u8; HEADER] {
 
 /// A payload that is too long for one packet: it goes on in further ones, the last of them shorter than the longest.
 #[cold]
-fn split(out: &mut BytesMut, start: usize, sequence: &mut u8) {
-    let payload = out.split_off(start).split_off(HEADER);
+fn split(out: &mut Vec<u8>, start: usize, sequence: &mut u8) {
+    let payload = out.split_off(start + HEADER);
+    out.truncate(start);
     let mut rest = &payload[..];
     loop {
         let (part, tail) = rest.split_at(rest.len().min(MAX_CHUNK));
@@ -70,12 +71,12 @@ pub(super) fn status(done: &Done, more: bool) -> StatusFlags {
 }
 
 /// OK.
-pub(super) fn ok(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool) {
+pub(super) fn ok(out: &mut Vec<u8>, sequence: &mut u8, done: &Done, more: bool) {
     packet(out, sequence, |out| ok_payload(out, 0x00, done, more));
 }
 
 /// The end of the rows: EOF, or for newer clients an OK that is marked as one.
-pub(super) fn end_of_rows(out: &mut BytesMut, sequence: &mut u8, peer: Peer, done: &Done, more: bool) {
+pub(super) fn end_of_rows(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, done: &Done, more: bool) {
     if peer.deprecates_eof() {
         packet(out, sequence, |out| ok_payload(out, 0xfe, done, more));
     } else {
@@ -84,7 +85,7 @@ pub(super) fn end_of_rows(out: &mut BytesMut, sequence: &mut u8, peer: Peer, don
 }
 
 /// EOF, after the columns or the rows, for clients that still want it.
-pub(super) fn eof(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool) {
+pub(super) fn eof(out: &mut Vec<u8>, sequence: &mut u8, done: &Done, more: bool) {
     packet(out, sequence, |out| {
         out.put_u8(0xfe);
         out.put_u16_le(done.warnings);
@@ -92,7 +93,7 @@ pub(super) fn eof(out: &mut BytesMut, sequence: &mut u8, done: &Done, more: bool
     });
 }
 
-fn ok_payload(out: &mut BytesMut, marker: u8, done: &Done, more: bool) {
+fn ok_payload(out: &mut Vec<u8>, marker: u8, done: &Done, more: bool) {
     let [s0, s1] = status(done, more).bits().to_le_bytes();
     let [w0, w1] = done.warnings.to_le_bytes();
     if done.affected == 0 && done.last_insert_id == 0 {
@@ -106,7 +107,7 @@ fn ok_payload(out: &mut BytesMut, marker: u8, done: &Done, more: bool) {
 }
 
 /// An error.
-pub(super) fn error(out: &mut BytesMut, sequence: &mut u8, peer: Peer, error: &SqlError) {
+pub(super) fn error(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, error: &SqlError) {
     packet(out, sequence, |out| {
         out.put_u8(0xff);
         out.put_u16_le(error.code());
@@ -119,7 +120,7 @@ pub(super) fn error(out: &mut BytesMut, sequence: &mut u8, peer: Peer, error: &S
 }
 
 /// Asks the client to prove its password in another way.
-pub(super) fn auth_switch(out: &mut BytesMut, sequence: &mut u8, plugin: &str, nonce: &[u8]) {
+pub(super) fn auth_switch(out: &mut Vec<u8>, sequence: &mut u8, plugin: &str, nonce: &[u8]) {
     packet(out, sequence, |out| {
         out.put_u8(0xfe);
         out.put_slice(plugin.as_bytes());
@@ -131,7 +132,7 @@ pub(super) fn auth_switch(out: &mut BytesMut, sequence: &mut u8, plugin: &str, n
 
 /// The first packet: who we are and what we can do.
 pub(super) fn greeting(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     sequence: &mut u8,
     version: &str,
     connection_id: u32,
@@ -161,12 +162,12 @@ pub(super) fn greeting(
 }
 
 /// How many columns follow.
-pub(super) fn column_count(out: &mut BytesMut, sequence: &mut u8, count: usize) {
+pub(super) fn column_count(out: &mut Vec<u8>, sequence: &mut u8, count: usize) {
     packet(out, sequence, |out| lenenc_int(out, count as u64));
 }
 
 /// One column.
-pub(super) fn column(out: &mut BytesMut, sequence: &mut u8, column: &Column) {
+pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
     let (kind, character_set, natural, decimals) = wire_type(column.kind);
     let bytes_per_char = if character_set == BINARY { 1 } else { 4 };
     let length = match column.width {
@@ -212,11 +213,11 @@ fn wire_type(kind: ColumnType) -> (WireType, u16, u32, u8) {
 }
 
 /// A row in the text format.
-pub(super) fn text_row(out: &mut BytesMut, sequence: &mut u8, values: &[Value<'_>]) {
+pub(super) fn text_row(out: &mut Vec<u8>, sequence: &mut u8, values: &[Value<'_>]) {
     packet(out, sequence, |out| values.iter().for_each(|value| text_value(out, *value)));
 }
 
-fn text_value(out: &mut BytesMut, value: Value<'_>) {
+fn text_value(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Null => out.put_u8(0xfb),
         Value::Int(v) => decimal(out, v < 0, v.unsigned_abs()),
@@ -229,7 +230,7 @@ fn text_value(out: &mut BytesMut, value: Value<'_>) {
 }
 
 /// An integer's digits, preceded by their number.
-fn decimal(out: &mut BytesMut, negative: bool, mut value: u64) {
+fn decimal(out: &mut Vec<u8>, negative: bool, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {
@@ -252,13 +253,13 @@ fn decimal(out: &mut BytesMut, negative: bool, mut value: u64) {
 }
 
 /// A number with a fraction, in as many digits as read back the same (MySQL: no exponent below 1e15).
-fn float(out: &mut BytesMut, size: f64, value: impl std::fmt::Display + std::fmt::LowerExp) {
+fn float(out: &mut Vec<u8>, size: f64, value: impl std::fmt::Display + std::fmt::LowerExp) {
     let text =
         if size != 0.0 && !(1e-15..1e15).contains(&size.abs()) { format!("{value:e}") } else { format!("{value}") };
     lenenc_bytes(out, text.as_bytes());
 }
 
-fn lenenc_bytes(out: &mut BytesMut, bytes: &[u8]) {
+fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     match u8::try_from(bytes.len()) {
         Ok(length @ 0..0xfb) => {
             out.reserve(1 + bytes.len());
@@ -269,7 +270,7 @@ fn lenenc_bytes(out: &mut BytesMut, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-fn lenenc_int(out: &mut BytesMut, value: u64) {
+fn lenenc_int(out: &mut Vec<u8>, value: u64) {
     let [a, b, c, ..] = value.to_le_bytes();
     match value {
         0..0xfb => out.put_u8(a),

@@ -4,10 +4,10 @@
 use std::{
     cell::RefCell,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
     conn::{Broken, Conn, Transport},
@@ -31,16 +31,21 @@ const SPARE: usize = 16;
 
 thread_local! {
     /// Buffers are for those who run something: they are lent per statement, by the thread.
-    static SPARES: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer with room for a chunk and the row that makes it one.
+fn buffer() -> Vec<u8> {
+    Vec::with_capacity(CHUNK + CHUNK / 4)
 }
 
 /// A buffer from the thread's store.
-fn lend() -> BytesMut {
-    SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(CHUNK + CHUNK / 4))
+fn lend() -> Vec<u8> {
+    SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(buffer)
 }
 
 /// Gives a buffer back to the thread's store, unless it grew beyond what is worth keeping.
-fn give_back(mut buffer: BytesMut) {
+fn give_back(mut buffer: Vec<u8>) {
     buffer.clear();
     if (CHUNK..=4 * CHUNK).contains(&buffer.capacity()) {
         SPARES.with_borrow_mut(|spares| {
@@ -53,7 +58,9 @@ fn give_back(mut buffer: BytesMut) {
 
 /// See the module's text. Kept by the connection and lent to each of its statements.
 pub(super) struct WireRows {
-    pub(super) out: BytesMut,
+    out: Vec<u8>,
+    /// How much of it has reached the client.
+    written: usize,
     sequence: u8,
     pipe: Arc<Pipe<Bytes>>,
     peer: Peer,
@@ -67,7 +74,8 @@ pub(super) struct WireRows {
 impl WireRows {
     pub(super) fn new(peer: Peer) -> Box<Self> {
         Box::new(Self {
-            out: BytesMut::new(),
+            out: Vec::new(),
+            written: 0,
             sequence: 0,
             pipe: Pipe::new(HELD),
             peer,
@@ -80,6 +88,7 @@ impl WireRows {
     /// A command begins; its answer's first packet has this number.
     pub(super) fn begin(&mut self, sequence: u8, before: Done) {
         self.out = lend();
+        self.written = 0;
         self.sequence = sequence;
         self.open = false;
         self.streamed = false;
@@ -110,13 +119,16 @@ impl WireRows {
         packet::packet(&mut self.out, &mut self.sequence, |out| out.extend_from_slice(line.as_bytes()));
     }
 
-    /// Writes what went through the pipe; ready when nothing of it is left.
-    pub(super) fn poll_streamed<T: Transport>(
-        &self,
+    /// Writes what went through the pipe, and then what was gathered since; ready when nothing of it is left.
+    pub(super) fn poll_write<T: Transport>(
+        &mut self,
         cx: &mut Context<'_>,
         conn: &mut Conn<T>,
     ) -> Poll<Result<(), Broken>> {
-        if self.streamed { conn.poll_stream(cx, &self.pipe) } else { Poll::Ready(Ok(())) }
+        if self.streamed {
+            ready!(conn.poll_stream(cx, &self.pipe))?;
+        }
+        conn.poll_write(cx, &self.out, &mut self.written)
     }
 
     /// The answer is written: the buffer goes back.
@@ -126,7 +138,7 @@ impl WireRows {
 
     fn hand_on(&mut self) -> bool {
         self.streamed = true;
-        let bytes = self.out.split().freeze();
+        let bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
         let length = bytes.len();
         self.pipe.push(bytes, length)
     }
