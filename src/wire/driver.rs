@@ -16,13 +16,13 @@ use super::{
     conn::{Broken, Conn, Transport},
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     packet::{self, Peer},
-    rows::WireRows,
+    rows::{HELD, WireRows},
 };
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
-    session::{Core, Farewell, Inbox, Shared, unless_leaving},
+    session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
 };
@@ -62,8 +62,8 @@ pub(super) async fn live<E: Engine, T: Transport>(
     });
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
-            let rows = Some(WireRows::new(peer));
-            Box::new(Driver { core, conn, peer, rows, waited: false }).serve().await;
+            let pipe = Pipe::new(HELD);
+            Box::new(Driver { core, conn, peer, pipe, rows: None, waited: false }).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome)).await,
         Err(_) => {}
@@ -103,6 +103,8 @@ struct Driver<E: Engine, T> {
     core: Core<E>,
     conn: Conn<T>,
     peer: Peer,
+    /// From the sink of a long result to the socket.
+    pipe: Arc<Pipe<Bytes>>,
     /// Lent to each statement while it runs.
     rows: Option<Box<WireRows>>,
     /// Whether the client kept the last answer waiting.
@@ -239,9 +241,8 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     where
         F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
     {
-        let Driver { core, conn, rows, peer, .. } = self;
-        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
-        let pipe = Arc::clone(lent.pipe());
+        let Driver { core, conn, rows, pipe, peer, .. } = self;
+        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer, pipe));
         let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;
         let result = {
@@ -260,7 +261,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
                     if !conn.is_open() {
                         return Poll::Pending;
                     }
-                    let lost = matches!(conn.poll_stream(task, &pipe), Poll::Ready(Err(_)));
+                    let lost = matches!(conn.poll_stream(task, pipe), Poll::Ready(Err(_)));
                     if !lost && conn.poll_gone(task).is_pending() {
                         return Poll::Pending;
                     }
@@ -271,7 +272,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             .await
         };
         // A sink that went down with a task that held it took its rows along: then the result is an error.
-        *rows = Some(sink.into_sink::<WireRows>().unwrap_or_else(|| WireRows::new(*peer)));
+        *rows = Some(sink.into_sink::<WireRows>().unwrap_or_else(|| WireRows::new(*peer, pipe)));
         result
     }
 
@@ -295,8 +296,8 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     }
 
     fn rows(&mut self) -> &mut WireRows {
-        let peer = self.peer;
-        self.rows.get_or_insert_with(|| WireRows::new(peer))
+        let Driver { rows, pipe, peer, .. } = self;
+        rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
     }
 
     /// Begins the answer to a command.
@@ -309,14 +310,14 @@ impl<E: Engine, T: Transport> Driver<E, T> {
 
     /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
     async fn flush(&mut self) -> Next {
-        let slot = Arc::clone(self.core.slot());
-        let Driver { conn, rows, waited, .. } = self;
+        let Driver { core, conn, rows, waited, .. } = self;
+        let switch = &core.slot().switch;
         *waited = false;
         let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
         let mut patience = None;
         let flushed = poll_fn(|task| {
             // Who is closed without a word is not told how its statement ended.
-            let leaving = slot.switch.word().leaving();
+            let leaving = switch.word().leaving();
             if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
                 return Poll::Ready(Err(reason));
             }
@@ -335,9 +336,9 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         .await;
         rows.rest();
         match flushed {
-            Ok(()) => slot.switch.word().leaving().map_or(Next::Serve, Next::Leave),
+            Ok(()) => switch.word().leaving().map_or(Next::Serve, Next::Leave),
             Err(reason) => {
-                slot.switch.terminate(reason);
+                switch.terminate(reason);
                 conn.close();
                 Next::Leave(reason)
             }

@@ -47,6 +47,9 @@ impl Inbound {
 
     /// The next packet, if all of it is there. `expected`: its sequence number; `limit`: how long its payload may be.
     pub(super) fn next(&mut self, expected: u8, limit: usize) -> Result<Option<Packet>, FrameError> {
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
         let Some(found) = find(&self.buffer, expected, limit)? else { return Ok(None) };
         let packet = match found.parts {
             1 => {

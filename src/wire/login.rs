@@ -10,13 +10,13 @@ use super::{
     conn::{Broken, Conn, Transport},
     frame::{FrameError, Packet},
     packet::{self, Peer},
-    rows::WireRows,
+    rows::{HELD, WireRows},
 };
 use crate::{
     engine::{Engine, RowSink},
     id::SessionId,
     model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
-    session::{Core, Shared},
+    session::{Core, Pipe, Shared},
     supervisor::{Authenticated, Registration},
 };
 
@@ -118,7 +118,7 @@ pub(super) async fn login<E: Engine, T: Transport>(
 async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Result<(), SqlError> {
     let Some(name) = name else { return Ok(()) };
     let (cx, began) = core.begin(Command::InitDb, None).map_err(crate::model::Killed)?;
-    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty())), &cx);
+    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty()), &Pipe::new(HELD)), &cx);
     let result = core.use_database(&cx, name, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);

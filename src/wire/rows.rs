@@ -24,7 +24,7 @@ use crate::{
 const CHUNK: usize = 16 * 1024;
 
 /// So many bytes wait for the client before the engine is told to wait.
-const HELD: usize = 64 * 1024;
+pub(super) const HELD: usize = 64 * 1024;
 
 /// The most buffers that a thread keeps for its next statements.
 const SPARE: usize = 16;
@@ -72,12 +72,12 @@ pub(super) struct WireRows {
 }
 
 impl WireRows {
-    pub(super) fn new(peer: Peer) -> Box<Self> {
+    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Bytes>>) -> Box<Self> {
         Box::new(Self {
             out: Vec::new(),
             written: 0,
             sequence: 0,
-            pipe: Pipe::new(HELD),
+            pipe: Arc::clone(pipe),
             peer,
             open: false,
             streamed: false,
@@ -93,10 +93,6 @@ impl WireRows {
         self.open = false;
         self.streamed = false;
         self.before = before;
-    }
-
-    pub(super) fn pipe(&self) -> &Arc<Pipe<Bytes>> {
-        &self.pipe
     }
 
     /// The statement ended well.
