@@ -155,8 +155,8 @@ impl<E: Engine> Runtime<E> {
         let addr = Session::launch(&registry, Arc::clone(&inbox), |control| {
             Box::pin(mailbox_work(shared, inbox, control, Arc::new(who), peer, admitted))
         });
-        let slot = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
-        Ok(SessionHandle::new(addr, slot))
+        let life = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
+        Ok(SessionHandle::new(addr, life))
     }
 
     /// Asks for a kill. The receipt says that it was signalled, and can be awaited until it is over.

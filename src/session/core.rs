@@ -132,6 +132,8 @@ impl<E: Engine> Core<E> {
             let sql = info.as_deref().map_or(Default::default(), |sql| shown(sql, &self.shared.syntax()).into());
             self.shared.registry.events.publish(Some(slot.id()), || Event::StatementBegan { statement, sql });
         }
+        // For what ends without a call of the engine.
+        self.ended = began;
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
         Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
     }
@@ -149,9 +151,9 @@ impl<E: Engine> Core<E> {
         if let Some(own) = control::parse(&statement.sql, &self.shared.syntax())? {
             let task = self.plan(cx, own, statement.params.as_ref())?;
             // On the heap: it is rare, and what is not waits in every idle session.
-            let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await?;
+            let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await;
             self.ended = Instant::now();
-            return Ok(Done { affected, ..self.state });
+            return Ok(Done { affected: affected?, ..self.state });
         }
         match self.call(cx, Call::Execute(statement), sink, began).await? {
             Answer::Done(done) => {

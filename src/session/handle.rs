@@ -23,9 +23,17 @@ pub struct SessionHandle {
     life: Arc<Life>,
 }
 
+/// Held by the host's end; its drop ends the session. It is made before the host is told of the session, so that a host
+/// that is gone by then, or loses interest before it looks, ends it too.
 #[derive(Debug)]
-struct Life {
+pub(crate) struct Life {
     slot: Arc<Slot>,
+}
+
+impl Life {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self { slot }
+    }
 }
 
 impl Drop for Life {
@@ -41,8 +49,8 @@ fn terminate(slot: &Slot, reason: Reason) {
 }
 
 impl SessionHandle {
-    pub(crate) fn new(addr: Addr<Session>, slot: Arc<Slot>) -> Self {
-        Self { addr, life: Arc::new(Life { slot }) }
+    pub(crate) fn new(addr: Addr<Session>, life: Life) -> Self {
+        Self { addr, life: Arc::new(life) }
     }
 
     /// The session's id.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     core::Core,
+    handle::Life,
     inbox::{Inbox, Request, tell},
     results::{Reply, ReplySink, ReplyTo},
     shared::Shared,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Who waits to hear whether the session was admitted.
-pub(crate) type Admitted = tokio::sync::oneshot::Sender<Result<Arc<Slot>, Refused>>;
+pub(crate) type Admitted = tokio::sync::oneshot::Sender<Result<Life, Refused>>;
 
 /// The life of a session that the host connected.
 pub(crate) async fn live<E: Engine>(
@@ -63,7 +64,7 @@ pub(crate) async fn live<E: Engine>(
     };
     let slot = Arc::clone(core.slot());
     // A host that no longer waits has dropped its end: then the session ends, too.
-    if admitted.send(Ok(Arc::clone(&slot))).is_err() {
+    if admitted.send(Ok(Life::new(Arc::clone(&slot)))).is_err() {
         return core.leave(Reason::Quit).await;
     }
     let reason = serve(core, &inbox, &slot).await;

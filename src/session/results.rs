@@ -205,19 +205,22 @@ impl ReplySink {
                 self.parts.done = Some(done);
                 Results { ready: std::mem::take(&mut self.parts), rest: None }
             });
-            self.parts = Gathered::default();
-            self.batch = RowBatch::default();
             // Nobody may be waiting any more.
             let _ = reply.send(answer);
         } else if let Some(pipe) = self.pipe.take() {
-            let rows = std::mem::take(&mut self.batch);
-            if result.is_ok() && !rows.is_empty() {
-                let bytes = rows.bytes();
-                pipe.push(Ok(Part::Rows(rows)), bytes);
+            if result.is_ok() {
+                // A result set that has begun since the last push waits here with its columns.
+                self.seal();
+                while let Some(part) = self.parts.next() {
+                    pipe.push(Ok(part), 0);
+                }
             }
             pipe.push(result.map(Part::Done), 0);
             pipe.end();
         }
+        // Whether anybody wanted them or not: the next statement must not find them.
+        self.parts = Gathered::default();
+        self.batch = RowBatch::default();
     }
 
     /// Moves the rows gathered so far to the parts.

@@ -164,7 +164,7 @@ impl Handler<Reap> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Reap(work): Reap, ctx: &mut Self::Context) {
-        let time = self.rollback_timeout + Duration::from_secs(1);
+        let time = self.rollback_timeout.saturating_add(Duration::from_secs(1));
         let reaping = async move {
             // Polling work that panicked panics again; either way it is dropped here, and the session leaves the list.
             if timeout(time, AssertUnwindSafe(work).catch_unwind()).await.is_err() {
@@ -181,7 +181,7 @@ impl Handler<Shutdown> for Supervisor {
     fn handle(&mut self, Shutdown { grace }: Shutdown, _: &mut Self::Context) -> Self::Result {
         let registry = Arc::clone(&self.registry);
         registry.close();
-        let rollback = self.rollback_timeout + Duration::from_secs(1);
+        let rollback = self.rollback_timeout.saturating_add(Duration::from_secs(1));
         Box::pin(async move {
             let reason = Reason::Shutdown;
             let total = registry.len();
@@ -216,8 +216,11 @@ async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
 
 /// Waits until all have left, for so long at most.
 async fn left(registry: &Registry, time: Duration) {
-    let until = Instant::now() + time;
-    while registry.len() > 0 && Instant::now() < until {
-        sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
+    let begin = Instant::now();
+    // What is left, rather than a moment at which it is over: a host may wait as long as it takes (`Duration::MAX`).
+    while let Some(rest) = time.checked_sub(begin.elapsed()).filter(|rest| !rest.is_zero())
+        && registry.len() > 0
+    {
+        sleep(LOOK.min(rest)).await;
     }
 }

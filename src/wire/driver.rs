@@ -9,7 +9,10 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};
 use mysql_common::constants::CapabilityFlags;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     command::{self, WireCommand},
@@ -215,11 +218,46 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             match (run.await, rest) {
                 // Once it was killed, no part of it looks complete.
                 (Ok(_), Some(_)) if cx.is_killed() => break Ok(Done::default()),
-                (Ok(done), Some(_)) => self.rows().done(&done, true),
+                (Ok(done), Some(_)) => {
+                    self.rows().done(&done, true);
+                    self.between(&cx).await;
+                }
                 (ended, _) => break ended,
             }
         };
         self.conclude(&cx, result).await
+    }
+
+    /// Between two statements of one command: the first one's answer is written, as MySQL does, and others on the arbiter
+    /// have their turn. One packet has room for millions of statements: their answers are not gathered for a client that
+    /// does not read, nor does an engine that never waits keep the arbiter to their end.
+    async fn between(&mut self, cx: &StatementContext) {
+        yield_now().await;
+        let Driver { conn, rows, .. } = self;
+        let Some(rows) = rows.as_deref_mut() else { return };
+        poll_fn(|task| {
+            // What is not written yet goes out with the error, if the client is told at all.
+            if cx.is_killed() {
+                return Poll::Ready(());
+            }
+            let written = match rows.poll_streamed(task, conn) {
+                Poll::Ready(Ok(())) => conn.poll_write(task, &mut rows.out),
+                other => other,
+            };
+            let lost = match written {
+                Poll::Ready(written) => written.is_err(),
+                Poll::Pending => {
+                    std::task::ready!(conn.poll_gone(task));
+                    true
+                }
+            };
+            if lost {
+                cx.slot().switch.terminate(Reason::ClientGone);
+                conn.close();
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Runs a command that has no rows.

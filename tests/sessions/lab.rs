@@ -85,6 +85,22 @@ impl EngineSession for LabSession {
                     }
                 }
             }
+            // The rows of the first result set, of which there is a second.
+            "sets" => {
+                for count in [rest.parse().unwrap(), 2] {
+                    out.columns([Column::new("n", ColumnType::BigInt)])?;
+                    for n in 0..count {
+                        if out.row(&[Value::Int(n)])? {
+                            out.ready().await?;
+                        }
+                    }
+                }
+            }
+            "row-and-wait" => {
+                out.columns([Column::new("n", ColumnType::BigInt)])?;
+                out.row(&[Value::Int(1)])?;
+                pending().await
+            }
             _ => {
                 out.columns([Column::new("echo", ColumnType::VarChar)])?;
                 out.row(&[Value::Text(&sql)])?;
@@ -112,6 +128,7 @@ impl EngineSession for LabSession {
     }
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
+        assert!(name != "panics", "asked to, by a variable");
         (name == "one").then_some(OwnedValue::Int(1))
     }
 }

@@ -32,6 +32,20 @@ fn one_sees_ones_own_and_with_process_everybodys() {
 }
 
 #[test]
+fn a_statement_that_fails_restarts_the_time_too() {
+    paused(async {
+        let (runtime, _) = lab();
+        let by = connect_root(&runtime).await;
+        for sql in ["KILL 99", "KILL", "fail", "SHOW PROCESSLIST"] {
+            sleep(Duration::from_secs(42)).await;
+            assert_eq!(runtime.list(&root()).rows()[0].time.as_secs(), 42);
+            let _ = rows(&by, sql).await;
+            assert_eq!(runtime.list(&root()).rows()[0].time.as_secs(), 0, "{sql}");
+        }
+    });
+}
+
+#[test]
 fn the_list_has_mysqls_columns_states_and_times() {
     paused(async {
         let (runtime, _) = lab();

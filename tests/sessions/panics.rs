@@ -48,6 +48,24 @@ fn a_panic_ends_its_statement_with_1105_and_its_session_after_a_rollback() {
 }
 
 #[test]
+fn a_panic_in_the_variable_of_a_kill_ends_its_session_with_1105() {
+    quiet();
+    paused(async {
+        let (runtime, log) = lab();
+        let (alice, bob) = (connect(&runtime, "alice").await, connect(&runtime, "bob").await);
+        assert_eq!(code(&alice, "KILL @panics").await, 1105);
+        settle().await;
+        assert_eq!(runtime.status().sessions, 1, "it goes at once");
+        assert_eq!(alice.ended().await, Reason::Panic);
+        assert!(log.take().contains(&"alice rolled back".to_owned()));
+        assert_eq!(code(&bob, "hello").await, 0);
+        settle().await;
+        let status = runtime.status();
+        assert_eq!((status.sessions, status.actors, status.panics), (1, 1, 1));
+    });
+}
+
+#[test]
 fn a_panic_while_opening_refuses_the_session() {
     quiet();
     paused(async {

@@ -88,6 +88,20 @@ fn sessions_that_do_not_come_about_leave_no_trace() {
 }
 
 #[test]
+fn a_host_that_loses_interest_at_the_last_moment_leaves_no_session() {
+    paused(async {
+        let (runtime, _) = lab();
+        let mut connecting = Box::pin(runtime.connect(Principal::new("alice", Privileges::NONE), peer()));
+        assert!(futures::poll!(&mut connecting).is_pending());
+        settle().await;
+        assert_eq!(runtime.status().sessions, 1, "it was admitted, and its host has not looked yet");
+        drop(connecting);
+        settle().await;
+        assert_eq!((runtime.status().sessions, runtime.status().actors), (0, 0));
+    });
+}
+
+#[test]
 fn a_full_queue_refuses_and_forgets_nothing() {
     paused(async {
         let runtime = build(crate::lab::Lab::default()).queued_statements(2).start();

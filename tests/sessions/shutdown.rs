@@ -35,6 +35,18 @@ fn the_idle_leave_at_once_the_busy_have_their_grace_and_the_stuck_are_ended() {
 }
 
 #[test]
+fn a_grace_and_a_rollback_without_end_are_times_like_any_other() {
+    paused(async {
+        let runtime = build(Lab::default()).rollback_timeout(Duration::MAX).start();
+        let busy = connect(&runtime, "busy").await;
+        let sleeping = Running::begin(&busy, "sleep 3").await;
+        let summary = runtime.shutdown(Duration::MAX).await;
+        assert_eq!(summary, Summary { drained: 1, forced: 0, left_behind: 0 });
+        assert!(sleeping.end().await.is_ok());
+    });
+}
+
+#[test]
 fn a_second_shutdown_is_harmless() {
     paused(async {
         let (runtime, _) = lab();

@@ -1,9 +1,9 @@
 //! Results on their way to a caller in process: back-pressure, and what becomes of them when nobody wants them.
 
 use futures::StreamExt;
-use killdeer::{Part, Query, Reason};
+use killdeer::{OwnedValue, Part, Query, Reason};
 
-use crate::lab::{Running, code, connect, lab, paused, settle};
+use crate::lab::{Running, code, connect, lab, paused, rows, settle};
 
 #[test]
 fn a_slow_reader_holds_the_engine_back() {
@@ -80,5 +80,53 @@ fn a_dropped_question_cancels_its_statement_and_a_do_send_does_not() {
         assert_eq!(code(&alice, "hello").await, 0);
         alice.terminate(Reason::Quit);
         assert_eq!(log.take(), ["alice wait", "alice sleep 5", "alice hello"]);
+    });
+}
+
+#[test]
+fn rows_that_nobody_waits_for_are_not_the_next_statements() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let hello = [[OwnedValue::Text("hello".into())]];
+        alice.addr().do_send(Query("rows 3".into()));
+        assert_eq!(rows(&alice, "hello").await.unwrap(), hello, "after a do_send");
+        Running::begin(&alice, "row-and-wait").await.abandon();
+        settle().await;
+        assert_eq!(rows(&alice, "hello").await.unwrap(), hello, "after a dropped question");
+    });
+}
+
+#[test]
+fn a_result_set_that_begins_behind_a_streamed_one_is_not_lost() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let mut sets = Vec::new();
+        let mut results = alice.query("sets 10000").await.unwrap();
+        while let Some(part) = results.next().await {
+            match part.unwrap() {
+                Part::Columns(_) => sets.push(0),
+                Part::Rows(batch) => *sets.last_mut().unwrap() += batch.len(),
+                Part::Done(_) => {}
+            }
+        }
+        assert_eq!(sets, [10_000, 2]);
+        assert_eq!(rows(&alice, "hello").await.unwrap(), [[OwnedValue::Text("hello".into())]]);
+    });
+}
+
+#[test]
+fn an_abandoned_queued_statement_is_not_begun() {
+    paused(async {
+        let (runtime, log) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let sleeping = Running::begin(&alice, "sleep 5").await;
+        let (second, third) = (Running::begin(&alice, "second").await, Running::begin(&alice, "third").await);
+        second.abandon();
+        settle().await;
+        assert!(sleeping.end().await.is_ok());
+        assert!(third.end().await.is_ok(), "what waits behind it has its turn");
+        assert_eq!(log.take(), ["alice sleep 5", "alice third"]);
     });
 }

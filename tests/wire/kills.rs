@@ -109,6 +109,41 @@ fn of_several_statements_the_rest_is_dropped() {
     assert_eq!(rows, [[None]]);
 }
 
+#[test]
+fn of_several_statements_each_is_answered_when_it_is_over() {
+    let server = Server::start();
+    let several = crate::raw::BASIC.union(mysql_common::constants::CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+    let mut raw = Raw::login_as(&server, "root", several);
+    raw.send_query("DO 1; DO SLEEP(1000)");
+    assert_eq!(raw.answer().unwrap(), Answer::Ok { affected: 0, status: 2 | 8 }, "while the second one sleeps");
+    assert!(server.row(raw.id).unwrap().statement.is_some());
+}
+
+#[test]
+fn of_several_statements_no_more_run_than_their_client_reads() {
+    let server = Server::start();
+    // Some on every worker.
+    let mut others: Vec<_> = (0..8).map(|_| Raw::login(&server)).collect();
+    let several = crate::raw::BASIC.union(mysql_common::constants::CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+    let mut raw = Raw::login_as(&server, "root", several);
+    // More bytes than the sockets' buffers hold, in one packet.
+    raw.send_query(&format!("ECHO {};", "x".repeat(10_000)).repeat(1600));
+    server.wait_running(raw.id);
+    for other in &mut others {
+        assert_eq!(other.query("DO 1").code(), 0);
+    }
+    assert_eq!(others[0].query(&format!("KILL QUERY {}", raw.id)).code(), 0);
+    let mut answered = 0;
+    let last = loop {
+        match raw.answer().unwrap() {
+            Answer::Rows { status, .. } if status & 8 != 0 => answered += 1,
+            last => break last,
+        }
+    };
+    assert_eq!(last.code(), 1317, "after {answered} answers");
+    assert!(matches!(raw.query("SELECT 1"), Answer::Rows { .. }));
+}
+
 /// Fills the client's socket until the engine has to wait for it.
 fn stalled(server: &Server) -> Raw {
     let mut raw = Raw::login(server);

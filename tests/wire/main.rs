@@ -1,5 +1,6 @@
 //! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
 
+mod blocking;
 mod client;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -47,7 +47,11 @@ pub const BASIC: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
 impl Raw {
     /// Reads the greeting.
     pub fn greeted(server: &Server) -> Self {
-        let socket = TcpStream::connect(server.address).unwrap();
+        Self::greeted_at(server.address)
+    }
+
+    pub fn greeted_at(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
         let mut raw = Self { socket, id: 0, nonce: Vec::new(), version: String::new(), capabilities: 0, next: 0 };
@@ -72,7 +76,11 @@ impl Raw {
     }
 
     pub fn login_as(server: &Server, user: &str, capabilities: CapabilityFlags) -> Self {
-        let mut raw = Self::greeted(server);
+        Self::login_at(server.address, user, capabilities)
+    }
+
+    pub fn login_at(address: SocketAddr, user: &str, capabilities: CapabilityFlags) -> Self {
+        let mut raw = Self::greeted_at(address);
         raw.answer_greeting(user, &[], capabilities, "mysql_native_password");
         assert_eq!(raw.receive().expect("an OK")[0], 0x00);
         raw

@@ -1,0 +1,71 @@
+//! An engine of plain blocking code, served over the wire.
+
+use std::sync::{Arc, Mutex};
+
+use killdeer::{
+    Blocking, BlockingEngine, BlockingSession, Done, KillMode, Login, Principal, Privileges, RowSink, Runtime,
+    SqlError, Statement, StatementContext, Target, wire,
+};
+use mysql_common::constants::CapabilityFlags;
+
+use crate::raw::{Answer, BASIC, Raw};
+
+/// Notes what it runs. `wait` ends when it is killed, and then says that all is well.
+#[derive(Clone, Default)]
+struct Stone(Arc<Mutex<Vec<String>>>);
+
+impl BlockingEngine for Stone {
+    type Session = Stone;
+
+    fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+        Ok(Principal::new(login.user.as_str(), Privileges::NONE))
+    }
+
+    fn open(&self, _: &Arc<Principal>) -> Result<Stone, SqlError> {
+        Ok(self.clone())
+    }
+}
+
+impl BlockingSession for Stone {
+    fn execute(&mut self, cx: &StatementContext, st: Statement, _: &mut RowSink) -> Result<Done, SqlError> {
+        let sql = st.sql_lossy().into_owned();
+        self.0.lock().unwrap().push(sql.clone());
+        while sql == "wait" && !cx.is_killed() {
+            std::thread::yield_now();
+        }
+        Ok(Done::default())
+    }
+}
+
+#[actix_rt::test]
+async fn of_several_statements_none_is_begun_after_a_kill() {
+    let stone = Stone::default();
+    let runtime = Runtime::builder(Blocking::new(stone.clone())).start();
+    let serving = wire::serve(&runtime, wire::listen("127.0.0.1:0".parse().unwrap()).unwrap(), 1).unwrap();
+    let (address, stop) = (serving.address(), serving.stop());
+    let server = actix_rt::spawn(serving);
+    let client = std::thread::spawn(move || {
+        let mut raw = Raw::login_at(address, "alice", BASIC.union(CapabilityFlags::CLIENT_MULTI_STATEMENTS));
+        raw.send_query("first; wait; third");
+        let answers = [raw.answer().unwrap(), raw.answer().unwrap()];
+        let next = raw.query("fourth");
+        (answers, next)
+    });
+    while !stone.0.lock().unwrap().iter().any(|sql| sql == "wait") {
+        tokio::task::yield_now().await;
+    }
+    let root = Arc::new(Principal::new("root", Privileges::ALL));
+    let id = runtime.list(&root).rows()[0].id;
+    assert_eq!(runtime.kill(&root, Target::Session(id), KillMode::Query).await.unwrap().sessions(), 1);
+    while !client.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let ([first, second], next) = client.join().unwrap();
+    assert_eq!(first, Answer::Ok { affected: 0, status: 2 | 8 });
+    assert_eq!(second.code(), 1317, "it says that all is well, but it was killed");
+    assert_eq!(next.code(), 0);
+    assert_eq!(*stone.0.lock().unwrap(), ["first", "wait", "fourth"]);
+    runtime.shutdown(std::time::Duration::ZERO).await;
+    stop.await;
+    server.await.unwrap().unwrap();
+}
