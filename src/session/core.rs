@@ -105,6 +105,12 @@ impl<E: Engine> Core<E> {
         &self.shared
     }
 
+    /// The client was heard of: Time starts again (MySQL: with every command, ping too).
+    #[cfg(feature = "mysql")]
+    pub(crate) fn touch(&self) {
+        self.slot().show_idle(Instant::now());
+    }
+
     /// The flags of the session's state as its last good statement left them, with no counts.
     #[cfg(feature = "mysql")]
     pub(crate) fn state(&self) -> Done {

@@ -3,7 +3,14 @@
 //! A statement runs as a future of its own beside the socket: while the engine works, rows are written as they come,
 //! and the client is watched.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use actix::WeakRecipient;
 use bytes::Bytes;
@@ -179,6 +186,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
                 self.command(command, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began))).await
             }
             WireCommand::Ping => {
+                self.core.touch();
                 let state = self.core.state();
                 self.begin().done(&state, false);
                 self.flush().await
@@ -240,14 +248,10 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             if cx.is_killed() {
                 return Poll::Ready(());
             }
-            let written = match rows.poll_streamed(task, conn) {
-                Poll::Ready(Ok(())) => conn.poll_write(task, &mut rows.out),
-                other => other,
-            };
-            let lost = match written {
+            let lost = match rows.poll_write(task, conn) {
                 Poll::Ready(written) => written.is_err(),
                 Poll::Pending => {
-                    std::task::ready!(conn.poll_gone(task));
+                    ready!(conn.poll_gone(task));
                     true
                 }
             };
@@ -309,8 +313,11 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             })
             .await
         };
-        // A sink that went down with a task that held it took its rows along: then the result is an error.
-        *rows = Some(sink.into_sink::<WireRows>().unwrap_or_else(|| WireRows::new(*peer, pipe)));
+        *rows = sink.into_sink::<WireRows>();
+        if rows.is_none() {
+            // It went down with a pool that held it, and nobody knows any more which packet would be the next.
+            conn.close();
+        }
         result
     }
 

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::{
     conn::{Broken, Conn, Transport},
@@ -124,7 +124,10 @@ impl WireRows {
         if self.streamed {
             ready!(conn.poll_stream(cx, &self.pipe))?;
         }
-        conn.poll_write(cx, &self.out, &mut self.written)
+        ready!(conn.poll_write(cx, &self.out, &mut self.written))?;
+        self.out.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
     }
 
     /// The answer is written: the buffer goes back.
@@ -134,7 +137,8 @@ impl WireRows {
 
     fn hand_on(&mut self) -> bool {
         self.streamed = true;
-        let bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
+        let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
+        bytes.advance(std::mem::take(&mut self.written));
         let length = bytes.len();
         self.pipe.push(bytes, length)
     }
