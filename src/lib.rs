@@ -58,18 +58,19 @@
 //!
 //! # Modules
 //!
-//! What a host uses most stands at the root of the crate. The modules, lower ones first:
+//! `control`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
+//! first:
 //!
 //! | module | what lives there | feature |
 //! | --- | --- | --- |
-//! | [`id`] | session ids, the order in which they are given out, the map of those in use | |
-//! | [`model`] | the nouns: principal, statement, value, error, reason, event | |
+//! | `id` | session ids, the order in which they are given out, the map of those in use: [`SessionId`], [`Layout`] | |
+//! | `model` | the nouns: [`Principal`], [`Statement`], [`Value`], [`SqlError`], [`Reason`], [`Event`] and others | |
 //! | [`control`] | the control statements `KILL` and `SHOW PROCESSLIST`: lexer, parser, redaction of secrets | |
-//! | [`dialect`] | the rules of one system: who may see and kill whom, what its list looks like | |
-//! | `engine` (at the root) | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`]; [`RowSink`], [`StatementContext`] | |
-//! | `session` (at the root) | the session actor and its messages: [`Query`], [`Prepare`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
-//! | `supervisor` (at the root) | the supervisor actor and its messages: [`Connect`], [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
-//! | `runtime` (at the root) | [`Builder`] and [`Runtime`] | |
+//! | `dialect` | the rules of one system: who may see and kill whom, what its list looks like: [`Dialect`] | |
+//! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
+//! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
+//! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
+//! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP | `mysql` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |
 //!
