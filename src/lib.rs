@@ -67,9 +67,10 @@
 //! | `model` | the nouns: [`Principal`], [`Statement`], [`Value`], [`SqlError`], [`Reason`], [`Event`] and others | |
 //! | [`control`] | the control statements `KILL` and `SHOW PROCESSLIST`: lexer, parser, redaction of secrets | |
 //! | `dialect` | the rules of one system: who may see and kill whom, what its list looks like: [`Dialect`] | |
+//! | `state` | what a session shares with everybody: its state in one word, the kill switch, the slot that lists read | |
 //! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
-//! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
+//! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP | `mysql` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |

@@ -158,17 +158,29 @@ impl<S: BlockingSession> EngineSession for BlockingEngineSession<S> {
 
     async fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
         let (cx, sql) = (cx.clone(), sql.clone());
-        self.away(move |session| session.prepare(&cx, &sql)).await
+        self.away(move |session| {
+            cx.check()?;
+            session.prepare(&cx, &sql)
+        })
+        .await
     }
 
     async fn use_database(&mut self, cx: &StatementContext, name: &str) -> Result<(), SqlError> {
         let (cx, name) = (cx.clone(), name.to_owned());
-        self.away(move |session| session.use_database(&cx, &name)).await
+        self.away(move |session| {
+            cx.check()?;
+            session.use_database(&cx, &name)
+        })
+        .await
     }
 
     async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
         let cx = cx.clone();
-        self.away(move |session| session.reset(&cx)).await
+        self.away(move |session| {
+            cx.check()?;
+            session.reset(&cx)
+        })
+        .await
     }
 
     async fn rollback(&mut self, why: Reason) {

@@ -1,4 +1,4 @@
-//! The session actor. It receives, and leaves the deciding to the [`super::KillSwitch`] and the work to its work loop,
+//! The session actor. It receives, and leaves the deciding to the `KillSwitch` and the work to its work loop,
 //! which it polls after every message.
 
 use std::{

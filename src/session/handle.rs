@@ -58,8 +58,8 @@ impl SessionHandle {
         self.life.slot.id()
     }
 
-    /// The actor's address, for [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`crate::Cancel`] and [`crate::Terminate`] as messages. It does not keep the session
-    /// alive.
+    /// The actor's address, for [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`crate::Cancel`] and
+    /// [`crate::Terminate`] as messages. It does not keep the session alive.
     pub fn addr(&self) -> &Addr<Session> {
         &self.addr
     }

@@ -128,12 +128,11 @@ fn told(registry: &Registry, kill: &Kill, result: &Result<Receipt, KillError>) {
         Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)) => registry.counters.denied(),
         Err(_) => {}
     }
+    let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
-        Ok(sessions) => {
-            tracing::info!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, sessions, "kill")
-        }
+        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, "kill"),
         // Anybody can ask for these as often as they like.
-        Err(error) => tracing::debug!(by = %kill.by.user(), target = ?kill.target, mode = ?kill.mode, %error, "kill"),
+        other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
     }
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
