@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
 use killdeer::{
-    Cancel, Column, ColumnType, Done, Engine, EngineSession, KillMode, Principal, Privileges, Query, Reason, RowSink,
-    Runtime, SessionEvent, SqlError, Statement, StatementContext, Target, Terminate, Value,
+    Cancel, Column, ColumnType, Done, Engine, EngineSession, Kill, KillMode, List, Principal, Privileges, Query,
+    Reason, RowSink, Runtime, SessionEvent, SessionHandle, SqlError, Statement, StatementContext, StatementNo, Target,
+    Terminate, Value,
 };
 
 /// An engine that says everything back; `wait` takes its time.
@@ -48,6 +49,16 @@ impl Handler<SessionEvent> for Watch {
     }
 }
 
+/// Waits until a statement runs.
+async fn running(session: &SessionHandle) -> StatementNo {
+    loop {
+        match session.running() {
+            Some(statement) => return statement,
+            None => actix_rt::task::yield_now().await,
+        }
+    }
+}
+
 #[actix_rt::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::builder(Echo).start();
@@ -59,19 +70,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A statement runs; another task looks at the list, and ends it.
     let waiting = actix_rt::spawn(alice.addr().send(Query(Statement::from("wait"))));
-    while alice.running().is_none() {
-        actix_rt::task::yield_now().await;
-    }
-    let root = Arc::new(Principal::new("root", Privileges::ALL));
-    for row in runtime.list(&root).rows() {
+    running(&alice).await;
+    let by = Arc::new(Principal::new("root", Privileges::ALL));
+    let supervisor = runtime.supervisor();
+    for row in supervisor.send(List { by: Arc::clone(&by) }).await?.rows() {
         println!("listed: {} {} {} {:?}", row.id, row.user(), row.command.as_str(), row.info);
     }
-    let receipt = runtime.kill(&root, Target::Session(alice.id()), KillMode::Query).await?;
+    let kill = Kill { by, from: None, target: Target::Session(alice.id()), mode: KillMode::Query };
+    let receipt = supervisor.send(kill).await??;
     println!("the kill's receipt: {:?}", receipt.ended().await);
     println!("the killed statement: {:?}", waiting.await??.err());
 
     // Messages to the session itself do the same, for the host needs nobody's leave.
-    alice.addr().send(Cancel { statement: alice.running().unwrap_or_default(), reason: Reason::KillQuery }).await?;
+    let waiting = actix_rt::spawn(alice.addr().send(Query(Statement::from("wait"))));
+    let statement = running(&alice).await;
+    alice.addr().send(Cancel { statement, reason: Reason::KillQuery }).await?;
+    println!("the cancelled statement: {:?}", waiting.await??.err());
     alice.addr().send(Terminate { reason: Reason::KillConnection }).await?;
     println!("alice's session ended: {}", alice.ended().await);
 
