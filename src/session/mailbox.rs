@@ -2,9 +2,12 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
-use actix::WeakRecipient;
+use actix::{WeakRecipient, dev::OneshotSender};
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::{
+    TryFutureExt,
+    future::{BoxFuture, Either, select},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -90,22 +93,22 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
             Ok(Request::Query(statement, to)) => query(&mut core, &mut sink, &reply, statement, to).await,
             Ok(Request::Prepare(sql, to)) => {
                 let info = Some(sql.clone());
-                let answer = command(&mut core, Command::Prepare, info, |core, cx, sink, began| {
+                let run = command(&mut core, Command::Prepare, info, to, |core, cx, sink, began| {
                     Box::pin(core.prepare(cx, sql, sink, began))
                 });
-                tell(to, Box::pin(answer).await);
+                Box::pin(run).await;
             }
             Ok(Request::UseDatabase(name, to)) => {
-                let answer = command(&mut core, Command::InitDb, None, |core, cx, sink, began| {
-                    Box::pin(core.use_database(cx, name, sink, began))
+                let run = command(&mut core, Command::InitDb, None, to, |core, cx, sink, began| {
+                    Box::pin(core.use_database(cx, name, sink, began).map_ok(drop))
                 });
-                tell(to, Box::pin(answer).await.map(drop));
+                Box::pin(run).await;
             }
             Ok(Request::Reset(to)) => {
-                let answer = command(&mut core, Command::ResetConnection, None, |core, cx, sink, began| {
-                    Box::pin(core.reset(cx, sink, began))
+                let run = command(&mut core, Command::ResetConnection, None, to, |core, cx, sink, began| {
+                    Box::pin(core.reset(cx, sink, began).map_ok(drop))
                 });
-                tell(to, Box::pin(answer).await.map(drop));
+                Box::pin(run).await;
             }
             Err(reason) => break reason,
         }
@@ -138,9 +141,7 @@ async fn query<E: Engine>(
         poll_fn(|task| {
             let polled = run.as_mut().poll(task);
             if polled.is_pending() && reply.poll_abandoned(task).is_ready() {
-                // Nobody waits for the answer: the next poll sees it.
-                abandon(&cx);
-                task.waker().wake_by_ref();
+                abandon(&cx, task);
                 reply.expect(None);
             }
             polled
@@ -165,9 +166,9 @@ async fn command<E: Engine, T, F>(
     core: &mut Core<E>,
     command: Command,
     info: Option<Bytes>,
+    mut to: Option<OneshotSender<Result<T, SqlError>>>,
     run: F,
-) -> Result<T, SqlError>
-where
+) where
     F: for<'a> FnOnce(
         &'a mut Core<E>,
         &'a StatementContext,
@@ -175,15 +176,31 @@ where
         Instant,
     ) -> BoxFuture<'a, Result<T, SqlError>>,
 {
-    let (cx, began) = core.begin(command, info).map_err(Killed)?;
+    let (cx, began) = match core.begin(command, info) {
+        Ok(begun) => begun,
+        Err(reason) => return tell(to, Err(Killed(reason).into())),
+    };
     let mut sink = RowSink::new(ReplySink::new(Reply::default(), Arc::clone(core.slot())), &cx);
-    let result = run(core, &cx, &mut sink, began).await;
+    let result = {
+        let mut running = run(core, &cx, &mut sink, began);
+        poll_fn(|task| {
+            let polled = running.as_mut().poll(task);
+            if polled.is_pending() && to.as_mut().is_some_and(|to| to.poll_closed(task).is_ready()) {
+                abandon(&cx, task);
+                to = None;
+            }
+            polled
+        })
+        .await
+    };
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
+    tell(to, farewell.result);
     core.finish(&cx, end, farewell.killed, core.ended());
-    farewell.result
 }
 
-fn abandon(cx: &StatementContext) {
+/// Nobody waits for the answer any more: the next poll, which comes at once, sees that.
+fn abandon(cx: &StatementContext, task: &std::task::Context<'_>) {
     cx.slot().switch.cancel(cx.number(), Reason::Abandoned);
+    task.waker().wake_by_ref();
 }

@@ -57,3 +57,17 @@ fn they_wait_for_their_turn_and_can_be_killed_like_statements() {
         assert_eq!(stuck.await.unwrap_err().code(), 1317);
     });
 }
+
+#[test]
+fn one_that_nobody_waits_for_any_more_does_not_hold_up_the_next() {
+    paused(async {
+        let (runtime, _) = lab();
+        let alice = connect(&runtime, "alice").await;
+        let mut stuck = Box::pin(alice.use_database("stuck"));
+        assert!(futures::poll!(&mut stuck).is_pending());
+        settle().await;
+        drop(stuck);
+        assert_eq!(code(&alice, "hello").await, 0);
+        assert_eq!(runtime.list(&root()).rows()[0].database, None);
+    });
+}
