@@ -38,7 +38,7 @@ impl EngineSession for One {
         out: &mut RowSink,
     ) -> Result<Done, SqlError> {
         if !statement.sql.starts_with(b"DO") {
-            out.columns(Arc::clone(&self.columns))?;
+            out.shared_columns(&self.columns)?;
             out.row(&[Value::Int(1)])?;
         }
         Ok(Done::default())

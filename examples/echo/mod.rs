@@ -65,7 +65,7 @@ impl EngineSession for EchoSession {
             return self.give(cx, answer, out).await;
         }
         self.client.note_statement();
-        out.columns(Arc::clone(&self.echo))?;
+        out.shared_columns(&self.echo)?;
         out.row(&[Value::Bytes(&st.sql)])?;
         Ok(self.client.done())
     }

@@ -21,8 +21,8 @@ pub(crate) struct Closed;
 
 /// One way of encoding rows and getting them to whoever reads them.
 pub(crate) trait Sink: Any + Send {
-    /// A result set begins; one that is open is complete.
-    fn columns(&mut self, columns: &Arc<[Column]>);
+    /// A result set begins; one that is open is complete. `kept`: the same columns may well come again.
+    fn columns(&mut self, columns: &Arc<[Column]>, kept: bool);
 
     /// Encodes a row. `true`: enough is waiting; `poll_ready` before the next one.
     fn row(&mut self, values: &[Value<'_>]) -> bool;
@@ -56,8 +56,7 @@ impl RowSink {
         self.slot.switch.word().stop(self.statement).map_or(Ok(()), |reason| Err(Killed(reason)))
     }
 
-    /// Begins a result set. Called again, it completes that one and begins the next. An engine that keeps its columns in
-    /// an `Arc` gives a clone of it.
+    /// Begins a result set. Called again, it completes that one and begins the next.
     ///
     /// # Errors
     /// The statement is to stop.
@@ -65,11 +64,29 @@ impl RowSink {
     /// # Panics
     /// With no columns: a result set has at least one.
     pub fn columns(&mut self, columns: impl Into<Arc<[Column]>>) -> Result<(), Killed> {
-        self.check()?;
         let columns = columns.into();
+        // Columns that nobody else holds will not be seen again.
+        let kept = Arc::strong_count(&columns) > 1;
+        self.begin(&columns, kept)
+    }
+
+    /// The same for columns that the engine keeps. Sessions on several threads that share them do not even count their
+    /// use of them, which would cost more than the rest of a short answer.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    ///
+    /// # Panics
+    /// With no columns.
+    pub fn shared_columns(&mut self, columns: &Arc<[Column]>) -> Result<(), Killed> {
+        self.begin(columns, true)
+    }
+
+    fn begin(&mut self, columns: &Arc<[Column]>, kept: bool) -> Result<(), Killed> {
+        self.check()?;
         assert!(!columns.is_empty(), "a result set has at least one column");
         self.width = Some(columns.len());
-        self.sink().columns(&columns);
+        self.sink().columns(columns, kept);
         Ok(())
     }
 

@@ -266,7 +266,7 @@ impl Drop for ReplySink {
 }
 
 impl Sink for ReplySink {
-    fn columns(&mut self, columns: &Arc<[Column]>) {
+    fn columns(&mut self, columns: &Arc<[Column]>, _: bool) {
         self.seal();
         self.batch = RowBatch::new(columns.len());
         self.parts.columns(Arc::clone(columns));

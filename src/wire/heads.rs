@@ -1,7 +1,6 @@
 //! The head of a result set, its columns, encoded once per thread for as long as it is used again and again.
 //!
-//! An engine that keeps its columns in an `Arc` and gives clones of it is asked for the same head many times; a few of
-//! the last ones are kept, by the address of their columns.
+//! An engine that keeps its columns in an `Arc` is asked for the same head many times; a few of the last ones are kept, by the address of their columns.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -29,9 +28,8 @@ thread_local! {
 }
 
 /// Adds how many columns there are, and each of them.
-pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>) {
-    // Columns that nobody else holds will not be seen again.
-    if *sequence != FIRST || Arc::strong_count(columns) == 1 {
+pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>, kept: bool) {
+    if *sequence != FIRST || !kept {
         return encode(out, sequence, columns);
     }
     // Allocations are some tens of bytes apart.
@@ -68,7 +66,7 @@ mod tests {
 
     fn head(columns: &Arc<[Column]>, first: u8) -> (Vec<u8>, u8) {
         let (mut out, mut sequence) = (Vec::new(), first);
-        put(&mut out, &mut sequence, columns);
+        put(&mut out, &mut sequence, columns, true);
         (out, sequence)
     }
 

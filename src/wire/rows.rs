@@ -145,11 +145,11 @@ impl WireRows {
 }
 
 impl Sink for WireRows {
-    fn columns(&mut self, columns: &Arc<[Column]>) {
+    fn columns(&mut self, columns: &Arc<[Column]>, kept: bool) {
         if std::mem::replace(&mut self.open, true) {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
         }
-        heads::put(&mut self.out, &mut self.sequence, columns);
+        heads::put(&mut self.out, &mut self.sequence, columns, kept);
         if !self.peer.deprecates_eof() {
             packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
         }
