@@ -25,6 +25,7 @@ use super::{
     command::{self, WireCommand},
     conn::{Broken, Conn, Transport},
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
+    pace,
     packet::{self, Peer},
     rows::{HELD, WireRows},
 };
@@ -141,7 +142,11 @@ impl<E: Engine, T: Transport> Driver<E, T> {
                 self.conn.poll_packet(task, 0, MAX_ALLOWED_PACKET).map(Ok)
             });
             let next = match packet.await {
-                Ok(Ok(packet)) => self.answer(packet.payload).await,
+                Ok(Ok(packet)) => {
+                    let next = self.answer(packet.payload).await;
+                    pace::answered();
+                    next
+                }
                 Ok(Err(Broken::Gone)) => Next::Leave(Reason::ClientGone),
                 Ok(Err(Broken::Frame(error))) => {
                     slot.switch.terminate(Reason::Protocol);

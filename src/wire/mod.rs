@@ -20,6 +20,7 @@ mod driver;
 mod frame;
 mod heads;
 mod login;
+mod pace;
 mod packet;
 mod rows;
 mod server;

@@ -14,7 +14,7 @@ use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
-use super::driver;
+use super::{driver, pace};
 use crate::{
     engine::Engine,
     runtime::Runtime,
@@ -66,6 +66,7 @@ pub fn serve<E: Engine>(runtime: &Runtime<E>, listener: TcpListener, workers: us
         // Its limit stops accepting without a word to the client; the supervisor says why it refuses.
         .max_concurrent_connections(usize::MAX >> 1)
         .listen("killdeer", listener, move || {
+            actix_rt::spawn(pace::keep());
             let runtime = runtime.clone();
             fn_service(move |stream: TcpStream| {
                 accepted(&runtime, stream);
