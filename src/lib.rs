@@ -126,9 +126,9 @@ pub use crate::{
     },
     id::{Layout, SessionId},
     model::{
-        Column, ColumnType, Command, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Login,
-        OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
-        StatementNo, Target, UnknownPrivilege, Value, Verifier,
+        Column, ColumnType, Command, Date, DateTime, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed,
+        Login, NotTemporal, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused,
+        SqlError, Statement, StatementNo, Target, Time, UnknownPrivilege, Value, Verifier,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

@@ -277,8 +277,12 @@ fn number(value: &OwnedValue) -> Option<f64> {
         OwnedValue::UInt(v) => Some(*v as f64),
         OwnedValue::Float(v) => Some((*v).into()),
         OwnedValue::Double(v) => Some(*v),
-        OwnedValue::Text(v) => v.trim().parse().ok().filter(|n: &f64| n.is_finite()),
-        OwnedValue::Null | OwnedValue::Bytes(_) => None,
+        OwnedValue::Decimal(v) | OwnedValue::Text(v) => v.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+        OwnedValue::Null
+        | OwnedValue::Bytes(_)
+        | OwnedValue::Date(_)
+        | OwnedValue::DateTime(_)
+        | OwnedValue::Time(_) => None,
     }
 }
 

@@ -217,6 +217,10 @@ pub(super) fn column(header: String, value: &OwnedValue, kind: Option<ColumnType
     let by_value = match value {
         OwnedValue::Int(_) | OwnedValue::UInt(_) => ColumnType::BigInt,
         OwnedValue::Float(_) | OwnedValue::Double(_) => ColumnType::Double,
+        OwnedValue::Decimal(_) => ColumnType::Decimal,
+        OwnedValue::Date(_) => ColumnType::Date,
+        OwnedValue::DateTime(_) => ColumnType::DateTime,
+        OwnedValue::Time(_) => ColumnType::Time,
         OwnedValue::Bytes(_) => ColumnType::Blob,
         OwnedValue::Null | OwnedValue::Text(_) => ColumnType::VarChar,
     };

@@ -303,7 +303,7 @@ impl ClientState {
 fn cost(name: &str, value: Option<&OwnedValue>) -> usize {
     value.map_or(0, |value| {
         let own = match value {
-            OwnedValue::Text(text) => text.len(),
+            OwnedValue::Decimal(text) | OwnedValue::Text(text) => text.len(),
             OwnedValue::Bytes(bytes) => bytes.len(),
             _ => 0,
         };

@@ -291,7 +291,10 @@ pub(super) fn shown(value: &OwnedValue) -> String {
         OwnedValue::UInt(v) => v.to_string(),
         OwnedValue::Float(v) => v.to_string(),
         OwnedValue::Double(v) => v.to_string(),
-        OwnedValue::Text(v) => v.clone(),
+        OwnedValue::Date(v) => v.to_string(),
+        OwnedValue::DateTime(v) => v.to_string(),
+        OwnedValue::Time(v) => v.to_string(),
+        OwnedValue::Decimal(v) | OwnedValue::Text(v) => v.clone(),
         OwnedValue::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
     }
 }

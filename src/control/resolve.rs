@@ -104,7 +104,10 @@ fn number_in_value(value: &Value<'_>) -> Result<u64, String> {
         Value::UInt(v) => (Some(v), v.to_string()),
         Value::Float(v) => (whole(v.into(), f32::MANTISSA_DIGITS), v.to_string()),
         Value::Double(v) => (whole(v, f64::MANTISSA_DIGITS), v.to_string()),
-        Value::Text(v) => (number_in_text(v.as_bytes()), shown(v)),
+        Value::Decimal(v) | Value::Text(v) => (number_in_text(v.as_bytes()), shown(v)),
+        Value::Date(v) => (None, v.to_string()),
+        Value::DateTime(v) => (None, v.to_string()),
+        Value::Time(v) => (None, v.to_string()),
         Value::Bytes(v) => (number_in_text(v), shown(&String::from_utf8_lossy(v))),
     };
     number.filter(|n| *n != 0).ok_or(text)

@@ -2,10 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::{Date, DateTime, Time};
+
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ColumnType {
+    /// An 8-bit integer.
+    TinyInt,
+    /// A 16-bit integer.
+    SmallInt,
     /// A 32-bit integer.
     Int,
     /// A 64-bit integer.
@@ -14,7 +20,7 @@ pub enum ColumnType {
     Float,
     /// A 64-bit float.
     Double,
-    /// An exact number; values travel as text.
+    /// An exact number.
     Decimal,
     /// Text in the connection's character set.
     VarChar,
@@ -22,8 +28,12 @@ pub enum ColumnType {
     Text,
     /// Bytes.
     Blob,
-    /// A point in time, `YYYY-MM-DD hh:mm:ss`; values travel as text.
+    /// A date.
+    Date,
+    /// A point in time.
     DateTime,
+    /// A time of day, or a span of time.
+    Time,
     /// Always NULL.
     Null,
 }
@@ -94,6 +104,14 @@ pub enum Value<'a> {
     Float(f32),
     /// A 64-bit float.
     Double(f64),
+    /// An exact number, in digits.
+    Decimal(&'a str),
+    /// A date.
+    Date(Date),
+    /// A point in time.
+    DateTime(DateTime),
+    /// A time of day, or a span of time.
+    Time(Time),
     /// Text.
     Text(&'a str),
     /// Bytes, or text that may be no UTF-8.
@@ -114,6 +132,14 @@ pub enum OwnedValue {
     Float(f32),
     /// A 64-bit float.
     Double(f64),
+    /// An exact number, in digits.
+    Decimal(String),
+    /// A date.
+    Date(Date),
+    /// A point in time.
+    DateTime(DateTime),
+    /// A time of day, or a span of time.
+    Time(Time),
     /// Text.
     Text(String),
     /// Bytes, or text that may be no UTF-8.
@@ -129,6 +155,10 @@ impl OwnedValue {
             OwnedValue::UInt(v) => Value::UInt(*v),
             OwnedValue::Float(v) => Value::Float(*v),
             OwnedValue::Double(v) => Value::Double(*v),
+            OwnedValue::Decimal(v) => Value::Decimal(v),
+            OwnedValue::Date(v) => Value::Date(*v),
+            OwnedValue::DateTime(v) => Value::DateTime(*v),
+            OwnedValue::Time(v) => Value::Time(*v),
             OwnedValue::Text(v) => Value::Text(v),
             OwnedValue::Bytes(v) => Value::Bytes(v),
         }
@@ -144,6 +174,10 @@ impl Value<'_> {
             Value::UInt(v) => OwnedValue::UInt(v),
             Value::Float(v) => OwnedValue::Float(v),
             Value::Double(v) => OwnedValue::Double(v),
+            Value::Decimal(v) => OwnedValue::Decimal(v.to_owned()),
+            Value::Date(v) => OwnedValue::Date(v),
+            Value::DateTime(v) => OwnedValue::DateTime(v),
+            Value::Time(v) => OwnedValue::Time(v),
             Value::Text(v) => OwnedValue::Text(v.to_owned()),
             Value::Bytes(v) => OwnedValue::Bytes(v.to_vec()),
         }

@@ -1,6 +1,6 @@
 //! Rows in bulk, for callers in process: one buffer for many rows rather than a vector a row.
 
-use crate::model::Value;
+use crate::model::{Date, DateTime, Time, Value};
 
 /// Some rows of a result set, encoded one after the other in a single buffer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,10 @@ const FLOAT: u8 = 3;
 const DOUBLE: u8 = 4;
 const TEXT: u8 = 5;
 const BYTES: u8 = 6;
+const DECIMAL: u8 = 7;
+const DATE: u8 = 8;
+const DATE_TIME: u8 = 9;
+const TIME: u8 = 10;
 
 impl RowBatch {
     pub(crate) fn new(width: usize) -> Self {
@@ -35,6 +39,18 @@ impl RowBatch {
                 Value::UInt(v) => self.put(UINT, &v.to_le_bytes()),
                 Value::Float(v) => self.put(FLOAT, &v.to_le_bytes()),
                 Value::Double(v) => self.put(DOUBLE, &v.to_le_bytes()),
+                Value::Decimal(v) => self.put_long(DECIMAL, v.as_bytes()),
+                Value::Date(v) => self.put(DATE, &date_bytes(*v)),
+                Value::DateTime(v) => {
+                    self.put(DATE_TIME, &date_bytes(v.date));
+                    self.data.extend_from_slice(&[v.hour, v.minute, v.second]);
+                    self.data.extend_from_slice(&v.micros.to_le_bytes());
+                }
+                Value::Time(v) => {
+                    self.put(TIME, &[u8::from(v.negative), v.minutes, v.seconds]);
+                    self.data.extend_from_slice(&v.hours.to_le_bytes());
+                    self.data.extend_from_slice(&v.micros.to_le_bytes());
+                }
                 Value::Text(v) => self.put_long(TEXT, v.as_bytes()),
                 Value::Bytes(v) => self.put_long(BYTES, v),
             }
@@ -86,10 +102,35 @@ fn take<'a>(rest: &mut &'a [u8]) -> Value<'a> {
         UINT => Value::UInt(u64::from_le_bytes(fixed(rest))),
         FLOAT => Value::Float(f32::from_le_bytes(fixed(rest))),
         DOUBLE => Value::Double(f64::from_le_bytes(fixed(rest))),
-        TEXT => Value::Text(std::str::from_utf8(long(rest)).expect("only the bytes of a str are written as text")),
+        TEXT => Value::Text(text(rest)),
+        DECIMAL => Value::Decimal(text(rest)),
+        DATE => Value::Date(date(rest)),
+        DATE_TIME => {
+            let (date, [hour, minute, second]) = (date(rest), fixed(rest));
+            Value::DateTime(DateTime { date, hour, minute, second, micros: u32::from_le_bytes(fixed(rest)) })
+        }
+        TIME => {
+            let [negative, minutes, seconds] = fixed(rest);
+            let (hours, micros) = (u32::from_le_bytes(fixed(rest)), u32::from_le_bytes(fixed(rest)));
+            Value::Time(Time { negative: negative != 0, hours, minutes, seconds, micros })
+        }
         BYTES => Value::Bytes(long(rest)),
         other => unreachable!("no value is written with tag {other}"),
     }
+}
+
+fn date_bytes(date: Date) -> [u8; 4] {
+    let [low, high] = date.year.to_le_bytes();
+    [low, high, date.month, date.day]
+}
+
+fn date(rest: &mut &[u8]) -> Date {
+    let [low, high, month, day] = fixed(rest);
+    Date { year: u16::from_le_bytes([low, high]), month, day }
+}
+
+fn text<'a>(rest: &mut &'a [u8]) -> &'a str {
+    std::str::from_utf8(long(rest)).expect("only the bytes of a str are written as text")
 }
 
 fn fixed<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
@@ -120,6 +161,21 @@ mod tests {
             (-1e30f32..1e30).prop_map(OwnedValue::Float),
             (-1e300f64..1e300).prop_map(OwnedValue::Double),
             ".*".prop_map(OwnedValue::Text),
+            "-?[0-9]{1,20}".prop_map(OwnedValue::Decimal),
+            (0u16..=9999, 0u8..=12, 0u8..=31).prop_map(|(year, month, day)| OwnedValue::Date(Date {
+                year,
+                month,
+                day
+            })),
+            (0u8..24, 0u8..60, 0u8..60, 0u32..1_000_000).prop_map(|(hour, minute, second, micros)| {
+                let date = Date { year: 2024, month: 2, day: 29 };
+                OwnedValue::DateTime(DateTime { date, hour, minute, second, micros })
+            }),
+            (any::<bool>(), any::<u32>(), 0u8..60, 0u8..60, 0u32..1_000_000).prop_map(
+                |(negative, hours, minutes, seconds, micros)| {
+                    OwnedValue::Time(Time { negative, hours, minutes, seconds, micros })
+                }
+            ),
             prop::collection::vec(any::<u8>(), 0..40).prop_map(OwnedValue::Bytes),
         ]
     }

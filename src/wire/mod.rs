@@ -14,6 +14,7 @@
 //! | `auth` | proofs of passwords; pure |
 
 mod auth;
+mod binary;
 mod command;
 mod conn;
 mod driver;

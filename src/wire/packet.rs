@@ -177,8 +177,16 @@ pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
     let mut flags = ColumnFlags::empty();
     flags.set(ColumnFlags::UNSIGNED_FLAG, column.unsigned);
     flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
-    let numeric = !matches!(column.kind, ColumnType::VarChar | ColumnType::Text | ColumnType::Blob);
-    flags.set(ColumnFlags::NUM_FLAG, numeric && column.kind != ColumnType::DateTime);
+    let numeric = !matches!(
+        column.kind,
+        ColumnType::VarChar
+            | ColumnType::Text
+            | ColumnType::Blob
+            | ColumnType::Date
+            | ColumnType::DateTime
+            | ColumnType::Time
+    );
+    flags.set(ColumnFlags::NUM_FLAG, numeric);
     flags.set(ColumnFlags::BINARY_FLAG, character_set == BINARY);
     flags.set(ColumnFlags::BLOB_FLAG, matches!(column.kind, ColumnType::Text | ColumnType::Blob));
     packet(out, sequence, |out| {
@@ -199,6 +207,8 @@ pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
 /// Type, character set, length in bytes and decimals as MySQL gives them.
 fn wire_type(kind: ColumnType) -> (WireType, u16, u32, u8) {
     match kind {
+        ColumnType::TinyInt => (WireType::MYSQL_TYPE_TINY, BINARY, 4, 0),
+        ColumnType::SmallInt => (WireType::MYSQL_TYPE_SHORT, BINARY, 6, 0),
         ColumnType::Int => (WireType::MYSQL_TYPE_LONG, BINARY, 11, 0),
         ColumnType::BigInt => (WireType::MYSQL_TYPE_LONGLONG, BINARY, 21, 0),
         ColumnType::Float => (WireType::MYSQL_TYPE_FLOAT, BINARY, 12, 31),
@@ -207,7 +217,9 @@ fn wire_type(kind: ColumnType) -> (WireType, u16, u32, u8) {
         ColumnType::VarChar => (WireType::MYSQL_TYPE_VAR_STRING, UTF8MB4, 1020, 31),
         ColumnType::Text => (WireType::MYSQL_TYPE_BLOB, UTF8MB4, u32::MAX, 31),
         ColumnType::Blob => (WireType::MYSQL_TYPE_BLOB, BINARY, u32::MAX, 31),
-        ColumnType::DateTime => (WireType::MYSQL_TYPE_DATETIME, BINARY, 19, 0),
+        ColumnType::Date => (WireType::MYSQL_TYPE_DATE, BINARY, 10, 0),
+        ColumnType::Time => (WireType::MYSQL_TYPE_TIME, BINARY, 17, 6),
+        ColumnType::DateTime => (WireType::MYSQL_TYPE_DATETIME, BINARY, 26, 6),
         ColumnType::Null => (WireType::MYSQL_TYPE_NULL, BINARY, 0, 0),
     }
 }
@@ -217,14 +229,18 @@ pub(super) fn text_row(out: &mut Vec<u8>, sequence: &mut u8, values: &[Value<'_>
     packet(out, sequence, |out| values.iter().for_each(|value| text_value(out, *value)));
 }
 
-fn text_value(out: &mut Vec<u8>, value: Value<'_>) {
+/// A value in the text format.
+pub(super) fn text_value(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Null => out.put_u8(0xfb),
         Value::Int(v) => decimal(out, v < 0, v.unsigned_abs()),
         Value::UInt(v) => decimal(out, false, v),
         Value::Float(v) => float(out, f64::from(v), v),
         Value::Double(v) => float(out, v, v),
-        Value::Text(v) => lenenc_bytes(out, v.as_bytes()),
+        Value::Decimal(v) | Value::Text(v) => lenenc_bytes(out, v.as_bytes()),
+        Value::Date(v) => lenenc_bytes(out, v.to_string().as_bytes()),
+        Value::DateTime(v) => lenenc_bytes(out, v.to_string().as_bytes()),
+        Value::Time(v) => lenenc_bytes(out, v.to_string().as_bytes()),
         Value::Bytes(v) => lenenc_bytes(out, v),
     }
 }
