@@ -13,6 +13,51 @@ pub enum Control {
         /// Whether whole statements are asked for, not their first 100 characters.
         full: bool,
     },
+    /// `PREPARE name FROM …`
+    Prepare {
+        /// Its name, in lower case: case does not matter.
+        name: String,
+        /// What is prepared.
+        source: Source,
+    },
+    /// `EXECUTE name [USING @a, @b]`
+    Execute {
+        /// Its name, in lower case.
+        name: String,
+        /// The user variables that hold its parameters.
+        using: Vec<String>,
+    },
+    /// `DEALLOCATE PREPARE name`, `DROP PREPARE name`
+    Deallocate {
+        /// Its name, in lower case.
+        name: String,
+    },
+}
+
+/// Where the text of a `PREPARE` comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A string, decoded.
+    Text(Vec<u8>),
+    /// `@name`
+    Variable(String),
+}
+
+impl Control {
+    /// How many parameters it takes.
+    pub fn placeholders(&self) -> usize {
+        match self {
+            Control::Kill(Kill { target: KillTarget::Id(id) | KillTarget::Query(id), .. }) => {
+                usize::from(*id == IdExpr::Placeholder)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether it can itself be prepared: not those that are about prepared statements.
+    pub fn can_be_prepared(&self) -> bool {
+        matches!(self, Control::Kill(_) | Control::ShowProcesslist { .. })
+    }
 }
 
 /// `KILL [HARD | SOFT] [CONNECTION | QUERY] …`: MySQL's grammar with MariaDB's additions.

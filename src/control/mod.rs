@@ -1,4 +1,5 @@
-//! The SQL control statements, `KILL` and `SHOW PROCESSLIST`: their lexer, their parser and what it makes; beside them
+//! The SQL control statements, `KILL`, `SHOW PROCESSLIST` and those
+//! about prepared statements with names: their lexer, their parser and what it makes; beside them
 //! what every statement's text meets on its way: the splitter and the redaction of secrets.
 //!
 //! Pure: bytes in, values out. Who may kill, and how, is decided elsewhere; so is what other systems' own statements
@@ -25,7 +26,7 @@ mod syntax;
 mod tests;
 mod text;
 
-pub use ast::{Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, UserName};
+pub use ast::{Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Source, UserName};
 pub use lexer::{Lexer, Number, Token, TokenKind};
 pub use parser::{parse, syntax_error};
 pub use redact::{SECRET, redact, truncate_chars};

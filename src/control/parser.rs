@@ -1,14 +1,14 @@
 //! The parser of the control statements.
 
 use super::{
-    Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Lexer, Number, Syntax, Text, Token, TokenKind, UserName,
-    lexer::is_space, resolve,
+    Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Lexer, Number, Source, Syntax, Text, Token, TokenKind,
+    UserName, lexer::is_space, resolve,
 };
 use crate::model::{ErrorKind, KillMode, SqlError};
 
 /// Reads `sql` as a control statement; `None` if it is another statement, which is the engine's.
 ///
-/// Whether it is one is seen by the first word (and the next one or two after `SHOW`): a long statement costs no more than
+/// Whether it is one is seen by the first word (and the next one or two after `SHOW` and `DROP`): a long statement costs no more than
 /// a short one, and nothing is allocated for it. Semicolons at the end are allowed, another statement is not: see
 /// [`split`](super::split()).
 ///
@@ -25,7 +25,7 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     let first = sql.iter().position(|b| !is_space(*b)).unwrap_or(sql.len());
     match &sql[first..] {
         [b'/' | b'#' | b'-', ..] => {}
-        text if starts_with(text, b"KILL") || starts_with(text, b"SHOW") => {}
+        text if WORDS.iter().any(|word| starts_with(text, word)) => {}
         _ => return Ok(None),
     }
     let mut lexer = Lexer::new(sql, syntax);
@@ -40,10 +40,21 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
         }
         parser.finish()?;
         Ok(Some(Control::ShowProcesslist { full }))
+    } else if parser.eat("PREPARE") {
+        parser.prepare().map(Some)
+    } else if parser.eat("EXECUTE") {
+        parser.execute().map(Some)
+    } else if parser.eat("DEALLOCATE") {
+        if parser.eat("PREPARE") { parser.deallocate().map(Some) } else { Err(parser.unexpected()) }
+    } else if parser.eat("DROP") && parser.eat("PREPARE") {
+        parser.deallocate().map(Some)
     } else {
         Ok(None)
     }
 }
+
+/// How control statements begin.
+const WORDS: [&[u8; 4]; 6] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP"];
 
 fn starts_with(text: &[u8], keyword: &[u8; 4]) -> bool {
     text.first_chunk::<4>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
@@ -222,6 +233,55 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         Ok(KillTarget::User { user: UserName::Name(name.to_string_lossy()), host })
+    }
+
+    fn prepare(&mut self) -> Result<Control, SqlError> {
+        let name = self.name()?;
+        if !self.eat("FROM") {
+            return Err(self.unexpected());
+        }
+        let source = match self.token.kind {
+            TokenKind::Str(text) => Source::Text(text.decode().into_owned()),
+            TokenKind::UserVar(name) => Source::Variable(name.to_string_lossy()),
+            _ => return Err(self.unexpected()),
+        };
+        self.bump();
+        self.finish()?;
+        Ok(Control::Prepare { name, source })
+    }
+
+    fn execute(&mut self) -> Result<Control, SqlError> {
+        let name = self.name()?;
+        let mut using = Vec::new();
+        if self.eat("USING") {
+            loop {
+                let TokenKind::UserVar(variable) = self.token.kind else { return Err(self.unexpected()) };
+                using.push(variable.to_string_lossy());
+                self.bump();
+                if !self.eat_symbol(b',') {
+                    break;
+                }
+            }
+        }
+        self.finish()?;
+        Ok(Control::Execute { name, using })
+    }
+
+    fn deallocate(&mut self) -> Result<Control, SqlError> {
+        let name = self.name()?;
+        self.finish()?;
+        Ok(Control::Deallocate { name })
+    }
+
+    /// The name of a prepared statement.
+    fn name(&mut self) -> Result<String, SqlError> {
+        let name = match self.token.kind {
+            TokenKind::Word(word) => String::from_utf8_lossy(word).into_owned(),
+            TokenKind::QuotedIdent(name) => name.to_string_lossy(),
+            _ => return Err(self.unexpected()),
+        };
+        self.bump();
+        Ok(name.to_lowercase())
     }
 
     fn typed(&self, token: Token<'_>) -> String {

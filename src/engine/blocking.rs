@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{Engine, EngineSession, OnKill, RowSink, StatementContext};
-use crate::model::{Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement};
+use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement};
 
 /// A blocking engine. Wrap it in [`Blocking`] to serve it.
 pub trait BlockingEngine: Send + Sync + 'static {
@@ -46,10 +46,14 @@ pub trait BlockingSession: Send + 'static {
     /// The default refuses: 1295.
     fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
         let _ = (cx, sql);
-        Err(SqlError::of(
-            crate::model::ErrorKind::UnsupportedPrepared,
-            "This command is not supported in the prepared statement protocol yet",
-        ))
+        Err(SqlError::not_preparable())
+    }
+
+    /// # Errors
+    /// The default knows no table: 1146.
+    fn fields(&mut self, cx: &StatementContext, table: &str, pattern: &str) -> Result<Vec<Column>, SqlError> {
+        let _ = pattern;
+        Err(SqlError::no_such_table(cx.database().as_deref(), table))
     }
 
     /// # Errors
@@ -161,6 +165,15 @@ impl<S: BlockingSession> EngineSession for BlockingEngineSession<S> {
         self.away(move |session| {
             cx.check()?;
             session.prepare(&cx, &sql)
+        })
+        .await
+    }
+
+    async fn fields(&mut self, cx: &StatementContext, table: &str, pattern: &str) -> Result<Vec<Column>, SqlError> {
+        let (cx, table, pattern) = (cx.clone(), table.to_owned(), pattern.to_owned());
+        self.away(move |session| {
+            cx.check()?;
+            session.fields(&cx, &table, &pattern)
         })
         .await
     }

@@ -18,7 +18,7 @@ pub use self::{
     context::StatementContext,
     sink::RowSink,
 };
-use crate::model::{Done, ErrorKind, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
+use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
 
 /// What becomes of a statement's future when the statement is ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +104,23 @@ pub trait EngineSession: Send + 'static {
         sql: &Bytes,
     ) -> impl Future<Output = Result<Prepared, SqlError>> + Send {
         let _ = (cx, sql);
-        async {
-            Err(SqlError::of(
-                ErrorKind::UnsupportedPrepared,
-                "This command is not supported in the prepared statement protocol yet",
-            ))
-        }
+        async { Err(SqlError::not_preparable()) }
+    }
+
+    /// The columns of a table whose names fit `pattern` (`LIKE`'s; empty: all), for `COM_FIELD_LIST`, by which command
+    /// line clients complete names.
+    ///
+    /// # Errors
+    /// The default knows no table: 1146.
+    fn fields(
+        &mut self,
+        cx: &StatementContext,
+        table: &str,
+        pattern: &str,
+    ) -> impl Future<Output = Result<Vec<Column>, SqlError>> + Send {
+        let _ = pattern;
+        let error = SqlError::no_such_table(cx.database().as_deref(), table);
+        async { Err(error) }
     }
 
     /// Changes the current database. The runtime remembers the name when this has agreed. The default agrees to any.

@@ -158,6 +158,18 @@ impl SqlError {
         Self::of(ErrorKind::UnknownDatabase, format!("Unknown database '{name}'"))
     }
 
+    /// 1146, as MySQL words it.
+    pub fn no_such_table(database: Option<&str>, table: &str) -> Self {
+        let database = database.map(|name| format!("{name}.")).unwrap_or_default();
+        Self::of(ErrorKind::NoSuchTable, format!("Table '{database}{table}' doesn't exist"))
+    }
+
+    /// 1295: a statement that cannot be prepared.
+    pub fn not_preparable() -> Self {
+        let text = "This command is not supported in the prepared statement protocol yet";
+        Self::of(ErrorKind::UnsupportedPrepared, text)
+    }
+
     /// 1105: what the client is told when the engine panicked. The panic's text goes to the log, not to the client.
     pub fn panicked() -> Self {
         Self::of(ErrorKind::UnknownError, "Unknown error: the statement failed inside the server")

@@ -19,6 +19,8 @@ pub enum Command {
     Execute,
     /// Preparing a statement.
     Prepare,
+    /// Listing the columns of a table.
+    FieldList,
     /// Changing its database.
     InitDb,
     /// Resetting its state.
@@ -38,6 +40,7 @@ impl Command {
             Command::Query => "Query",
             Command::Execute => "Execute",
             Command::Prepare => "Prepare",
+            Command::FieldList => "Field List",
             Command::InitDb => "Init DB",
             Command::ResetConnection => "Reset Connection",
             Command::Killed => "Killed",

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     model::Reason,
     state::Signal,
-    supervisor::{Alive, Reap, Registry, Work},
+    supervisor::{Gauged, Reap, Registry, Work},
 };
 
 /// One client's session: an actor with the mailbox messages [`Query`](super::Query), [`Cancel`] and [`Terminate`]; beside
@@ -31,7 +31,7 @@ pub struct Session {
     work: Option<Work>,
     inbox: Arc<Inbox>,
     registry: Arc<Registry>,
-    _alive: Alive,
+    _alive: Gauged,
 }
 
 impl Session {

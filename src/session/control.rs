@@ -38,6 +38,10 @@ pub(super) fn plan<S: EngineSession>(
     let statement = match statement {
         Control::ShowProcesslist { full } => return Ok(Task::List { full }),
         Control::Kill(statement) => statement,
+        // The session answers them itself, but not from within each other.
+        Control::Prepare { .. } | Control::Execute { .. } | Control::Deallocate { .. } => {
+            return Err(SqlError::not_preparable());
+        }
     };
     let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
     let scope = Scope {

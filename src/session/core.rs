@@ -19,24 +19,27 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     control::Task,
+    prepared::Named,
     shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},
 };
 use crate::{
     control::{self, Control},
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Params, Prepared, Principal, Reason, Refused, SqlError, Statement},
+    model::{Column, Command, Done, Event, Killed, Params, Principal, Reason, Refused, SqlError, Statement},
     state::{Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
 
 /// See the module's text.
 pub(crate) struct Core<E: Engine> {
-    shared: Arc<Shared<E>>,
+    pub(super) shared: Arc<Shared<E>>,
     registration: Registration,
     principal: Arc<Principal>,
     /// `None` once it went down with a task that held it.
-    session: Option<Box<E::Session>>,
+    pub(super) session: Option<Box<E::Session>>,
+    /// Prepared statements that have a name; nothing where there are none.
+    pub(super) named: Option<Box<Named>>,
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
     unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
@@ -91,6 +94,7 @@ impl<E: Engine> Core<E> {
             registration,
             principal,
             session: Some(session),
+            named: None,
             unsettled: false,
             state: Done::default(),
         })
@@ -112,7 +116,6 @@ impl<E: Engine> Core<E> {
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
-    #[cfg(feature = "mysql")]
     pub(crate) fn state(&self) -> Done {
         self.state
     }
@@ -148,13 +151,27 @@ impl<E: Engine> Core<E> {
     pub(crate) async fn execute(
         &mut self,
         cx: &StatementContext,
-        statement: Statement,
+        mut statement: Statement,
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        if let Some(own) = control::parse(&statement.sql, &self.shared.syntax())? {
+        let mut own = control::parse(&statement.sql, &self.shared.syntax())?;
+        if let Some(Control::Execute { name, using }) = &own {
+            statement = self.bind_named(cx, name, using)?;
+            // What can be prepared is none of these again.
+            own = control::parse(&statement.sql, &self.shared.syntax())?;
+        }
+        if let Some(own) = own {
+            let own = match own {
+                // On the heap, as what follows.
+                Control::Prepare { name, source } => {
+                    return Box::pin(self.prepare_named(cx, (name, source), sink, began)).await;
+                }
+                Control::Deallocate { name } => return self.deallocate(&name),
+                other => other,
+            };
             let task = self.plan(cx, own, statement.params.as_ref())?;
             // On the heap: it is rare, and what is not waits in every idle session.
             let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await;
@@ -178,17 +195,18 @@ impl<E: Engine> Core<E> {
         planned.unwrap_or_else(|_| Err(self.panicked(cx)))
     }
 
-    /// Prepares a statement.
-    pub(crate) async fn prepare(
+    /// The columns of a table.
+    #[cfg(feature = "mysql")]
+    pub(crate) async fn fields(
         &mut self,
         cx: &StatementContext,
-        sql: Bytes,
+        (table, pattern): (String, String),
         sink: &mut RowSink,
         began: Instant,
-    ) -> Result<Prepared, SqlError> {
-        match self.call(cx, Call::Prepare(sql), sink, began).await? {
-            Answer::Prepared(prepared) => Ok(prepared),
-            other => unreachable!("a preparation is answered by {other:?}"),
+    ) -> Result<Vec<Column>, SqlError> {
+        match self.call(cx, Call::Fields { table, pattern }, sink, began).await? {
+            Answer::Fields(columns) => Ok(columns),
+            other => unreachable!("a question for columns is answered by {other:?}"),
         }
     }
 
@@ -218,13 +236,14 @@ impl<E: Engine> Core<E> {
             Answer::Reset => {
                 self.unsettled = false;
                 self.state = Done::default();
+                self.named = None;
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }
         Ok(self.state)
     }
 
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         cx: &StatementContext,
         call: Call,
@@ -273,7 +292,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// The engine panicked. The client is told, and then the session ends: nobody knows what state the engine's is in.
-    fn panicked(&mut self, cx: &StatementContext) -> SqlError {
+    pub(super) fn panicked(&mut self, cx: &StatementContext) -> SqlError {
         self.unsettled = true;
         self.registry().counters.panicked();
         tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");

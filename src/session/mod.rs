@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `core` | the life of a session: open, statements one by one, the end |
 //! | `control` | the control statements, carried out |
+//! | `prepared` | prepared statements, and those that have a name |
 //! | `statement` | one statement: run, watched, stopped |
 //! | `actor`, `messages`, `inbox`, `mailbox` | the actor, and the loop that runs what it was asked for |
 //! | `results`, `batch`, `pipe` | what a caller in process gets |
@@ -19,6 +20,7 @@ mod inbox;
 mod mailbox;
 mod messages;
 mod pipe;
+mod prepared;
 mod results;
 mod shared;
 mod statement;
@@ -34,5 +36,6 @@ pub use self::{
 pub(crate) use self::{
     core::{Core, Farewell, unless_leaving},
     pipe::Pipe,
+    prepared::{MOST_PREPARED, too_many_prepared},
 };
 pub(crate) use self::{inbox::Inbox, mailbox::live as mailbox_work, shared::Shared};

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
-    model::{Done, Prepared, Reason, SqlError, Statement},
+    model::{Column, Done, Prepared, Reason, SqlError, Statement},
 };
 
 /// What is asked of the engine's session.
@@ -22,6 +22,7 @@ use crate::{
 pub(crate) enum Call {
     Execute(Statement),
     Prepare(Bytes),
+    Fields { table: String, pattern: String },
     UseDatabase(String),
     Reset,
 }
@@ -31,6 +32,7 @@ pub(crate) enum Call {
 pub(crate) enum Answer {
     Done(Done),
     Prepared(Prepared),
+    Fields(Vec<Column>),
     DatabaseChanged(String),
     Reset,
 }
@@ -112,6 +114,7 @@ async fn make<S: EngineSession>(
     match call {
         Call::Execute(statement) => session.execute(cx, statement, sink).await.map(Answer::Done),
         Call::Prepare(sql) => session.prepare(cx, &sql).await.map(Answer::Prepared),
+        Call::Fields { table, pattern } => session.fields(cx, &table, &pattern).await.map(Answer::Fields),
         Call::UseDatabase(name) => session.use_database(cx, &name).await.map(|()| Answer::DatabaseChanged(name)),
         Call::Reset => session.reset(cx).await.map(|()| Answer::Reset),
     }

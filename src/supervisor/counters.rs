@@ -1,12 +1,11 @@
 //! What is counted: exact numbers, kept where things happen and read without asking anybody.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
+
+use super::gauge::Gauge;
 
 /// The counters of one runtime.
 #[derive(Debug, Default)]
@@ -20,7 +19,10 @@ pub(crate) struct Counters {
     panics: AtomicU64,
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
-    actors: Arc<AtomicUsize>,
+    /// Session actors that exist.
+    pub(crate) actors: Gauge,
+    /// Statements that clients keep prepared.
+    pub(crate) prepared: Gauge,
 }
 
 /// How a runtime is doing, as [`crate::Runtime::status`] reads it.
@@ -31,6 +33,8 @@ pub struct Status {
     pub sessions: usize,
     /// Session actors that exist. Equal to `sessions` but for those on their way in or out.
     pub actors: usize,
+    /// Statements that clients keep prepared, by whatever way (MySQL: Prepared_stmt_count).
+    pub prepared: usize,
     /// Sessions ever admitted (MySQL: Connections).
     pub connections: u64,
     /// Sessions that were not admitted.
@@ -52,21 +56,7 @@ pub struct Status {
     pub longest_poll: Duration,
 }
 
-/// Counts an actor for as long as it exists.
-pub(crate) struct Alive(Arc<AtomicUsize>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
 impl Counters {
-    pub(crate) fn alive(&self) -> Alive {
-        self.actors.fetch_add(1, Relaxed);
-        Alive(Arc::clone(&self.actors))
-    }
-
     pub(crate) fn connected(&self) {
         self.connections.fetch_add(1, Relaxed);
     }
@@ -110,7 +100,8 @@ impl Counters {
     pub(crate) fn status(&self, sessions: usize, live_statements: u64) -> Status {
         Status {
             sessions,
-            actors: self.actors.load(Relaxed),
+            actors: self.actors.get(),
+            prepared: self.prepared.get(),
             connections: self.connections.load(Relaxed),
             refused: self.refused.load(Relaxed),
             aborted_logins: self.aborted_logins.load(Relaxed),

@@ -7,11 +7,12 @@
 //! | `kill` | the decision of a kill, and its receipt |
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
-//! | `counters` | what is counted |
+//! | `counters`, `gauge` | what is counted |
 
 mod actor;
 mod counters;
 mod events;
+mod gauge;
 mod kill;
 mod listing;
 mod messages;
@@ -28,7 +29,7 @@ pub use self::{
     messages::{Kill, List, Shutdown, Summary},
 };
 pub(crate) use self::{
-    counters::Alive,
+    gauge::{Gauge, Gauged},
     messages::{Connect, Reap, Work},
     registry::{Registration, Registry},
 };

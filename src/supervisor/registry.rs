@@ -19,8 +19,9 @@ use tokio::time::Instant;
 
 use super::{
     actor::Supervisor,
-    counters::{Alive, Counters, Status},
+    counters::{Counters, Status},
     events::Events,
+    gauge::Gauged,
     messages::Reap,
 };
 use crate::{
@@ -192,8 +193,8 @@ impl Registry {
         }
     }
 
-    pub(crate) fn alive(&self) -> Alive {
-        self.counters.alive()
+    pub(crate) fn alive(&self) -> Gauged {
+        self.counters.actors.count()
     }
 
     /// Takes over the work of a session whose actor died before it was done.

@@ -3,6 +3,8 @@
 //! A statement runs as a future of its own beside the socket: while the engine works, rows are written as they come,
 //! and the client is watched.
 
+mod statements;
+
 use std::{
     future::poll_fn,
     net::SocketAddr,
@@ -27,6 +29,7 @@ use super::{
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     pace,
     packet::{self, Peer},
+    prepared::Statements,
     rows::{HELD, WireRows},
 };
 use crate::{
@@ -74,7 +77,7 @@ pub(super) async fn live<E: Engine, T: Transport>(
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
             let pipe = Pipe::new(HELD);
-            Box::new(Driver { core, conn, peer, pipe, rows: None, waited: false }).serve().await;
+            Box::new(Driver { core, conn, peer, pipe, rows: None, statements: None, waited: false }).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome)).await,
         Err(_) => {}
@@ -118,6 +121,8 @@ struct Driver<E: Engine, T> {
     pipe: Arc<Pipe<Bytes>>,
     /// Lent to each statement while it runs.
     rows: Option<Box<WireRows>>,
+    /// What the client has prepared; nothing where it has not.
+    statements: Option<Box<Statements>>,
     /// Whether the client kept the last answer waiting.
     waited: bool,
 }
@@ -129,7 +134,7 @@ enum Next {
 }
 
 /// A call of the session, as a future beside the socket.
-type Running<'a> = BoxFuture<'a, Result<Done, SqlError>>;
+type Running<'a, T> = BoxFuture<'a, Result<T, SqlError>>;
 
 impl<E: Engine, T: Transport> Driver<E, T> {
     async fn serve(mut self: Box<Self>) {
@@ -188,8 +193,17 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             }
             WireCommand::Reset => {
                 let command = Command::ResetConnection;
+                self.statements = None;
                 self.command(command, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began))).await
             }
+            // On the heap: they are rare, or at least not everybody's.
+            WireCommand::Prepare(sql) => Box::pin(self.prepare(sql)).await,
+            WireCommand::Execute(payload) => Box::pin(self.execute(payload)).await,
+            WireCommand::LongData(payload) => self.long_data(payload),
+            WireCommand::CloseStatement(payload) => self.close_statement(payload),
+            WireCommand::ResetStatement(payload) => self.reset_statement(payload).await,
+            WireCommand::FieldList { table, pattern } => Box::pin(self.fields(table, pattern)).await,
+            WireCommand::SeveralStatements(several) => self.several_statements(several).await,
             WireCommand::Ping => {
                 self.core.touch();
                 let state = self.core.state();
@@ -272,7 +286,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     /// Runs a command that has no rows.
     async fn command<F>(&mut self, command: Command, run: F) -> Next
     where
-        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
+        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, Done>,
     {
         let (cx, began) = match self.core.begin(command, None) {
             Ok(begun) => begun,
@@ -284,9 +298,9 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     }
 
     /// Runs something of the session's beside the socket.
-    async fn watched<F>(&mut self, cx: &StatementContext, began: Instant, run: F) -> Result<Done, SqlError>
+    async fn watched<R, F>(&mut self, cx: &StatementContext, began: Instant, run: F) -> Result<R, SqlError>
     where
-        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
+        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, R>,
     {
         let Driver { core, conn, rows, pipe, peer, .. } = self;
         let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer, pipe));
@@ -333,9 +347,14 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             Ok(done) => self.rows().done(done, false),
             Err(error) => self.rows().failed(error),
         }
+        self.tell(cx, result.map(|done| done.affected), killed).await
+    }
+
+    /// Tells the client how a command ended, and calls it over.
+    async fn tell(&mut self, cx: &StatementContext, end: Result<u64, SqlError>, killed: Option<Reason>) -> Next {
         let next = self.flush().await;
         let at = if self.waited { Instant::now() } else { self.core.ended() };
-        self.core.finish(cx, result.map(|done| done.affected), killed, at);
+        self.core.finish(cx, end, killed, at);
         next
     }
 

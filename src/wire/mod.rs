@@ -9,7 +9,9 @@
 //! | `conn` | the socket: packets in, bytes out, and whether the client is still there |
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
-//! | `rows` | result sets on their way out |
+//! | `rows`, `binary` | result sets on their way out |
+//! | `prepared`, `params` | prepared statements, and what they are executed with |
+//! | `pace` | when a worker gives way before it sleeps |
 //! | `heads` | the columns of a result set, encoded once |
 //! | `auth` | proofs of passwords; pure |
 
@@ -23,6 +25,8 @@ mod heads;
 mod login;
 mod pace;
 mod packet;
+mod params;
+mod prepared;
 mod rows;
 mod server;
 

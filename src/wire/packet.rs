@@ -4,7 +4,7 @@ use bytes::BufMut;
 use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType as WireType, StatusFlags};
 
 use super::frame::{HEADER, MAX_CHUNK};
-use crate::model::{Column, ColumnType, Done, SqlError, Value};
+use crate::model::{Column, ColumnType, Done, Prepared, SqlError, Value};
 
 /// `utf8mb4_0900_ai_ci` is 255; clients older than it know `utf8mb4_general_ci`.
 const UTF8MB4: u16 = 45;
@@ -161,6 +161,34 @@ pub(super) fn greeting(
     });
 }
 
+/// What a client is told of a statement that it prepared: its id, and what parameters and columns it has.
+pub(super) fn prepared(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, id: u32, prepared: &Prepared, state: &Done) {
+    // There are never more: the session has refused what has.
+    let count = |columns: &[Column]| u16::try_from(columns.len()).unwrap_or(u16::MAX);
+    packet(out, sequence, |out| {
+        out.put_u8(0x00);
+        out.put_u32_le(id);
+        out.put_u16_le(count(&prepared.columns));
+        out.put_u16_le(count(&prepared.params));
+        out.put_u8(0);
+        out.put_u16_le(0);
+    });
+    for columns in [&prepared.params, &prepared.columns] {
+        columns.iter().for_each(|each| column(out, sequence, each));
+        if !columns.is_empty() && !peer.deprecates_eof() {
+            eof(out, sequence, state, false);
+        }
+    }
+}
+
+/// A column of a table, as COM_FIELD_LIST gives it: with its default, of which nothing is known.
+pub(super) fn field(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
+    packet(out, sequence, |out| {
+        definition(out, column);
+        out.put_u8(0xfb);
+    });
+}
+
 /// How many columns follow.
 pub(super) fn column_count(out: &mut Vec<u8>, sequence: &mut u8, count: usize) {
     packet(out, sequence, |out| lenenc_int(out, count as u64));
@@ -168,6 +196,10 @@ pub(super) fn column_count(out: &mut Vec<u8>, sequence: &mut u8, count: usize) {
 
 /// One column.
 pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
+    packet(out, sequence, |out| definition(out, column));
+}
+
+fn definition(out: &mut Vec<u8>, column: &Column) {
     let (kind, character_set, natural, decimals) = wire_type(column.kind);
     let bytes_per_char = if character_set == BINARY { 1 } else { 4 };
     let length = match column.width {
@@ -189,19 +221,17 @@ pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
     flags.set(ColumnFlags::NUM_FLAG, numeric);
     flags.set(ColumnFlags::BINARY_FLAG, character_set == BINARY);
     flags.set(ColumnFlags::BLOB_FLAG, matches!(column.kind, ColumnType::Text | ColumnType::Blob));
-    packet(out, sequence, |out| {
-        lenenc_bytes(out, b"def");
-        lenenc_bytes(out, column.schema.as_bytes());
-        lenenc_bytes(out, column.table.as_bytes());
-        lenenc_bytes(out, column.table.as_bytes());
-        lenenc_bytes(out, column.name.as_bytes());
-        // The name of the column behind an alias: ours have none of their own.
-        lenenc_bytes(out, if column.table.is_empty() { b"" } else { column.name.as_bytes() });
-        let [cs0, cs1] = character_set.to_le_bytes();
-        let [l0, l1, l2, l3] = length.to_le_bytes();
-        let [f0, f1] = flags.bits().to_le_bytes();
-        out.put_slice(&[0x0c, cs0, cs1, l0, l1, l2, l3, kind as u8, f0, f1, decimals, 0, 0]);
-    });
+    lenenc_bytes(out, b"def");
+    lenenc_bytes(out, column.schema.as_bytes());
+    lenenc_bytes(out, column.table.as_bytes());
+    lenenc_bytes(out, column.table.as_bytes());
+    lenenc_bytes(out, column.name.as_bytes());
+    // The name of the column behind an alias: ours have none of their own.
+    lenenc_bytes(out, if column.table.is_empty() { b"" } else { column.name.as_bytes() });
+    let [cs0, cs1] = character_set.to_le_bytes();
+    let [l0, l1, l2, l3] = length.to_le_bytes();
+    let [f0, f1] = flags.bits().to_le_bytes();
+    out.put_slice(&[0x0c, cs0, cs1, l0, l1, l2, l3, kind as u8, f0, f1, decimals, 0, 0]);
 }
 
 /// Type, character set, length in bytes and decimals as MySQL gives them.

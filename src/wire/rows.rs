@@ -10,13 +10,14 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use super::{
+    binary,
     conn::{Broken, Conn, Transport},
     heads,
     packet::{self, Peer},
 };
 use crate::{
     engine::{Closed, Sink},
-    model::{Column, Done, SqlError, Value},
+    model::{Column, Done, Prepared, SqlError, Value},
     session::Pipe,
 };
 
@@ -56,6 +57,15 @@ fn give_back(mut buffer: Vec<u8>) {
     }
 }
 
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// As texts.
+    Text,
+    /// By the types of their columns, as results of prepared statements are.
+    Binary,
+}
+
 /// See the module's text. Kept by the connection and lent to each of its statements.
 pub(super) struct WireRows {
     out: Vec<u8>,
@@ -67,6 +77,11 @@ pub(super) struct WireRows {
     open: bool,
     /// Whether anything went through the pipe.
     streamed: bool,
+    /// The columns of the open result set, if its rows are in the binary format.
+    binary: Option<Arc<[Column]>>,
+    format: Format,
+    /// Of a row that did not fit its columns: it ends the statement.
+    misfit: Option<SqlError>,
     /// What the packets between result sets say of the session's state: as it was before the statement.
     before: Done,
 }
@@ -81,18 +96,48 @@ impl WireRows {
             peer,
             open: false,
             streamed: false,
+            binary: None,
+            format: Format::Text,
+            misfit: None,
             before: Done::default(),
         })
     }
 
-    /// A command begins; its answer's first packet has this number.
+    /// A command begins; its answer's first packet has this number. Rows are text.
     pub(super) fn begin(&mut self, sequence: u8, before: Done) {
+        self.format = Format::Text;
         self.out = lend();
         self.written = 0;
         self.sequence = sequence;
         self.open = false;
         self.streamed = false;
         self.before = before;
+    }
+
+    /// The rows of this command's answer are in the binary format.
+    pub(super) fn binary(&mut self) {
+        self.format = Format::Binary;
+    }
+
+    /// Why the rows cannot be complete, if a value did not fit its column.
+    pub(super) fn take_misfit(&mut self) -> Option<SqlError> {
+        self.misfit.take()
+    }
+
+    /// A statement was prepared, under this id.
+    pub(super) fn prepared(&mut self, id: u32, prepared: &Prepared) {
+        packet::prepared(&mut self.out, &mut self.sequence, self.peer, id, prepared, &self.before);
+    }
+
+    /// The columns of a table, and their end.
+    pub(super) fn fields(&mut self, columns: &[Column]) {
+        columns.iter().for_each(|column| packet::field(&mut self.out, &mut self.sequence, column));
+        self.end();
+    }
+
+    /// An end without anything before it.
+    pub(super) fn end(&mut self) {
+        packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, false);
     }
 
     /// The statement ended well.
@@ -132,6 +177,7 @@ impl WireRows {
 
     /// The answer is written: the buffer goes back.
     pub(super) fn rest(&mut self) {
+        self.binary = None;
         give_back(std::mem::take(&mut self.out));
     }
 
@@ -149,6 +195,9 @@ impl Sink for WireRows {
         if std::mem::replace(&mut self.open, true) {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
         }
+        if self.format == Format::Binary {
+            self.binary = Some(Arc::clone(columns));
+        }
         heads::put(&mut self.out, &mut self.sequence, columns, kept);
         if !self.peer.deprecates_eof() {
             packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
@@ -156,7 +205,14 @@ impl Sink for WireRows {
     }
 
     fn row(&mut self, values: &[Value<'_>]) -> bool {
-        packet::text_row(&mut self.out, &mut self.sequence, values);
+        match &self.binary {
+            None => packet::text_row(&mut self.out, &mut self.sequence, values),
+            // Its rows are over: the statement ends in an error.
+            Some(_) if self.misfit.is_some() => return false,
+            Some(columns) => {
+                self.misfit = binary::row(&mut self.out, &mut self.sequence, columns, values).err();
+            }
+        }
         self.out.len() >= CHUNK && self.hand_on()
     }
 

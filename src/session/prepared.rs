@@ -1,0 +1,151 @@
+//! Prepared statements: what the runtime knows of its own, what the engine says of the others, and those that have a name
+//! (`PREPARE`, `EXECUTE`, `DEALLOCATE PREPARE`).
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    core::Core,
+    statement::{Answer, Call},
+};
+use crate::{
+    control::{self, Control, Source},
+    engine::{Engine, EngineSession, RowSink, StatementContext},
+    model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement},
+    supervisor::Gauged,
+};
+
+/// So many statements all sessions together may keep prepared: MySQL's default of max_prepared_stmt_count.
+pub(crate) const MOST_PREPARED: usize = 16_382;
+
+/// The longest text that has a name.
+const LONGEST: usize = 1024 * 1024;
+
+/// The statements that have a name.
+#[derive(Debug, Default)]
+pub(super) struct Named(HashMap<String, Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    sql: Bytes,
+    params: usize,
+    _counted: Gauged,
+}
+
+fn unknown(name: &str, by: &str) -> SqlError {
+    let name = control::truncate_chars(name, 64);
+    SqlError::of(ErrorKind::UnknownPrepared, format!("Unknown prepared statement handler ({name}) given to {by}"))
+}
+
+/// What is told when all sessions together keep too many.
+pub(crate) fn too_many_prepared() -> SqlError {
+    SqlError::of(
+        ErrorKind::TooManyPrepared,
+        format!("Can't create more than max_prepared_stmt_count statements (current value: {MOST_PREPARED})"),
+    )
+}
+
+impl<E: Engine> Core<E> {
+    /// Prepares a statement: says what parameters and columns it has.
+    pub(crate) async fn prepare(
+        &mut self,
+        cx: &StatementContext,
+        sql: Bytes,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Prepared, SqlError> {
+        cx.check()?;
+        let syntax = self.shared.syntax();
+        let mut statements = control::split(&sql, &syntax);
+        let first = statements.next();
+        if let (Some(_), Some(rest)) = (first, statements.rest()) {
+            return Err(control::syntax_error(&sql, rest));
+        }
+        if let Some(own) = control::parse(&sql, &syntax)? {
+            if !own.can_be_prepared() {
+                return Err(SqlError::not_preparable());
+            }
+            let param = || Column::new("?", ColumnType::VarChar);
+            let params = (0..own.placeholders()).map(|_| param()).collect();
+            let columns = match own {
+                Control::ShowProcesslist { full } => self.shared.registry.dialect.process_columns(full).to_vec(),
+                _ => Vec::new(),
+            };
+            return Ok(Prepared { params, columns });
+        }
+        let prepared = match self.call(cx, Call::Prepare(sql), sink, began).await? {
+            Answer::Prepared(prepared) => prepared,
+            other => unreachable!("a preparation is answered by {other:?}"),
+        };
+        if prepared.params.len() > usize::from(u16::MAX) {
+            let text = "Prepared statement contains too many placeholders";
+            return Err(SqlError::of(ErrorKind::TooManyPlaceholders, text));
+        }
+        Ok(prepared)
+    }
+
+    /// `PREPARE name FROM …`. A statement that had the name before is gone, whatever comes of it, as in MySQL.
+    pub(super) async fn prepare_named(
+        &mut self,
+        cx: &StatementContext,
+        (name, source): (String, Source),
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
+        if let Some(named) = &mut self.named {
+            named.0.remove(&name);
+        }
+        let sql: Bytes = match source {
+            Source::Text(text) => text.into(),
+            Source::Variable(variable) => match self.variable(cx, &variable)? {
+                OwnedValue::Text(text) => text.into(),
+                OwnedValue::Bytes(bytes) => bytes.into(),
+                // MySQL takes the value's text, NULL's too, and finds no statement in it.
+                OwnedValue::Null => Bytes::from_static(b"NULL"),
+                other => return Err(control::syntax_error(format!("{other:?}").as_bytes(), 0)),
+            },
+        };
+        if sql.len() > LONGEST {
+            return Err(SqlError::not_supported("a named prepared statement of more than 1 MiB"));
+        }
+        let prepared = self.prepare(cx, sql.clone(), sink, began).await?;
+        let counted = self.shared.registry.counters.prepared.enter(MOST_PREPARED).ok_or_else(too_many_prepared)?;
+        let kept = Kept { sql, params: prepared.params.len(), _counted: counted };
+        self.named.get_or_insert_default().0.insert(name, kept);
+        Ok(self.state())
+    }
+
+    /// `EXECUTE name USING …`: the statement that is to be run.
+    pub(super) fn bind_named(
+        &mut self,
+        cx: &StatementContext,
+        name: &str,
+        using: &[String],
+    ) -> Result<Statement, SqlError> {
+        let kept = self.named.as_ref().and_then(|named| named.0.get(name)).ok_or_else(|| unknown(name, "EXECUTE"))?;
+        let (sql, params) = (kept.sql.clone(), kept.params);
+        if using.len() != params {
+            return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
+        }
+        let values = using.iter().map(|variable| self.variable(cx, variable)).collect::<Result<_, _>>()?;
+        Ok(Statement { sql, params: Some(Params(values)) })
+    }
+
+    /// `DEALLOCATE PREPARE name`.
+    pub(super) fn deallocate(&mut self, name: &str) -> Result<Done, SqlError> {
+        let gone = self.named.as_mut().and_then(|named| named.0.remove(name));
+        gone.map(|_| self.state()).ok_or_else(|| unknown(name, "DEALLOCATE PREPARE"))
+    }
+
+    /// The value of a user variable; NULL if it has none. It comes from the engine, whose code may panic.
+    fn variable(&mut self, cx: &StatementContext, name: &str) -> Result<OwnedValue, SqlError> {
+        let session = self.session.as_deref();
+        let read = AssertUnwindSafe(|| session.and_then(|session| session.user_variable(name)));
+        catch_unwind(read).map(|value| value.unwrap_or(OwnedValue::Null)).map_err(|_| self.panicked(cx))
+    }
+}

@@ -1,0 +1,133 @@
+//! The commands about prepared statements, and about what a client may ask of tables and options.
+
+use bytes::Bytes;
+use mysql_common::constants::CapabilityFlags;
+
+use super::{Driver, Next, Statements};
+use crate::{
+    engine::Engine,
+    model::Command,
+    session::Farewell,
+    wire::{conn::Transport, prepared},
+};
+
+impl<E: Engine, T: Transport> Driver<E, T> {
+    /// COM_STMT_PREPARE.
+    pub(super) async fn prepare(&mut self, sql: Bytes) -> Next {
+        let (cx, began) = match self.core.begin(Command::Prepare, Some(sql.clone())) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin();
+        let text = sql.clone();
+        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.prepare(cx, text, sink, began)));
+        let result = run.await;
+        // Kept before it is known whether a kill came first: a client that is told of no id never uses it.
+        let kept = result.and_then(|prepared| {
+            let gauge = &self.core.shared().registry.counters.prepared;
+            let statements =
+                self.statements.get_or_insert_with(|| Box::new(Statements::new(super::MAX_ALLOWED_PACKET)));
+            statements.insert(&sql, prepared.params.len(), gauge).map(|id| (id, prepared))
+        });
+        let known = kept.as_ref().ok().map(|(id, _)| *id);
+        let Farewell { result, killed } = self.core.settle(kept);
+        match (&result, known) {
+            (Ok((id, prepared)), _) => self.rows().prepared(*id, prepared),
+            (Err(error), known) => {
+                self.rows().failed(error);
+                if let Some(id) = known {
+                    self.forget(id);
+                }
+            }
+        }
+        self.tell(&cx, result.map(|_| 0), killed).await
+    }
+
+    /// COM_STMT_EXECUTE. Its rows are in the binary format.
+    pub(super) async fn execute(&mut self, payload: Bytes) -> Next {
+        let bound = match self.statements.as_deref_mut() {
+            Some(statements) => statements.execute(payload),
+            None => Err(prepared::unknown(payload, "mysqld_stmt_execute")),
+        };
+        let statement = match bound {
+            Ok(statement) => statement,
+            Err(error) => return self.refuse(&error).await,
+        };
+        let (cx, began) = match self.core.begin(Command::Execute, Some(statement.sql.clone())) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin().binary();
+        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.execute(cx, statement, sink, began)));
+        let result = run.await;
+        let misfit = self.rows().take_misfit();
+        self.conclude(&cx, misfit.map_or(result, Err)).await
+    }
+
+    /// COM_STMT_SEND_LONG_DATA, which has no answer.
+    pub(super) fn long_data(&mut self, payload: Bytes) -> Next {
+        self.core.touch();
+        if let Some(statements) = self.statements.as_deref_mut() {
+            statements.long_data(payload);
+        }
+        Next::Serve
+    }
+
+    /// COM_STMT_CLOSE, which has no answer.
+    pub(super) fn close_statement(&mut self, payload: Bytes) -> Next {
+        self.core.touch();
+        if let Some(statements) = self.statements.as_deref_mut() {
+            statements.close(payload);
+        }
+        Next::Serve
+    }
+
+    /// COM_STMT_RESET.
+    pub(super) async fn reset_statement(&mut self, payload: Bytes) -> Next {
+        self.core.touch();
+        let reset = match self.statements.as_deref_mut() {
+            Some(statements) => statements.reset(payload),
+            None => Err(prepared::unknown(payload, "mysqld_stmt_reset")),
+        };
+        match reset {
+            Ok(()) => {
+                let state = self.core.state();
+                self.begin().done(&state, false);
+                self.flush().await
+            }
+            Err(error) => self.refuse(&error).await,
+        }
+    }
+
+    /// COM_FIELD_LIST.
+    pub(super) async fn fields(&mut self, table: String, pattern: String) -> Next {
+        let (cx, began) = match self.core.begin(Command::FieldList, None) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin();
+        let of = (table, pattern);
+        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.fields(cx, of, sink, began)));
+        let result = run.await;
+        let Farewell { result, killed } = self.core.settle(result);
+        match &result {
+            Ok(columns) => self.rows().fields(columns),
+            Err(error) => self.rows().failed(error),
+        }
+        self.tell(&cx, result.map(|_| 0), killed).await
+    }
+
+    /// COM_SET_OPTION.
+    pub(super) async fn several_statements(&mut self, several: bool) -> Next {
+        self.core.touch();
+        self.peer.0.set(CapabilityFlags::CLIENT_MULTI_STATEMENTS, several);
+        self.begin().end();
+        self.flush().await
+    }
+
+    fn forget(&mut self, id: u32) {
+        if let Some(statements) = self.statements.as_deref_mut() {
+            statements.close(Bytes::copy_from_slice(&id.to_le_bytes()));
+        }
+    }
+}
