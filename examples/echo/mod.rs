@@ -2,13 +2,15 @@
 //! request, and says everything else back.
 
 pub mod accounts;
+mod prepared;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use accounts::Accounts;
+use bytes::Bytes;
 use killdeer::{
-    Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Principal, Reason, RowSink, SqlError,
-    Statement, StatementContext, Value,
+    Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Params, Prepared, Principal, Reason, RowSink,
+    SqlError, Statement, StatementContext, Value,
     compat::{Answer, Argument, ClientState, Facts, Simple, concerns, parse_simple},
 };
 use tokio::{task::spawn_blocking, time::sleep};
@@ -48,7 +50,13 @@ impl Engine for EchoSql {
 }
 
 impl EngineSession for EchoSession {
-    async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+    async fn execute(&mut self, cx: &StatementContext, mut st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+        if let Some(params) = st.params.take_if(|params| !params.0.is_empty()) {
+            if let Some(names) = prepared::selected(&st.sql) {
+                return self.give_back(&names, &params, out);
+            }
+            st.sql = prepared::bound(&st.sql, &params).into();
+        }
         let sql = st.sql_lossy();
         let bare = sql.trim_start();
         if let Some(simple) = parse_simple(bare) {
@@ -70,6 +78,12 @@ impl EngineSession for EchoSession {
         Ok(self.client.done())
     }
 
+    async fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
+        let count = prepared::count(sql);
+        let params = vec![Column::new("?", ColumnType::VarChar); count];
+        Ok(Prepared { params, columns: self.columns_of(cx, sql, count)? })
+    }
+
     async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
         if DATABASES.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
     }
@@ -89,6 +103,49 @@ impl EngineSession for EchoSession {
 }
 
 impl EchoSession {
+    /// `SELECT ?, …`: the parameters as they came.
+    fn give_back(&mut self, names: &[String], params: &Params, out: &mut RowSink) -> Result<Done, SqlError> {
+        self.client.note_statement();
+        out.columns(prepared::columns(names, &params.0))?;
+        out.row(&params.0.iter().map(OwnedValue::borrow).collect::<Vec<_>>())?;
+        Ok(self.client.done())
+    }
+
+    /// The columns that a statement will have, as far as they are known without running it.
+    fn columns_of(&mut self, cx: &StatementContext, sql: &Bytes, params: usize) -> Result<Vec<Column>, SqlError> {
+        if let Some(names) = prepared::selected(sql) {
+            return Ok(prepared::columns(&names, &[]).to_vec());
+        }
+        let nothing = Params(vec![OwnedValue::Null; params]);
+        let text = prepared::bound(sql, &nothing);
+        let text = String::from_utf8_lossy(&text);
+        let bare = text.trim_start();
+        match parse_simple(bare) {
+            Some(Simple::Call { name, header, .. }) if is_call(&name) => {
+                return Ok(vec![Column::new(header, ColumnType::BigInt).not_null()]);
+            }
+            Some(Simple::TableFunction { name, .. }) if name.eq_ignore_ascii_case("seq") => {
+                return Ok(vec![seq_column()]);
+            }
+            _ if after_do(bare).is_some() => return Ok(Vec::new()),
+            _ => {}
+        }
+        if !concerns(&text, cx.database().as_deref()) {
+            return Ok(self.echo.to_vec());
+        }
+        // What only reads can be asked ahead of time; what sets something, as `@x := 1` does too, cannot.
+        let reads =
+            ["select", "show"].iter().any(|word| bare.get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word)));
+        match reads && !text.contains(":=") {
+            true => match self.answer(cx, &text)? {
+                Some(Answer::Rows { columns, .. }) => Ok(columns),
+                Some(_) => Ok(Vec::new()),
+                None => Ok(self.echo.to_vec()),
+            },
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// `SELECT f(…)` and `SELECT * FROM f(…)`, for the functions that are ours.
     async fn simple(
         &mut self,
@@ -189,13 +246,21 @@ fn compute(cx: &StatementContext, count: u64) -> Result<i64, SqlError> {
 
 /// The numbers from 1 to `last`, as rows. The reader's pace is the engine's.
 async fn count(out: &mut RowSink, last: u64) -> Result<(), SqlError> {
-    out.columns([Column::new("seq", ColumnType::BigInt).unsigned().not_null()])?;
+    out.columns([seq_column()])?;
     for number in 1..=last {
         if out.row(&[Value::UInt(number)])? {
             out.ready().await?;
         }
     }
     Ok(())
+}
+
+fn seq_column() -> Column {
+    Column::new("seq", ColumnType::BigInt).unsigned().not_null()
+}
+
+fn is_call(name: &str) -> bool {
+    ["sleep", "benchmark"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn after_do(sql: &str) -> Option<&str> {

@@ -25,6 +25,7 @@
 //! Not heeded: the parts of `sql_mode` that change how a statement is read (`ANSI_QUOTES`, `NO_BACKSLASH_ESCAPES`), and
 //! collations: text compares without case.
 
+mod bind;
 mod catalogue;
 mod charset;
 mod cursor;
@@ -50,6 +51,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
+pub use bind::{bind, placeholders};
 pub use facts::{Facts, Table};
 pub use prefilter::concerns;
 pub use simple::{Argument, Simple, parse_simple};

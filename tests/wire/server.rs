@@ -8,8 +8,8 @@ use std::{
 };
 
 use killdeer::{
-    Builder, Done, Engine, EngineSession, Login, Principal, Privileges, ProcessRow, Reason, RowSink, Runtime, SqlError,
-    Statement, StatementContext, wire,
+    Builder, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow, Reason, RowSink, Runtime,
+    SqlError, Statement, StatementContext, wire,
 };
 use tokio::sync::oneshot;
 
@@ -43,6 +43,10 @@ impl EngineSession for OddSession {
             }
             _ => self.0.execute(cx, st, out).await,
         }
+    }
+
+    async fn prepare(&mut self, cx: &StatementContext, sql: &bytes::Bytes) -> Result<Prepared, SqlError> {
+        self.0.prepare(cx, sql).await
     }
 
     async fn use_database(&mut self, cx: &StatementContext, name: &str) -> Result<(), SqlError> {
