@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
-use futures::FutureExt;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use super::frame::{FrameError, Inbound, Packet};
+use super::{
+    frame::{FrameError, Inbound, Packet},
+    stream::Stream,
+};
 use crate::session::Pipe;
 
 /// While a statement runs, so many bytes that the client sends are read ahead, so that its goodbye behind them is seen.
@@ -32,22 +33,6 @@ thread_local! {
     static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-/// What a connection runs over.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether the peer has closed, even behind bytes that were not read yet.
-    fn peer_closed(&self) -> bool;
-}
-
-impl Transport for TcpStream {
-    fn peer_closed(&self) -> bool {
-        match self.ready(Interest::READABLE).now_or_never() {
-            Some(Ok(ready)) => ready.is_read_closed(),
-            Some(Err(_)) => true,
-            None => false,
-        }
-    }
-}
-
 /// Why no packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
@@ -58,18 +43,35 @@ pub(super) enum Broken {
 }
 
 /// See the module's text.
-pub(super) struct Conn<T> {
+pub(super) struct Conn {
     /// `None` once it was closed.
-    io: Option<T>,
+    io: Option<Stream>,
     inbound: Inbound,
     /// What of the pipe's last chunk was not written yet.
     chunk: Bytes,
     look: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T: Transport> Conn<T> {
-    pub(super) fn new(io: T) -> Self {
+impl Conn {
+    pub(super) fn new(io: Stream) -> Self {
         Self { io: Some(io), inbound: Inbound::default(), chunk: Bytes::new(), look: None }
+    }
+
+    /// Whether nobody on the way can read it: TLS, or a Unix socket.
+    pub(super) fn is_secure(&self) -> bool {
+        self.io.as_ref().is_some_and(Stream::is_secure)
+    }
+
+    /// Goes on under TLS; what has arrived already belongs to its handshake.
+    #[cfg(feature = "tls")]
+    pub(super) async fn start_tls(&mut self, acceptor: &tokio_rustls::TlsAcceptor) -> Result<(), Broken> {
+        let io = self.io.take().ok_or(Broken::Gone)?;
+        let under = io.start_tls(acceptor, self.inbound.take()).await;
+        self.io = Some(under.map_err(|error| {
+            tracing::debug!(%error, "no TLS came about");
+            Broken::Gone
+        })?);
+        Ok(())
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -89,8 +91,7 @@ impl<T: Transport> Conn<T> {
     /// Says that we send no more.
     pub(super) fn half_close(&mut self) {
         if let Some(io) = self.io.as_mut() {
-            // Sockets do it at once; what could not be told is no loss.
-            let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(std::task::Waker::noop()));
+            io.half_close();
         }
     }
 
@@ -153,7 +154,7 @@ impl<T: Transport> Conn<T> {
         while let rest @ [_, ..] = &out[*written..] {
             *written += ready!(self.poll_some(cx, rest))?;
         }
-        Poll::Ready(Ok(()))
+        self.poll_flush(cx)
     }
 
     /// Writes what comes through the pipe; ready when there is nothing in it.
@@ -168,9 +169,15 @@ impl<T: Transport> Conn<T> {
             }
             match pipe.poll_next(cx) {
                 Poll::Ready(Some(chunk)) => self.chunk = chunk,
-                Poll::Ready(None) | Poll::Pending => return Poll::Ready(Ok(())),
+                Poll::Ready(None) | Poll::Pending => return self.poll_flush(cx),
             }
         }
+    }
+
+    /// What was written is on its way: a TLS may hold some of it back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+        Pin::new(io).poll_flush(cx).map_err(|_| Broken::Gone)
     }
 
     fn poll_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
@@ -201,12 +208,7 @@ impl<T: Transport> Conn<T> {
 }
 
 /// Reads at most `limit` bytes into the thread's buffer, and shows them to `take`; none: the end.
-fn read<T: AsyncRead + Unpin, R>(
-    io: &mut T,
-    cx: &mut Context<'_>,
-    limit: usize,
-    take: impl FnOnce(&[u8]) -> R,
-) -> Poll<io::Result<R>> {
+fn read<R>(io: &mut Stream, cx: &mut Context<'_>, limit: usize, take: impl FnOnce(&[u8]) -> R) -> Poll<io::Result<R>> {
     SHARED.with_borrow_mut(|scratch| {
         let limit = limit.min(scratch.len());
         let mut buffer = ReadBuf::new(&mut scratch[..limit]);

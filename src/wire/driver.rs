@@ -25,12 +25,13 @@ use tokio::{
 
 use super::{
     command::{self, WireCommand},
-    conn::{Broken, Conn, Transport},
+    conn::{Broken, Conn},
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     pace,
     packet::{self, Peer},
     prepared::Statements,
     rows::{HELD, WireRows},
+    stream::Stream,
 };
 use crate::{
     control,
@@ -48,11 +49,11 @@ const MAX_ALLOWED_PACKET: usize = 64 * 1024 * 1024;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The life of a connection.
-pub(super) async fn live<E: Engine, T: Transport>(
+pub(super) async fn live<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
-    io: T,
+    io: Stream,
     from: SocketAddr,
 ) {
     let mut conn = Conn::new(io);
@@ -86,7 +87,7 @@ pub(super) async fn live<E: Engine, T: Transport>(
 }
 
 /// Ends a session whose client was not let in.
-async fn turn_away<E: Engine, T: Transport>(mut conn: Conn<T>, slot: &Slot, unwelcome: Unwelcome<E>) {
+async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>) {
     let Unwelcome { left, why } = unwelcome;
     let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
     slot.switch.terminate(reason);
@@ -101,7 +102,7 @@ async fn turn_away<E: Engine, T: Transport>(mut conn: Conn<T>, slot: &Slot, unwe
 }
 
 /// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
-async fn refuse<T: Transport>(conn: &mut Conn<T>, error: &SqlError) {
+async fn refuse(conn: &mut Conn, error: &SqlError) {
     let (mut out, mut written) = (Vec::new(), 0);
     packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
     let told = async {
@@ -113,9 +114,9 @@ async fn refuse<T: Transport>(conn: &mut Conn<T>, error: &SqlError) {
     let _ = timeout(FAREWELL, told).await;
 }
 
-struct Driver<E: Engine, T> {
+struct Driver<E: Engine> {
     core: Core<E>,
-    conn: Conn<T>,
+    conn: Conn,
     peer: Peer,
     /// From the sink of a long result to the socket.
     pipe: Arc<Pipe<Bytes>>,
@@ -136,7 +137,7 @@ enum Next {
 /// A call of the session, as a future beside the socket.
 type Running<'a, T> = BoxFuture<'a, Result<T, SqlError>>;
 
-impl<E: Engine, T: Transport> Driver<E, T> {
+impl<E: Engine> Driver<E> {
     async fn serve(mut self: Box<Self>) {
         let slot = Arc::clone(self.core.slot());
         let reason = loop {

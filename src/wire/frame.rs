@@ -45,6 +45,12 @@ impl Inbound {
         self.buffer.extend_from_slice(fresh);
     }
 
+    /// All bytes that wait, which are then no packets of ours.
+    #[cfg(feature = "tls")]
+    pub(super) fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.buffer).freeze()
+    }
+
     /// The next packet, if all of it is there. `expected`: its sequence number; `limit`: how long its payload may be.
     pub(super) fn next(&mut self, expected: u8, limit: usize) -> Result<Option<Packet>, FrameError> {
         if self.buffer.is_empty() {

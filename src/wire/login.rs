@@ -7,7 +7,7 @@ use mysql_common::{constants::CapabilityFlags, io::ParseBuf, packets::HandshakeR
 
 use super::{
     auth::{self, NativeProof},
-    conn::{Broken, Conn, Transport},
+    conn::{Broken, Conn},
     frame::{FrameError, Packet},
     packet::{self, Peer},
     rows::{HELD, WireRows},
@@ -80,10 +80,10 @@ impl From<Broken> for Turned {
 }
 
 /// Leads a client in.
-pub(super) async fn login<E: Engine, T: Transport>(
+pub(super) async fn login<E: Engine>(
     shared: &Arc<Shared<E>>,
     registration: Registration,
-    conn: &mut Conn<T>,
+    conn: &mut Conn,
     from: SocketAddr,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
     let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
@@ -127,13 +127,13 @@ async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Resu
 }
 
 /// The packets of a handshake, back and forth.
-struct Talk<'a, T> {
-    conn: &'a mut Conn<T>,
+struct Talk<'a> {
+    conn: &'a mut Conn,
     sequence: u8,
     peer: Peer,
 }
 
-impl<T: Transport> Talk<'_, T> {
+impl Talk<'_> {
     /// From the greeting to the proof: who it is, and the database that it wants.
     async fn identify<E: Engine>(
         &mut self,

@@ -6,7 +6,8 @@
 //! | `driver` | one connection, from greeting to goodbye |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
-//! | `conn` | the socket: packets in, bytes out, and whether the client is still there |
+//! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
+//! | `conn` | packets in, bytes out, and whether the client is still there |
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
 //! | `rows`, `binary` | result sets on their way out |
@@ -29,6 +30,7 @@ mod params;
 mod prepared;
 mod rows;
 mod server;
+mod stream;
 
 pub use self::{
     auth::native_verifier,

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     binary,
-    conn::{Broken, Conn, Transport},
+    conn::{Broken, Conn},
     heads,
     packet::{self, Peer},
 };
@@ -161,11 +161,7 @@ impl WireRows {
     }
 
     /// Writes what went through the pipe, and then what was gathered since; ready when nothing of it is left.
-    pub(super) fn poll_write<T: Transport>(
-        &mut self,
-        cx: &mut Context<'_>,
-        conn: &mut Conn<T>,
-    ) -> Poll<Result<(), Broken>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, conn: &mut Conn) -> Poll<Result<(), Broken>> {
         if self.streamed {
             ready!(conn.poll_stream(cx, &self.pipe))?;
         }

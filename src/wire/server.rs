@@ -86,7 +86,7 @@ fn accepted<E: Engine>(runtime: &Runtime<E>, stream: TcpStream) {
     let registry = Arc::clone(&shared.registry);
     let inbox = Inbox::closed();
     Session::launch(&registry, Arc::clone(&inbox), |control| {
-        Box::pin(driver::live(shared, inbox, control, stream, from))
+        Box::pin(driver::live(shared, inbox, control, stream.into(), from))
     });
 }
 

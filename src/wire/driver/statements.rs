@@ -4,14 +4,9 @@ use bytes::Bytes;
 use mysql_common::constants::CapabilityFlags;
 
 use super::{Driver, Next, Statements};
-use crate::{
-    engine::Engine,
-    model::Command,
-    session::Farewell,
-    wire::{conn::Transport, prepared},
-};
+use crate::{engine::Engine, model::Command, session::Farewell, wire::prepared};
 
-impl<E: Engine, T: Transport> Driver<E, T> {
+impl<E: Engine> Driver<E> {
     /// COM_STMT_PREPARE.
     pub(super) async fn prepare(&mut self, sql: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::Prepare, Some(sql.clone())) {
