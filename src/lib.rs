@@ -128,7 +128,7 @@ pub use crate::{
     model::{
         Column, ColumnType, Command, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Login,
         OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
-        StatementNo, Target, UnknownPrivilege, Value, Verifier,
+        StatementNo, Target, Tracking, UnknownPrivilege, Value, Verifier,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

@@ -11,6 +11,7 @@ mod principal;
 mod process;
 mod reason;
 mod statement;
+mod tracking;
 mod value;
 
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
@@ -21,4 +22,7 @@ pub use principal::{Principal, Privileges, UnknownPrivilege};
 pub use process::{Command, ProcessRow};
 pub use reason::Reason;
 pub use statement::{Done, Params, Prepared, Statement, StatementNo};
+pub use tracking::Tracking;
+#[cfg(feature = "mysql")]
+pub(crate) use tracking::transaction_state;
 pub use value::{Column, ColumnType, OwnedValue, Value};

@@ -218,6 +218,7 @@ impl<E: Engine> Core<E> {
             Answer::Reset => {
                 self.unsettled = false;
                 self.state = Done::default();
+                self.slot().notes.reset();
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }

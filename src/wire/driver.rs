@@ -28,11 +28,12 @@ use super::{
     pace,
     packet::{self, Peer},
     rows::{HELD, WireRows},
+    track,
 };
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement, transaction_state},
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -73,6 +74,9 @@ pub(super) async fn live<E: Engine, T: Transport>(
     });
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
+            if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
+                slot.notes.tellable();
+            }
             let pipe = Pipe::new(HELD);
             Box::new(Driver { core, conn, peer, pipe, rows: None, waited: false }).serve().await;
         }
@@ -193,7 +197,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             WireCommand::Ping => {
                 self.core.touch();
                 let state = self.core.state();
-                self.begin().done(&state, false);
+                self.begin().done(&state, false, &[]);
                 self.flush().await
             }
             WireCommand::Statistics => {
@@ -232,7 +236,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
                 // Once it was killed, no part of it looks complete.
                 (Ok(_), Some(_)) if cx.is_killed() => break Ok(Done::default()),
                 (Ok(done), Some(_)) => {
-                    self.rows().done(&done, true);
+                    self.done(&done, true);
                     self.between(&cx).await;
                 }
                 (ended, _) => break ended,
@@ -330,13 +334,23 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
         let Farewell { result, killed } = self.core.settle(result);
         match &result {
-            Ok(done) => self.rows().done(done, false),
+            Ok(done) => self.done(done, false),
             Err(error) => self.rows().failed(error),
         }
         let next = self.flush().await;
         let at = if self.waited { Instant::now() } else { self.core.ended() };
         self.core.finish(cx, result.map(|done| done.affected), killed, at);
         next
+    }
+
+    /// A statement ended well: its OK, with what changed in the session.
+    fn done(&mut self, done: &Done, more: bool) {
+        let notes = &self.core.slot().notes;
+        let changes = match &self.rows {
+            Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
+            _ => Vec::new(),
+        };
+        self.rows().done(done, more, &changes);
     }
 
     /// An error, outside of any statement.

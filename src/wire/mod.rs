@@ -10,6 +10,7 @@
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
 //! | `rows` | result sets on their way out |
+//! | `track` | what changed in the session, as OK packets tell it; pure |
 //! | `heads` | the columns of a result set, encoded once |
 //! | `auth` | proofs of passwords; pure |
 
@@ -24,6 +25,7 @@ mod pace;
 mod packet;
 mod rows;
 mod server;
+mod track;
 
 pub use self::{
     auth::native_verifier,

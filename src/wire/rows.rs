@@ -95,9 +95,17 @@ impl WireRows {
         self.before = before;
     }
 
-    /// The statement ended well.
-    pub(super) fn done(&mut self, done: &Done, more: bool) {
-        if std::mem::take(&mut self.open) {
+    /// Whether the next OK can tell of changes in the session: the EOF of older clients cannot.
+    pub(super) fn can_tell(&self) -> bool {
+        !self.open || self.peer.deprecates_eof()
+    }
+
+    /// The statement ended well. `changes`: what is to be told of the session, encoded.
+    pub(super) fn done(&mut self, done: &Done, more: bool, changes: &[u8]) {
+        let open = std::mem::take(&mut self.open);
+        if !changes.is_empty() {
+            packet::ok_with(&mut self.out, &mut self.sequence, open, done, more, changes);
+        } else if open {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, done, more);
         } else {
             packet::ok(&mut self.out, &mut self.sequence, done, more);

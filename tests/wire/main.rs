@@ -11,4 +11,5 @@ mod panics;
 mod protocol;
 mod raw;
 mod server;
+mod tracking;
 mod vanished;
