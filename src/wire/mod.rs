@@ -7,6 +7,7 @@
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
 //! | `conn` | the socket: packets in, bytes out, and whether the client is still there |
+//! | `farewell` | what a client is told whose connection is closed for it; pure |
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
 //! | `rows` | result sets on their way out |
@@ -18,6 +19,7 @@ mod auth;
 mod command;
 mod conn;
 mod driver;
+mod farewell;
 mod frame;
 mod heads;
 mod login;

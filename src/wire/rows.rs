@@ -10,7 +10,7 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use super::{
-    conn::{Broken, Conn, Transport},
+    conn::{Broken, Chunk, Conn, Transport},
     heads,
     packet::{self, Peer},
 };
@@ -62,7 +62,7 @@ pub(super) struct WireRows {
     /// How much of it has reached the client.
     written: usize,
     sequence: u8,
-    pipe: Arc<Pipe<Bytes>>,
+    pipe: Arc<Pipe<Chunk>>,
     peer: Peer,
     open: bool,
     /// Whether anything went through the pipe.
@@ -72,7 +72,7 @@ pub(super) struct WireRows {
 }
 
 impl WireRows {
-    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Bytes>>) -> Box<Self> {
+    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Chunk>>) -> Box<Self> {
         Box::new(Self {
             out: Vec::new(),
             written: 0,
@@ -135,7 +135,19 @@ impl WireRows {
         ready!(conn.poll_write(cx, &self.out, &mut self.written))?;
         self.out.clear();
         self.written = 0;
+        conn.written_up_to(self.sequence);
         Poll::Ready(Ok(()))
+    }
+
+    /// What [`WireRows::poll_write`] would still write, but for what the connection has begun.
+    pub(super) fn unwritten(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut nobody = Context::from_waker(std::task::Waker::noop());
+        while let (true, Poll::Ready(Some(chunk))) = (self.streamed, self.pipe.poll_next(&mut nobody)) {
+            all.extend_from_slice(&chunk.bytes);
+        }
+        all.extend_from_slice(&self.out[self.written..]);
+        all
     }
 
     /// The answer is written: the buffer goes back.
@@ -148,7 +160,7 @@ impl WireRows {
         let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
         bytes.advance(std::mem::take(&mut self.written));
         let length = bytes.len();
-        self.pipe.push(bytes, length)
+        self.pipe.push(Chunk { bytes, next: self.sequence }, length)
     }
 }
 

@@ -11,5 +11,6 @@ mod panics;
 mod protocol;
 mod raw;
 mod server;
+mod told;
 mod tracking;
 mod vanished;
