@@ -40,6 +40,9 @@ struct Options {
     /// The version that clients are told
     #[arg(long, value_name = "TEXT", default_value = "8.0.36-killdeer")]
     server_version: String,
+    /// Send clients an error before their connections are closed for them
+    #[arg(long)]
+    tell_killed: bool,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -69,7 +72,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     let version = options.server_version.into();
     let engine = EchoSql::new(accounts, std::sync::Arc::clone(&version));
-    let runtime = Runtime::builder(engine).server_version(version).start();
+    let runtime = Runtime::builder(engine).server_version(version).tell_killed(options.tell_killed).start();
     let workers = match options.workers {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),

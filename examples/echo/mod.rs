@@ -187,7 +187,9 @@ impl EchoSession {
             databases: &DATABASES,
             ..Facts::default()
         };
-        self.client.answer(sql, &facts)
+        let answer = self.client.answer(sql, &facts);
+        self.client.tell(cx, &facts);
+        answer
     }
 
     async fn give(&mut self, cx: &StatementContext, answer: Answer, out: &mut RowSink) -> Result<Done, SqlError> {

@@ -18,6 +18,8 @@
 //! # Ok::<(), killdeer::SqlError>(())
 //! ```
 //!
+//! [`ClientState::tell`] then tells the session what the answer changed in it.
+//!
 //! Nothing here does any I/O but reading the clock for `NOW()`. What it answers follows MySQL 8.0 (defaults, columns,
 //! codes and texts of errors); what is not understood is left to the server, never refused. What a client can make a
 //! [`ClientState`] keep is bounded, and so is the work that one statement can cause.
@@ -43,6 +45,7 @@ mod show;
 mod simple;
 mod state;
 mod stop;
+mod tell;
 mod transaction;
 mod value_of;
 mod variable;

@@ -32,7 +32,7 @@ pub struct ClientState {
     kept: Option<Box<Kept>>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Kept {
     /// By lower-case name, without the `@`.
     user: BTreeMap<Box<str>, OwnedValue>,
@@ -40,6 +40,8 @@ struct Kept {
     system: BTreeMap<&'static str, OwnedValue>,
     warnings: Vec<Warning>,
     savepoints: Vec<Box<str>>,
+    /// The system variables that the last `SET` has set, and the session was not told of yet.
+    changed: Vec<&'static str>,
     /// What `user` and `system` cost together.
     bytes: usize,
 }
@@ -238,7 +240,15 @@ impl ClientState {
     /// 1038 when the client would keep more than the bounds allow.
     pub(super) fn apply(&mut self, changes: Vec<Change>) -> Result<(), SqlError> {
         let bytes = self.bytes_after(&changes)?;
+        if let Some(kept) = &mut self.kept {
+            kept.changed.clear();
+        }
         for change in changes {
+            match &change {
+                Change::Autocommit(_) => self.note_changed("autocommit"),
+                Change::System(name, _) => self.note_changed(name),
+                Change::User(..) => {}
+            }
             match change {
                 Change::Autocommit(on) => {
                     // MySQL: turning autocommit on commits the open transaction.
@@ -264,6 +274,24 @@ impl ClientState {
             kept.bytes = bytes;
         }
         Ok(())
+    }
+
+    fn note_changed(&mut self, name: &'static str) {
+        let changed = &mut self.kept.get_or_insert_default().changed;
+        if !changed.contains(&name) {
+            changed.push(name);
+        }
+    }
+
+    /// The system variables that the last `SET` has set, if nobody has asked before.
+    pub(super) fn take_changed(&mut self) -> Vec<&'static str> {
+        let Some(kept) = &mut self.kept else { return Vec::new() };
+        let changed = std::mem::take(&mut kept.changed);
+        if **kept == Kept::default() {
+            // As drivers do that set autocommit to what it was: nothing is kept for it.
+            self.kept = None;
+        }
+        changed
     }
 
     /// What will be kept once `changes` are applied.

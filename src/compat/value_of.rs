@@ -73,7 +73,7 @@ pub(super) fn global(facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
 }
 
 /// The value in this session.
-fn session(state: &ClientState, facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
+pub(super) fn session(state: &ClientState, facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
     let errors = || state.warnings().iter().filter(|w| w.level == Level::Error).count();
     if let Some(set) = state.system(variable.name) {
         return set.clone();
@@ -109,7 +109,7 @@ pub(super) fn all(state: &ClientState, facts: &Facts<'_>, which: Which) -> Vec<(
     list
 }
 
-fn listed_as(variable: &Variable, value: &OwnedValue) -> String {
+pub(super) fn listed_as(variable: &Variable, value: &OwnedValue) -> String {
     match value {
         OwnedValue::Int(0) if variable.is_flag() => "OFF".to_owned(),
         OwnedValue::Int(_) if variable.is_flag() => "ON".to_owned(),

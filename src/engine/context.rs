@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     id::SessionId,
-    model::{Killed, Principal, Reason, StatementNo},
+    model::{Killed, Principal, Reason, StatementNo, Tracking},
     state::Slot,
 };
 
@@ -54,9 +54,25 @@ impl StatementContext {
     }
 
     /// Makes `name` the current database in the lists and for later statements: for engines that run `USE` as a
-    /// statement.
+    /// statement. A client that wants to know is told.
     pub fn set_database(&self, name: Option<&str>) {
-        self.slot.set_database(name.map(Arc::from));
+        let name: Option<Arc<str>> = name.map(Arc::from);
+        if let Some(name) = &name {
+            self.slot.notes.database(name);
+        }
+        self.slot.set_database(name);
+    }
+
+    /// Says of which changes in its session the client wants to be told from now on: for engines that know
+    /// `session_track_schema` and `session_track_transaction_info`.
+    pub fn set_tracking(&self, tracking: Tracking) {
+        self.slot.notes.set_tracking(tracking);
+    }
+
+    /// A system variable of the session has this value from now on, and it is one of those of which the client wants to
+    /// know (MySQL: `session_track_system_variables`). Told with the answer, if the client can be told.
+    pub fn variable_changed(&self, name: &str, value: &str) {
+        self.slot.notes.variable(name, value);
     }
 
     /// Shows in the list what the statement is at, in MySQL's words (`User sleep`, `Sending data`).

@@ -12,6 +12,7 @@ mod process;
 mod reason;
 mod statement;
 mod temporal;
+mod tracking;
 mod value;
 
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
@@ -23,4 +24,7 @@ pub use process::{Command, ProcessRow};
 pub use reason::Reason;
 pub use statement::{Done, Params, Prepared, Statement, StatementNo};
 pub use temporal::{Date, DateTime, NotTemporal, Time};
+pub use tracking::Tracking;
+#[cfg(feature = "mysql")]
+pub(crate) use tracking::transaction_state;
 pub use value::{Column, ColumnType, OwnedValue, Value};

@@ -237,6 +237,7 @@ impl<E: Engine> Core<E> {
                 self.unsettled = false;
                 self.state = Done::default();
                 self.named = None;
+                self.slot().notes.reset();
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }

@@ -5,8 +5,10 @@
 //! | `word` | the state machine, in one word; pure |
 //! | `switch` | that word, shared, and who waits for it to change |
 //! | `slot` | what lists and kills see of a session |
+//! | `notes` | what an engine says of its session, for the client |
 //! | `signal` | the message that makes a session look at its switch |
 
+mod notes;
 mod signal;
 mod slot;
 mod switch;
@@ -16,7 +18,7 @@ mod sync;
 mod word;
 
 #[cfg(feature = "mysql")]
-pub(crate) use self::word::Phase;
+pub(crate) use self::{notes::Changes, word::Phase};
 pub(crate) use self::{
     signal::Signal,
     slot::{Running, Slot, shown},

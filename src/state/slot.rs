@@ -12,7 +12,7 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{signal::Signal, switch::KillSwitch, word::Phase};
+use super::{notes::Notes, signal::Signal, switch::KillSwitch, word::Phase};
 use crate::{
     control::{self, Syntax},
     id::SessionId,
@@ -29,6 +29,8 @@ pub(crate) struct Slot {
     /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive.
     control: WeakRecipient<Signal>,
     pub(crate) switch: KillSwitch,
+    /// What its client is to be told beside the answers.
+    pub(crate) notes: Notes,
     shown: Mutex<Shown>,
 }
 
@@ -64,7 +66,7 @@ impl Slot {
             running: None,
             since: Instant::now(),
         };
-        Self { id, peer, control, switch: KillSwitch::new(), shown: Mutex::new(shown) }
+        Self { id, peer, control, switch: KillSwitch::new(), notes: Notes::default(), shown: Mutex::new(shown) }
     }
 
     pub(crate) fn id(&self) -> SessionId {

@@ -50,11 +50,27 @@ pub(super) struct Conn {
     /// What of the pipe's last chunk was not written yet.
     chunk: Bytes,
     look: Option<Pin<Box<Sleep>>>,
+    /// The number that the client expects next, behind what was written and `chunk`.
+    next: u8,
+    /// A packet was written in part, and the rest of it is not in `chunk`.
+    torn: bool,
+    /// The client has sent a packet.
+    heard: bool,
+    /// Nothing is read any more, and nothing is written but `chunk`: its last words.
+    parting: bool,
+}
+
+/// Whole packets on their way through a pipe.
+pub(super) struct Chunk {
+    pub(super) bytes: Bytes,
+    /// The number of the packet behind them.
+    pub(super) next: u8,
 }
 
 impl Conn {
     pub(super) fn new(io: Stream) -> Self {
-        Self { io: Some(io), inbound: Inbound::default(), chunk: Bytes::new(), look: None }
+        let (inbound, chunk) = (Inbound::default(), Bytes::new());
+        Self { io: Some(io), inbound, chunk, look: None, next: 0, torn: false, heard: false, parting: false }
     }
 
     /// Whether nobody on the way can read it: TLS, or a Unix socket.
@@ -74,12 +90,69 @@ impl Conn {
         Ok(())
     }
 
+    /// Whether anything can still be read and written.
     pub(super) fn is_open(&self) -> bool {
-        self.io.is_some()
+        self.io.is_some() && !self.parting
     }
 
-    /// Closes the connection: nothing waits for the client.
+    /// The number that the client expects next. `None`: it was sent a part of a packet, and can make no sense of
+    /// anything but the rest.
+    pub(super) fn next(&self) -> Option<u8> {
+        (!self.torn).then_some(self.next)
+    }
+
+    /// All was written, up to the packet with this number.
+    pub(super) fn written_up_to(&mut self, next: u8) {
+        self.next = next;
+    }
+
+    /// Whether the client has sent a packet.
+    pub(super) fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Says so much, after what was begun, and nothing else from now on. What the client takes at once is written at
+    /// once; [`Conn::depart`] sees to the rest.
+    pub(super) fn part_with(&mut self, words: &[u8]) {
+        if !self.is_open() {
+            return;
+        }
+        self.parting = true;
+        self.inbound = Inbound::default();
+        self.look = None;
+        self.chunk = [&self.chunk, words].concat().into();
+        let _ = self.poll_last_words(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    /// Whether there are last words to be said, with [`Conn::depart`].
+    pub(super) fn is_parting(&self) -> bool {
+        self.parting
+    }
+
+    /// Ready when they are written, or cannot be; our end is closed then.
+    pub(super) fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(io) = self.io.as_mut() else { return Poll::Ready(()) };
+        while !self.chunk.is_empty() {
+            match ready!(Pin::new(&mut *io).poll_write(cx, &self.chunk)) {
+                Ok(0) | Err(_) => break,
+                Ok(written) => self.chunk.advance(written),
+            }
+        }
+        self.half_close();
+        Poll::Ready(())
+    }
+
+    /// Waits until the client has read its last words. Call it with a time limit.
+    pub(super) async fn depart(&mut self) {
+        std::future::poll_fn(|cx| self.poll_last_words(cx)).await;
+        self.linger().await;
+    }
+
+    /// Closes the connection: nothing waits for the client. Last words are not cut off.
     pub(super) fn close(&mut self) {
+        if self.parting {
+            return;
+        }
         // A FIN ahead of the close, which alone would be a reset if bytes of the client were unread.
         self.half_close();
         self.io = None;
@@ -102,11 +175,21 @@ impl Conn {
         expected: u8,
         limit: usize,
     ) -> Poll<Result<Packet, Broken>> {
+        self.next = expected.wrapping_add(1);
+        let packet = ready!(self.poll_whole(cx, expected, limit))?;
+        self.next = packet.sequence.wrapping_add(1);
+        self.heard = true;
+        Poll::Ready(Ok(packet))
+    }
+
+    fn poll_whole(&mut self, cx: &mut Context<'_>, expected: u8, limit: usize) -> Poll<Result<Packet, Broken>> {
         if let Some(packet) = self.inbound.next(expected, limit).map_err(Broken::Frame)? {
             return Poll::Ready(Ok(packet));
         }
         loop {
-            let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+            let Some(io) = self.io.as_mut().filter(|_| !self.parting) else {
+                return Poll::Ready(Err(Broken::Gone));
+            };
             let inbound = &mut self.inbound;
             let read = read(io, cx, SCRATCH, |fresh| match fresh {
                 [] => Err(Broken::Gone),
@@ -121,7 +204,7 @@ impl Conn {
     /// Ready when the client is gone. Bytes that it still sends are kept for later, up to a bound.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Some(io) = self.io.as_mut() else { return Poll::Pending };
+            let Some(io) = self.io.as_mut().filter(|_| !self.parting) else { return Poll::Pending };
             let room = READ_AHEAD.saturating_sub(self.inbound.len());
             if room == 0 {
                 // Its FIN cannot be read past the bytes before it, but the socket knows.
@@ -152,13 +235,21 @@ impl Conn {
         written: &mut usize,
     ) -> Poll<Result<(), Broken>> {
         while let rest @ [_, ..] = &out[*written..] {
-            *written += ready!(self.poll_some(cx, rest))?;
+            match self.poll_some(cx, rest) {
+                Poll::Ready(some) => *written += some?,
+                Poll::Pending => {
+                    self.torn = *written > 0;
+                    return Poll::Pending;
+                }
+            }
         }
-        self.poll_flush(cx)
+        ready!(self.poll_flush(cx))?;
+        self.torn = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Writes what comes through the pipe; ready when there is nothing in it.
-    pub(super) fn poll_stream(&mut self, cx: &mut Context<'_>, pipe: &Pipe<Bytes>) -> Poll<Result<(), Broken>> {
+    pub(super) fn poll_stream(&mut self, cx: &mut Context<'_>, pipe: &Pipe<Chunk>) -> Poll<Result<(), Broken>> {
         loop {
             while !self.chunk.is_empty() {
                 let chunk = std::mem::take(&mut self.chunk);
@@ -168,7 +259,11 @@ impl Conn {
                 self.chunk.advance(written);
             }
             match pipe.poll_next(cx) {
-                Poll::Ready(Some(chunk)) => self.chunk = chunk,
+                Poll::Ready(Some(chunk)) => {
+                    self.chunk = chunk.bytes;
+                    self.next = chunk.next;
+                    self.torn = false;
+                }
                 Poll::Ready(None) | Poll::Pending => return self.poll_flush(cx),
             }
         }
@@ -181,7 +276,7 @@ impl Conn {
     }
 
     fn poll_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
-        let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+        let Some(io) = self.io.as_mut().filter(|_| !self.parting) else { return Poll::Ready(Err(Broken::Gone)) };
         match ready!(Pin::new(io).poll_write(cx, bytes)) {
             Ok(0) | Err(_) => Poll::Ready(Err(Broken::Gone)),
             Ok(written) => Poll::Ready(Ok(written)),

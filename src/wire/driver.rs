@@ -16,7 +16,7 @@ use std::{
 
 use actix::WeakRecipient;
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, join, select};
 use mysql_common::constants::CapabilityFlags;
 use tokio::{
     task::yield_now,
@@ -25,18 +25,20 @@ use tokio::{
 
 use super::{
     command::{self, WireCommand},
-    conn::{Broken, Conn},
+    conn::{Broken, Chunk, Conn},
+    farewell,
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     pace,
     packet::{self, Peer},
     prepared::Statements,
     rows::{HELD, WireRows},
     stream::Stream,
+    track,
 };
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement, transaction_state},
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -57,6 +59,7 @@ pub(super) async fn live<E: Engine>(
     from: SocketAddr,
 ) {
     let mut conn = Conn::new(io);
+    let tell = shared.tell_killed;
     let connect = Connect { peer: from, control, principal: None };
     let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
         Ok(registration) => registration,
@@ -77,17 +80,23 @@ pub(super) async fn live<E: Engine>(
     });
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer })) => {
+            if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
+                slot.notes.tellable();
+            }
             let pipe = Pipe::new(HELD);
-            Box::new(Driver { core, conn, peer, pipe, rows: None, statements: None, waited: false }).serve().await;
+            Box::new(Driver { core, conn, peer, pipe, rows: None, statements: None, waited: false, told: false })
+                .serve()
+                .await;
         }
-        Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome)).await,
+        Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome, tell)).await,
+        Err(reason) if tell => Box::pin(tell_and_close(conn, reason)).await,
         Err(_) => {}
     }
     tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
 }
 
 /// Ends a session whose client was not let in.
-async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>) {
+async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>, tell: bool) {
     let Unwelcome { left, why } = unwelcome;
     let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
     slot.switch.terminate(reason);
@@ -98,6 +107,19 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
     }
     if why == Turned::Told {
         let _ = timeout(FAREWELL, conn.linger()).await;
+        return;
+    }
+    let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
+    if let (Some(reason), true) = (forced, tell) {
+        tell_and_close(conn, reason).await;
+    }
+}
+
+/// Tells a client that is not in yet why its connection is closed.
+async fn tell_and_close(mut conn: Conn, reason: Reason) {
+    if let Some(next) = conn.next() {
+        conn.part_with(&farewell::packet(reason, next, conn.heard()));
+        let _ = timeout(FAREWELL, conn.depart()).await;
     }
 }
 
@@ -119,13 +141,15 @@ struct Driver<E: Engine> {
     conn: Conn,
     peer: Peer,
     /// From the sink of a long result to the socket.
-    pipe: Arc<Pipe<Bytes>>,
+    pipe: Arc<Pipe<Chunk>>,
     /// Lent to each statement while it runs.
     rows: Option<Box<WireRows>>,
     /// What the client has prepared; nothing where it has not.
     statements: Option<Box<Statements>>,
     /// Whether the client kept the last answer waiting.
     waited: bool,
+    /// Whether the last answer said why the connection is closed.
+    told: bool,
 }
 
 /// What follows a command.
@@ -164,18 +188,30 @@ impl<E: Engine> Driver<E> {
                 break reason;
             }
         };
-        let told = slot.switch.word().leaving().unwrap_or(reason).is_told();
+        let reason = slot.switch.word().leaving().unwrap_or(reason);
+        let tell = self.core.shared().tell_killed;
+        if tell && !self.told && !reason.is_goodbye() {
+            // The number that the client expects after its next command.
+            self.conn.part_with(&farewell::packet(reason, 1, true));
+        }
+        let told = reason.is_told() || tell && self.told;
         let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.
-        if told {
+        if told && !conn.is_parting() {
             conn.half_close();
         } else {
             conn.close();
         }
         // On the heap: an idle connection has no room for its end.
         Box::pin(async move {
-            core.leave(reason).await;
-            let _ = timeout(FAREWELL, conn.linger()).await;
+            if conn.is_parting() {
+                // Its session does not wait for it.
+                let departed = timeout(FAREWELL, conn.depart());
+                let ((), _) = join(core.leave(reason), departed).await;
+            } else {
+                core.leave(reason).await;
+                let _ = timeout(FAREWELL, conn.linger()).await;
+            }
         })
         .await;
     }
@@ -208,7 +244,7 @@ impl<E: Engine> Driver<E> {
             WireCommand::Ping => {
                 self.core.touch();
                 let state = self.core.state();
-                self.begin().done(&state, false);
+                self.begin().done(&state, false, &[]);
                 self.flush().await
             }
             WireCommand::Statistics => {
@@ -247,7 +283,7 @@ impl<E: Engine> Driver<E> {
                 // Once it was killed, no part of it looks complete.
                 (Ok(_), Some(_)) if cx.is_killed() => break Ok(Done::default()),
                 (Ok(done), Some(_)) => {
-                    self.rows().done(&done, true);
+                    self.done(&done, true);
                     self.between(&cx).await;
                 }
                 (ended, _) => break ended,
@@ -304,6 +340,7 @@ impl<E: Engine> Driver<E> {
         F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, R>,
     {
         let Driver { core, conn, rows, pipe, peer, .. } = self;
+        let tell = core.shared().tell_killed;
         let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer, pipe));
         let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;
@@ -318,7 +355,15 @@ impl<E: Engine> Driver<E> {
                     let closed = word.leaving().is_some_and(|reason| !reason.is_told());
                     if closed && matches!(word.phase(), Phase::Ended(_)) {
                         // At once, however long the engine takes to see it.
+                        if let (true, Some(reason), Some(next)) = (tell, word.leaving(), conn.next()) {
+                            if !reason.is_goodbye() {
+                                conn.part_with(&farewell::packet(reason, next, true));
+                            }
+                        }
                         conn.close();
+                    }
+                    if conn.is_parting() {
+                        let _ = conn.poll_last_words(task);
                     }
                     if !conn.is_open() {
                         return Poll::Pending;
@@ -343,9 +388,13 @@ impl<E: Engine> Driver<E> {
 
     /// Decides how a command ended, tells the client, and only then calls it over.
     async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
-        let Farewell { result, killed } = self.core.settle(result);
+        let Farewell { mut result, killed } = self.core.settle(result);
+        self.told = killed.is_some();
+        if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
+            result = Err(farewell::error(reason));
+        }
         match &result {
-            Ok(done) => self.rows().done(done, false),
+            Ok(done) => self.done(done, false),
             Err(error) => self.rows().failed(error),
         }
         self.tell(cx, result.map(|done| done.affected), killed).await
@@ -359,9 +408,20 @@ impl<E: Engine> Driver<E> {
         next
     }
 
+    /// A statement ended well: its OK, with what changed in the session.
+    fn done(&mut self, done: &Done, more: bool) {
+        let notes = &self.core.slot().notes;
+        let changes = match &self.rows {
+            Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
+            _ => Vec::new(),
+        };
+        self.rows().done(done, more, &changes);
+    }
+
     /// An error, outside of any statement.
     async fn refuse(&mut self, error: &SqlError) -> Next {
         self.begin().failed(error);
+        self.told = true;
         self.flush().await
     }
 
@@ -373,14 +433,17 @@ impl<E: Engine> Driver<E> {
     /// Begins the answer to a command.
     fn begin(&mut self) -> &mut WireRows {
         let state = self.core.state();
+        self.told = false;
+        let first = self.conn.next().unwrap_or(1);
         let rows = self.rows();
-        rows.begin(1, state);
+        rows.begin(first, state);
         rows
     }
 
     /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
     async fn flush(&mut self) -> Next {
-        let Driver { core, conn, rows, waited, .. } = self;
+        let Driver { core, conn, rows, waited, told, .. } = self;
+        let tell = core.shared().tell_killed;
         let switch = &core.slot().switch;
         *waited = false;
         let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
@@ -389,7 +452,21 @@ impl<E: Engine> Driver<E> {
             // Who is closed without a word is not told how its statement ended.
             let leaving = switch.word().leaving();
             if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
-                return Poll::Ready(Err(reason));
+                if !tell || reason.is_goodbye() {
+                    return Poll::Ready(Err(reason));
+                }
+                // Told, but not waited for.
+                return match rows.poll_write(task, conn) {
+                    Poll::Ready(written) => Poll::Ready(written.map_err(|_| reason)),
+                    Poll::Pending => {
+                        let mut words = rows.unwritten();
+                        if !*told {
+                            words.extend(farewell::packet(reason, 1, true));
+                        }
+                        conn.part_with(&words);
+                        Poll::Ready(Err(reason))
+                    }
+                };
             }
             if let Poll::Ready(written) = rows.poll_write(task, conn) {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));

@@ -8,9 +8,11 @@
 //! | `command` | the commands a client sends after it |
 //! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
 //! | `conn` | packets in, bytes out, and whether the client is still there |
+//! | `farewell` | what a client is told whose connection is closed for it; pure |
 //! | `frame` | packets in a stream of bytes; pure |
 //! | `packet` | the packets that we send; pure |
 //! | `rows`, `binary` | result sets on their way out |
+//! | `track` | what changed in the session, as OK packets tell it; pure |
 //! | `prepared`, `params` | prepared statements, and what they are executed with |
 //! | `pace` | when a worker gives way before it sleeps |
 //! | `heads` | the columns of a result set, encoded once |
@@ -21,6 +23,7 @@ mod binary;
 mod command;
 mod conn;
 mod driver;
+mod farewell;
 mod frame;
 mod heads;
 mod login;
@@ -31,6 +34,7 @@ mod prepared;
 mod rows;
 mod server;
 mod stream;
+mod track;
 
 pub use self::{
     auth::native_verifier,

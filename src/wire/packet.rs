@@ -93,6 +93,21 @@ pub(super) fn eof(out: &mut Vec<u8>, sequence: &mut u8, done: &Done, more: bool)
     });
 }
 
+/// OK, or the end of the rows as newer clients get it, with what changed in the session behind it: for clients that
+/// track it.
+pub(super) fn ok_with(out: &mut Vec<u8>, sequence: &mut u8, rows: bool, done: &Done, more: bool, changes: &[u8]) {
+    packet(out, sequence, |out| {
+        out.put_u8(if rows { 0xfe } else { 0x00 });
+        lenenc_int(out, done.affected);
+        lenenc_int(out, done.last_insert_id);
+        out.put_u16_le((status(done, more) | StatusFlags::SERVER_SESSION_STATE_CHANGED).bits());
+        out.put_u16_le(done.warnings);
+        // The text for humans: none.
+        out.put_u8(0);
+        lenenc_bytes(out, changes);
+    });
+}
+
 fn ok_payload(out: &mut Vec<u8>, marker: u8, done: &Done, more: bool) {
     let [s0, s1] = status(done, more).bits().to_le_bytes();
     let [w0, w1] = done.warnings.to_le_bytes();
@@ -305,7 +320,7 @@ fn float(out: &mut Vec<u8>, size: f64, value: impl std::fmt::Display + std::fmt:
     lenenc_bytes(out, text.as_bytes());
 }
 
-fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     match u8::try_from(bytes.len()) {
         Ok(length @ 0..0xfb) => {
             out.reserve(1 + bytes.len());

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     binary,
-    conn::{Broken, Conn},
+    conn::{Broken, Chunk, Conn},
     heads,
     packet::{self, Peer},
 };
@@ -72,7 +72,7 @@ pub(super) struct WireRows {
     /// How much of it has reached the client.
     written: usize,
     sequence: u8,
-    pipe: Arc<Pipe<Bytes>>,
+    pipe: Arc<Pipe<Chunk>>,
     peer: Peer,
     open: bool,
     /// Whether anything went through the pipe.
@@ -87,7 +87,7 @@ pub(super) struct WireRows {
 }
 
 impl WireRows {
-    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Bytes>>) -> Box<Self> {
+    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Chunk>>) -> Box<Self> {
         Box::new(Self {
             out: Vec::new(),
             written: 0,
@@ -140,9 +140,17 @@ impl WireRows {
         packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, false);
     }
 
-    /// The statement ended well.
-    pub(super) fn done(&mut self, done: &Done, more: bool) {
-        if std::mem::take(&mut self.open) {
+    /// Whether the next OK can tell of changes in the session: the EOF of older clients cannot.
+    pub(super) fn can_tell(&self) -> bool {
+        !self.open || self.peer.deprecates_eof()
+    }
+
+    /// The statement ended well. `changes`: what is to be told of the session, encoded.
+    pub(super) fn done(&mut self, done: &Done, more: bool, changes: &[u8]) {
+        let open = std::mem::take(&mut self.open);
+        if !changes.is_empty() {
+            packet::ok_with(&mut self.out, &mut self.sequence, open, done, more, changes);
+        } else if open {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, done, more);
         } else {
             packet::ok(&mut self.out, &mut self.sequence, done, more);
@@ -168,7 +176,19 @@ impl WireRows {
         ready!(conn.poll_write(cx, &self.out, &mut self.written))?;
         self.out.clear();
         self.written = 0;
+        conn.written_up_to(self.sequence);
         Poll::Ready(Ok(()))
+    }
+
+    /// What [`WireRows::poll_write`] would still write, but for what the connection has begun.
+    pub(super) fn unwritten(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut nobody = Context::from_waker(std::task::Waker::noop());
+        while let (true, Poll::Ready(Some(chunk))) = (self.streamed, self.pipe.poll_next(&mut nobody)) {
+            all.extend_from_slice(&chunk.bytes);
+        }
+        all.extend_from_slice(&self.out[self.written..]);
+        all
     }
 
     /// The answer is written: the buffer goes back.
@@ -182,7 +202,7 @@ impl WireRows {
         let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
         bytes.advance(std::mem::take(&mut self.written));
         let length = bytes.len();
-        self.pipe.push(bytes, length)
+        self.pipe.push(Chunk { bytes, next: self.sequence }, length)
     }
 }
 

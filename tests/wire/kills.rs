@@ -145,7 +145,7 @@ fn of_several_statements_no_more_run_than_their_client_reads() {
 }
 
 /// Fills the client's socket until the engine has to wait for it.
-fn stalled(server: &Server) -> Raw {
+pub fn stalled(server: &Server) -> Raw {
     let mut raw = Raw::login(server);
     raw.send_query("SELECT * FROM seq(100000000)");
     server.wait_running(raw.id);

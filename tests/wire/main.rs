@@ -12,4 +12,6 @@ mod prepared;
 mod protocol;
 mod raw;
 mod server;
+mod told;
+mod tracking;
 mod vanished;

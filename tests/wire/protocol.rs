@@ -161,7 +161,7 @@ fn a_statement_of_several_packets_is_read_whole() {
     raw.socket.write_all(&framed_claim(0xff_ff_ff, 0)).unwrap();
     raw.socket.write_all(first).unwrap();
     raw.socket.write_all(&framed(1, second)).unwrap();
-    raw.expect_next(1);
+    raw.expect_next(2);
     assert_eq!(raw.answer().unwrap().code(), 0);
 }
 

@@ -87,7 +87,7 @@ impl<E: Engine> Driver<E> {
         match reset {
             Ok(()) => {
                 let state = self.core.state();
-                self.begin().done(&state, false);
+                self.begin().done(&state, false, &[]);
                 self.flush().await
             }
             Err(error) => self.refuse(&error).await,

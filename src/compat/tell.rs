@@ -1,0 +1,42 @@
+//! What `SET` changed, told to the session: so that its wire can tell the client.
+
+use super::{
+    Facts,
+    state::ClientState,
+    value_of::{listed_as, session},
+    variable::shown,
+    variables,
+};
+use crate::{engine::StatementContext, model::Tracking};
+
+impl ClientState {
+    /// Tells the session what the last statement has changed: of which changes the client wants to know
+    /// (`session_track_schema`, `session_track_transaction_info`), and the new values of the variables that
+    /// `session_track_system_variables` names. To be called after [`ClientState::answer`] has answered a statement;
+    /// where nothing changed, it costs next to nothing.
+    pub fn tell(&mut self, cx: &StatementContext, facts: &Facts<'_>) {
+        let changed = self.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        if changed.iter().any(|name| matches!(*name, "session_track_schema" | "session_track_transaction_info")) {
+            cx.set_tracking(Tracking {
+                database: self.text_of("session_track_schema", facts) != "OFF",
+                transaction: self.text_of("session_track_transaction_info", facts) != "OFF",
+            });
+        }
+        let tracked = self.text_of("session_track_system_variables", facts);
+        for name in changed {
+            if tracked.split(',').any(|t| t.trim() == "*" || t.trim().eq_ignore_ascii_case(name)) {
+                cx.variable_changed(name, &self.text_of(name, facts));
+            }
+        }
+    }
+
+    /// A variable's value as `SHOW VARIABLES` lists it.
+    fn text_of(&self, name: &str, facts: &Facts<'_>) -> String {
+        let Some(variable) = variables::find(name) else { return String::new() };
+        let value = session(self, facts, variable);
+        if variable.is_flag() { listed_as(variable, &value) } else { shown(&value) }
+    }
+}

@@ -1,0 +1,189 @@
+//! What an engine says of its session while a statement runs, for the client: what changed.
+//!
+//! Written by whoever runs the statement, taken by whoever answers it. Where there is nothing to tell, which is nearly
+//! always, that is one load.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
+
+use crate::model::Tracking;
+
+/// The client can be told of changes.
+const TELLABLE: u32 = 1;
+/// It does not want to hear of its database.
+const NO_DATABASE: u32 = 1 << 1;
+/// It wants to hear of its transactions.
+const TRANSACTION: u32 = 1 << 2;
+/// Something changed.
+const CHANGED: u32 = 1 << 3;
+
+/// So many variables may have changed without having been told; what goes beyond is not told.
+const MOST_VARIABLES: usize = 64;
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Notes {
+    flags: AtomicU32,
+    changes: Mutex<Option<Box<Changes>>>,
+}
+
+/// What changed and was not told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// The new database, if it is another one.
+    pub(crate) database: Option<Arc<str>>,
+    /// Names and values of variables, in the order of their changes.
+    pub(crate) variables: Vec<(Box<str>, Box<str>)>,
+    /// What is to be said of the transaction.
+    pub(crate) transaction: Option<&'static str>,
+}
+
+#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+impl Notes {
+    /// The client can be told.
+    pub(crate) fn tellable(&self) {
+        self.flags.fetch_or(TELLABLE, Ordering::Relaxed);
+    }
+
+    /// Whether there may be anything to tell.
+    pub(crate) fn any(&self) -> bool {
+        let flags = self.flags.load(Ordering::Acquire);
+        flags & TELLABLE != 0 && flags & (CHANGED | TRANSACTION) != 0
+    }
+
+    /// What is to be told with an OK, at which the transaction is in this state.
+    pub(crate) fn take(&self, transaction: &'static str) -> Changes {
+        let mut kept = self.changes();
+        self.flags.fetch_and(!CHANGED, Ordering::AcqRel);
+        let wanted = self.flags.load(Ordering::Acquire) & TRANSACTION != 0;
+        let mut taken = kept.take().map(|changes| *changes).unwrap_or_default();
+        // What stays is the state that was told last.
+        let last = taken.transaction.take();
+        if wanted {
+            *kept = Some(Box::new(Changes { transaction: Some(transaction), ..Changes::default() }));
+            taken.transaction = (last != Some(transaction)).then_some(transaction);
+        }
+        taken
+    }
+}
+
+impl Notes {
+    /// What the client wants to hear of. One that begins to ask for its transactions is told of their state at once.
+    pub(crate) fn set_tracking(&self, tracking: Tracking) {
+        let mut kept = self.changes();
+        let set = |flag, on| match on {
+            true => self.flags.fetch_or(flag, Ordering::AcqRel),
+            false => self.flags.fetch_and(!flag, Ordering::AcqRel),
+        };
+        set(NO_DATABASE, !tracking.database);
+        set(TRANSACTION, tracking.transaction);
+        if let (Some(changes), false) = (kept.as_mut(), tracking.transaction) {
+            changes.transaction = None;
+        }
+    }
+
+    /// The database is this one from now on.
+    pub(crate) fn database(&self, name: &Arc<str>) {
+        if self.flags.load(Ordering::Acquire) & (TELLABLE | NO_DATABASE) == TELLABLE {
+            self.change(|changes| changes.database = Some(Arc::clone(name)));
+        }
+    }
+
+    /// A variable has this value from now on.
+    pub(crate) fn variable(&self, name: &str, value: &str) {
+        if self.flags.load(Ordering::Acquire) & TELLABLE == 0 {
+            return;
+        }
+        self.change(|changes| {
+            changes.variables.retain(|(known, _)| **known != *name);
+            if changes.variables.len() < MOST_VARIABLES {
+                changes.variables.push((name.into(), value.into()));
+            }
+        });
+    }
+
+    /// The session is as it was after its login.
+    pub(crate) fn reset(&self) {
+        let mut kept = self.changes();
+        self.flags.fetch_and(TELLABLE, Ordering::AcqRel);
+        *kept = None;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Changes)) {
+        let mut kept = self.changes();
+        change(kept.get_or_insert_default());
+        self.flags.fetch_or(CHANGED, Ordering::AcqRel);
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Option<Box<Changes>>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_told_costs_nothing() {
+        let notes = Notes::default();
+        notes.database(&"shop".into());
+        notes.variable("time_zone", "UTC");
+        assert!(!notes.any());
+        assert!(notes.changes().is_none());
+    }
+
+    #[test]
+    fn what_changed_is_told_once() {
+        let notes = Notes::default();
+        notes.tellable();
+        assert!(!notes.any());
+        notes.database(&"shop".into());
+        notes.variable("time_zone", "UTC");
+        notes.variable("autocommit", "ON");
+        notes.variable("time_zone", "+01:00");
+        assert!(notes.any());
+        let expected = Changes {
+            database: Some("shop".into()),
+            variables: vec![("autocommit".into(), "ON".into()), ("time_zone".into(), "+01:00".into())],
+            transaction: None,
+        };
+        assert_eq!(notes.take("________"), expected);
+        assert!(!notes.any() && notes.changes().is_none(), "nothing is kept for the idle");
+        notes.set_tracking(Tracking { database: false, transaction: false });
+        notes.database(&"shop".into());
+        assert!(!notes.any());
+    }
+
+    #[test]
+    fn the_transaction_is_told_at_first_and_when_it_changes() {
+        let notes = Notes::default();
+        notes.tellable();
+        let tracked = Tracking { transaction: true, ..Tracking::default() };
+        let mut told = Vec::new();
+        notes.set_tracking(tracked);
+        for state in ["________", "________", "T_______", "T_______", "________"] {
+            assert!(notes.any());
+            told.push(notes.take(state).transaction);
+        }
+        assert_eq!(told, [Some("________"), None, Some("T_______"), None, Some("________")]);
+        notes.set_tracking(Tracking::default());
+        assert!(!notes.any());
+        notes.set_tracking(tracked);
+        assert_eq!(notes.take("________").transaction, Some("________"), "asked for again, told again");
+        notes.reset();
+        assert!(!notes.any());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let notes = Notes::default();
+        notes.tellable();
+        for n in 0..1_000 {
+            notes.variable(&format!("v{n}"), "x");
+        }
+        assert_eq!(notes.take("________").variables.len(), MOST_VARIABLES);
+    }
+}
