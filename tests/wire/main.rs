@@ -8,6 +8,7 @@ mod kills;
 mod login;
 mod main_job;
 mod panics;
+mod pools;
 mod prepared;
 mod protocol;
 mod raw;

@@ -247,3 +247,16 @@ fn an_option_says_whether_a_command_may_have_several_statements() {
     raw.command(0x04, b"no end");
     assert_eq!(raw.answer().unwrap().code(), 1835);
 }
+
+#[test]
+fn a_value_that_does_not_fit_its_column_ends_the_rows_in_an_error() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    let (id, ..) = prepare(&mut raw, "MISFIT").unwrap();
+    let packets = execute(&mut raw, id, &[]);
+    assert_eq!(packets.len(), 4, "a column, a row, the error");
+    assert_eq!(packets[2], [0, 0, 1, 0, 0, 0]);
+    assert_eq!(error(&packets[3]).code(), 1366);
+    let Answer::Rows { rows, .. } = raw.query("MISFIT") else { panic!("as text, all fits") };
+    assert_eq!(rows.len(), 3);
+}

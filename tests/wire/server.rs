@@ -8,14 +8,14 @@ use std::{
 };
 
 use killdeer::{
-    Builder, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow, Reason, RowSink, Runtime,
-    SqlError, Statement, StatementContext, wire,
+    Builder, Column, ColumnType, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow,
+    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Value, wire,
 };
 use tokio::sync::oneshot;
 
 use crate::echo::{EchoSession, EchoSql, accounts::Accounts};
 
-/// The echo engine, and two statements that an engine should not have.
+/// The echo engine, and some statements that an engine should not have.
 pub struct Odd(EchoSql);
 
 pub struct OddSession(EchoSession);
@@ -36,6 +36,13 @@ impl EngineSession for OddSession {
     async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
         match &*st.sql {
             b"PANIC" => panic!("asked to"),
+            b"MISFIT" => {
+                out.columns([Column::new("number", ColumnType::Int)])?;
+                for value in [Value::Int(1), Value::Text("many"), Value::Int(2)] {
+                    out.row(&[value])?;
+                }
+                Ok(Done::default())
+            }
             b"PANIC IN ROWS" => {
                 let rows = Statement::text("SELECT * FROM seq(100)");
                 self.0.execute(cx, rows, out).await?;

@@ -1,6 +1,7 @@
 //! The grammar as a table; the laws that hold for any text are in [`laws`].
 
 mod laws;
+mod prepared;
 
 use super::*;
 use crate::model::{KillMode, SqlError};
@@ -165,7 +166,9 @@ fn other_statements_are_left_to_the_engine() {
         "/*!99999 KILL 5 */",
         "/*M! KILL 5 */",
         "/* KILL 5",
-        "PREPARE s FROM 'KILL ?'",
+        "EXPLAIN PREPARE s FROM 'KILL ?'",
+        "DROP TABLE prepare",
+        "PREPAREs FROM 'KILL ?'",
     ] {
         assert_eq!(parse(sql.as_bytes(), &Syntax::default()), Ok(None), "{sql}");
     }
