@@ -9,6 +9,7 @@ nothing else may.
 """
 
 import re
+import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ class Difference:
     def meets(self, packet: Packet, field: str) -> bool:
         if not re.fullmatch(self.kind, packet.kind) or not re.fullmatch(self.field, field):
             return False
-        return packet.kind != "column" or re.fullmatch(self.columns, packets.name_of(packet)) is not None
+        return packet.kind not in ("column", "parameter") or re.fullmatch(self.columns, packets.name_of(packet)) is not None
 
 
 def shared_capabilities(half: int) -> Callable[[bytes], bytes]:
@@ -66,6 +67,23 @@ OF_ONE_ALONE = (
 
 # Columns whose values are whole numbers, of literals or functions.
 WHOLE_NUMBERS = r"-?\d{1,19}|SLEEP\(0\)|CONNECTION_ID\(\)"
+
+# Columns that give a parameter back.
+PARAMETERS = "(whole|float|text|bytes|date|time|exact|nothing).*"
+
+# The widest type of a kind: of whole numbers, of texts, of bytes, of points in time.
+WIDEST = {
+    0x01: b"\x08", 0x02: b"\x08", 0x03: b"\x08", 0x09: b"\x08",
+    0xFE: b"\xfd", 0x0F: b"\xfd",
+    0xFC: b"\xfb", 0xFA: b"\xfb", 0xF9: b"\xfb",
+    0x07: b"\x0c",
+}  # fmt: skip
+
+
+def widened(number: bytes) -> bytes:
+    """A signed number of 1 to 8 bytes in 8."""
+    return int.from_bytes(number, "little", signed=True).to_bytes(8, "little", signed=True)
+
 
 DIFFERENCES = [
     Difference("greeting", "version", "each says its own"),
@@ -100,7 +118,30 @@ DIFFERENCES = [
         "Info|z",
         same=lambda length: length if int.from_bytes(length, "little") < 1 << 16 else b"",
     ),
-    Difference("row", r"CONNECTION_ID\(\)|Id", "each counts its own connections"),
+    Difference(
+        "column|parameter",
+        "charset|length|type|flags|decimals",
+        "a parameter of which nothing is known yet is text in MySQL 8, and NULL in MariaDB",
+        r"\?",
+    ),
+    Difference(
+        "column",
+        "type",
+        "a parameter has the widest type of its kind in MySQL 8",
+        PARAMETERS,
+        same=lambda kind: WIDEST.get(kind[0], kind),
+    ),
+    Difference("column", "length|decimals", "a parameter's are those of its type in MySQL 8", PARAMETERS),
+    Difference(
+        "column",
+        "flags",
+        "a parameter may be NULL in MySQL 8, whatever it is now",
+        PARAMETERS,
+        same=lambda flags: bytes([flags[0] & ~1, flags[1]]),
+    ),
+    Difference("binary row", WHOLE_NUMBERS, "MySQL 8 has 64 bits for every whole number", same=widened),
+    Difference("binary row", "whole.*", "a parameter has the widest type of its kind in MySQL 8", same=widened),
+    Difference("(binary )?row", r"CONNECTION_ID\(\)|Id", "each counts its own connections"),
     Difference("row", r"VERSION\(\)|@@version_comment", "each says its own"),
     Difference("row", "Host", "the client's port"),
     Difference("row", "Time", "seconds, which may pass"),
@@ -258,6 +299,112 @@ COMMANDS: dict[str, tuple[Case, Case]] = {
 }
 
 
+# Prepared statements
+
+
+def number(value: int, width: int) -> bytes:
+    return value.to_bytes(width, "little", signed=value < 0)
+
+
+UNSIGNED = 0x8000
+DAY = number(2024, 2) + bytes([2, 29])
+CLOCK = bytes([12, 34, 56])
+
+# What is sent as a parameter: the column's name in the answer, type and value. Unsigned numbers are such as have the
+# same bytes when they are widened.
+VALUES: dict[str, tuple[int, bytes | None]] = {
+    "whole tiny": (0x01, number(-5, 1)),
+    "whole short": (0x02, number(-3_000, 2)),
+    "whole long": (0x03, number(-70_000, 4)),
+    "whole longlong": (0x08, number(-(1 << 40), 8)),
+    "whole unsigned tiny": (0x01 | UNSIGNED, number(100, 1)),
+    "whole unsigned short": (0x02 | UNSIGNED, number(30_000, 2)),
+    "whole unsigned long": (0x03 | UNSIGNED, number(2_000_000_000, 4)),
+    "whole unsigned longlong": (0x08 | UNSIGNED, number((1 << 64) - 1, 8)),
+    "float": (0x04, struct.pack("<f", 1.5)),
+    "float double": (0x05, struct.pack("<d", -0.1)),
+    "exact": (0xF6, b"\x05-1.50"),
+    "text": (0xFD, b"\x04text"),
+    "text string": (0xFE, b"\x06\xc3\xa4\xe2\x82\xac\x21"),
+    "text varchar": (0x0F, b"\x00"),
+    "bytes": (0xFC, b"\x03\x00\x01\xff"),
+    "date": (0x0A, b"\x04" + DAY),
+    "date zero": (0x0A, b"\x00"),
+    "datetime": (0x0C, b"\x07" + DAY + CLOCK),
+    "datetime midnight": (0x0C, b"\x04" + DAY),
+    "datetime micros": (0x0C, b"\x0b" + DAY + CLOCK + number(123_456, 4)),
+    "time": (0x0B, b"\x08\x01" + number(1, 4) + CLOCK),
+    "time micros": (0x0B, b"\x0c\x00" + number(0, 4) + CLOCK + number(500_000, 4)),
+    "time zero": (0x0B, b"\x00"),
+    "nothing": (0x06, None),
+}
+
+
+def prepare_and_execute(sql: str, *values: tuple[int, bytes | None]) -> Case:
+    def case(c: Connection) -> Answer:
+        answer = c.prepare(sql)
+        if answer[0].kind == "error":
+            return answer
+        statement = int.from_bytes(answer[0].get("statement id"), "little")
+        # Twice: the second time is like the first.
+        return answer + c.execute(statement, list(values)) + c.execute(statement, list(values))
+
+    return case
+
+
+def closed(c: Connection) -> Answer:
+    answer = c.prepare("DO 1")
+    identity = answer[0].get("statement id")
+    answer += c.command(packets.STMT_RESET, identity)
+    c.send(packets.STMT_CLOSE, identity)
+    # Closing has no answer: the next one is that of the next command.
+    answer += c.command(packets.PING) + c.command(packets.STMT_RESET, identity)
+    c.send(packets.STMT_CLOSE, identity)
+    return answer + c.execute(int.from_bytes(identity, "little"))
+
+
+def long_data(c: Connection) -> Answer:
+    answer = c.prepare("SELECT ? AS `bytes`, ? AS `whole`")
+    statement = int.from_bytes(answer[0].get("statement id"), "little")
+    for part in (b"ab", b"cd"):
+        c.send(packets.STMT_SEND_LONG_DATA, answer[0].get("statement id") + number(0, 2) + part)
+    # What came ahead has no value here.
+    return answer + c.execute(statement, [(0xFC, b""), (0x08, number(7, 8))])
+
+
+PREPARED: dict[str, tuple[Case, Case]] = {
+    "prepare without parameters": both(lambda c: c.prepare("DO 1"), lambda c: c.prepare("SELECT CONNECTION_ID()")),
+    "prepare with parameters": both(lambda c: c.prepare("SELECT ?"), lambda c: c.prepare("SELECT ?, ?")),
+    "prepare KILL ?": both(lambda c: c.prepare("KILL ?"), lambda c: c.prepare("DO SLEEP(?)")),
+    "prepare what is wrong": both(
+        lambda c: c.prepare(""), lambda c: c.prepare("KILL"), lambda c: c.prepare("DO 1; DO 2")
+    ),
+    "execute an echo": (prepare_and_execute("SELECT 1"), prepare_and_execute("SELECT 'SELECT 1' AS echo")),
+    "execute DO": both(prepare_and_execute("DO 1"), prepare_and_execute("DO SLEEP(?)", VALUES["time zero"])),
+    "execute BEGIN": both(prepare_and_execute("BEGIN"), lambda c: c.query("DO 1"), prepare_and_execute("COMMIT")),
+    "execute KILL ?": both(prepare_and_execute("KILL ?", (0x08, number(4_294_967_295, 8)))),
+    "execute KILL QUERY of oneself": both(
+        lambda c: prepare_and_execute("KILL QUERY ?", (0x08, number(c.id, 8)))(c), lambda c: c.query("DO 1")
+    ),
+    "literals as binary rows": both(
+        prepare_and_execute("SELECT 1, -1, 'text', '', 1.5, 1e3, NULL, 18446744073709551615, CONNECTION_ID()")
+    ),
+    "functions as binary rows": both(
+        prepare_and_execute("SELECT USER(), DATABASE(), LAST_INSERT_ID(), @@autocommit, @@tx_isolation")
+    ),
+    "close and reset": both(closed),
+    "unknown statements": both(lambda c: c.execute(999), lambda c: c.command(packets.STMT_RESET, number(999, 4))),
+    "long data": both(long_data),
+    "many parameters": both(
+        prepare_and_execute(f"SELECT {', '.join(f'? AS `{name}`' for name in VALUES)}", *VALUES.values())
+    ),
+    **{
+        f"a parameter: {name}": both(prepare_and_execute(f"SELECT ? AS `{name}`", value))
+        for name, value in VALUES.items()
+    },
+}
+
+
 # The comparison
 
 
@@ -308,7 +455,7 @@ def all_cases(ours: Address, theirs: Address) -> Iterator[bool]:
     for flag, said in ((DEPRECATE_EOF, "without EOF"), (0, "with EOF")):
         for name, how in LOGINS.items():
             yield run(f"{name}, {said}", both(after_greeting), ours, theirs, capabilities=ORDINARY | flag, **how)
-        for name, case in COMMANDS.items():
+        for name, case in (COMMANDS | PREPARED).items():
             yield run(f"{name}, {said}", case, ours, theirs, capabilities=ORDINARY | flag)
         one_only = (ORDINARY | flag) & ~MULTI_STATEMENTS
         refused = query("DO 1; DO 2", "DO 1;")

@@ -335,18 +335,17 @@ class Connection:
 
     def query(self, sql: str) -> list[Packet]:
         """COM_QUERY, and all the results that it has."""
-        return self.rows(QUERY, sql.encode(), text_row)
+        return self.rows(QUERY, sql.encode())
 
     def execute(self, statement: int, values: list[tuple[int, bytes | None]] | None = None) -> list[Packet]:
         """COM_STMT_EXECUTE."""
-        return self.rows(STMT_EXECUTE, execute(statement, values or []), binary_row)
+        self.send(STMT_EXECUTE, execute(statement, values or []))
+        return list(self._results("binary row", binary_row))
 
-    def rows(
-        self, command: int, payload: bytes = b"", row: Callable[[bytes, list[Packet]], list[Field]] = text_row
-    ) -> list[Packet]:
-        """A command that may be answered by rows."""
+    def rows(self, command: int, payload: bytes = b"") -> list[Packet]:
+        """A command that may be answered by rows in the text format."""
         self.send(command, payload)
-        return list(self._results(row))
+        return list(self._results("row", text_row))
 
     def prepare(self, sql: str) -> list[Packet]:
         """COM_STMT_PREPARE; the first packet of the answer has the statement's id."""
@@ -365,15 +364,15 @@ class Connection:
             if count and not self._deprecates_eof:
                 yield self._packet("eof", eof)
 
-    def _results(self, row: Callable[[bytes, list[Packet]], list[Field]]) -> Iterator[Packet]:
+    def _results(self, kind: str, row: Callable[[bytes, list[Packet]], list[Field]]) -> Iterator[Packet]:
         more = True
         while more:
             last = None
-            for last in self._result(row):
+            for last in self._result(kind, row):
                 yield last
             more = last.kind != "error" and bool(last.get("status")[0] & MORE_RESULTS_EXISTS)
 
-    def _result(self, row: Callable[[bytes, list[Packet]], list[Field]]) -> Iterator[Packet]:
+    def _result(self, row_kind: str, row: Callable[[bytes, list[Packet]], list[Field]]) -> Iterator[Packet]:
         sequence, payload = self._raw()
         if payload[0] in (0x00, 0xFF):
             kind, fields = ("ok", ok) if payload[0] == 0 else ("error", error)
@@ -397,4 +396,4 @@ class Connection:
             if payload[0] == 0xFE and len(payload) < 0xFFFFFF:
                 yield Packet("end of rows", sequence, (ok if self._deprecates_eof else eof)(payload))
                 return
-            yield Packet("row", sequence, row(payload, columns))
+            yield Packet(row_kind, sequence, row(payload, columns))
