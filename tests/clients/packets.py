@@ -357,10 +357,10 @@ class Connection:
         yield first
         if first.kind == "error":
             return
-        for what in ("parameters", "columns"):
+        for what, kind in (("parameters", "parameter"), ("columns", "prepared column")):
             count = int.from_bytes(first.get(what), "little")
             for _ in range(count):
-                yield self._packet(what[:-1], column)
+                yield self._packet(kind, column)
             if count and not self._deprecates_eof:
                 yield self._packet("eof", eof)
 
