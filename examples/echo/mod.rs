@@ -60,10 +60,12 @@ impl EngineSession for EchoSession {
         let sql = st.sql_lossy();
         let bare = sql.trim_start();
         if let Some(simple) = parse_simple(bare) {
+            self.client.clear_warnings();
             if let Some(done) = self.simple(cx, simple, out).await? {
                 return Ok(done);
             }
         } else if let Some(expression) = after_do(bare) {
+            self.client.clear_warnings();
             if let Some(Simple::Call { name, args, .. }) = parse_simple(&format!("SELECT {expression}")) {
                 call(cx, &name, &args).await.transpose()?;
             }
@@ -80,7 +82,7 @@ impl EngineSession for EchoSession {
 
     async fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
         let count = prepared::count(sql);
-        let params = vec![Column::new("?", ColumnType::VarChar); count];
+        let params = vec![Column::new("?", ColumnType::Null); count];
         Ok(Prepared { params, columns: self.columns_of(cx, sql, count)? })
     }
 

@@ -4,11 +4,12 @@ use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::{
     expression::{Scope, compare, truth, whole},
+    shape,
     stop::{Found, Stop},
     value_of::now,
     variable::shown,
 };
-use crate::model::{ColumnType, OwnedValue};
+use crate::model::{Column, ColumnType, OwnedValue};
 
 /// The functions that make one value of many rows.
 const AGGREGATES: [&str; 6] = ["COUNT", "MAX", "MIN", "SUM", "AVG", "GROUP_CONCAT"];
@@ -54,15 +55,31 @@ pub(super) fn aggregates(expr: &Expr) -> bool {
     }
 }
 
-/// The type that a function's column has whatever its value is.
-pub(super) fn kind(expr: &Expr) -> Option<ColumnType> {
-    let Expr::Function(function) = expr else { return None };
-    match name(function)?.as_str() {
+/// The column that a function makes whatever its value is, for those that this module alone answers.
+pub(super) fn column(header: &str, expr: &Expr, value: &OwnedValue) -> Option<Column> {
+    let (name, args) = match expr {
+        Expr::Function(function) => (name(function)?, arguments(function).ok()?),
+        Expr::Identifier(bare) => (bare.value.to_ascii_uppercase(), Vec::new()),
+        _ => return None,
+    };
+    let column = |kind| Column::new(header.to_owned(), kind);
+    Some(match name.as_str() {
         "NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP" => {
-            Some(ColumnType::DateTime)
+            let digits = shape::digits(&args).unwrap_or(0).min(6);
+            let point = u8::from(digits > 0);
+            column(ColumnType::DateTime).width(u32::from(19 + point + digits)).decimals(digits).not_null()
         }
-        _ => None,
-    }
+        "CONNECTION_ID" | "LAST_INSERT_ID" => column(ColumnType::BigInt).unsigned().not_null(),
+        "UNIX_TIMESTAMP" => column(ColumnType::BigInt).width(17),
+        // 32 characters of a user, an @ and 255 of a host.
+        "USER" | "SESSION_USER" | "SYSTEM_USER" | "CURRENT_USER" => column(ColumnType::VarChar).width(288),
+        "DATABASE" | "SCHEMA" => column(ColumnType::VarChar).width(64),
+        "VERSION" => {
+            let width = u32::try_from(shown(value).chars().count()).unwrap_or(u32::MAX);
+            column(ColumnType::VarChar).width(width).not_null()
+        }
+        _ => return None,
+    })
 }
 
 /// What a call is worth.

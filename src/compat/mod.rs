@@ -41,6 +41,7 @@ mod query;
 mod relation;
 mod select;
 mod set;
+mod shape;
 mod show;
 mod simple;
 mod state;

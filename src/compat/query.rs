@@ -13,7 +13,8 @@ use super::{
     expression::{Scope, compare},
     prefilter::is_catalogue,
     relation::Relation,
-    select::{ENDS, Item, What, column, kind_of, limit},
+    select::{ENDS, Item, What, limit},
+    shape,
     state::ClientState,
     stop::{Found, Stop},
     variable::shown,
@@ -149,7 +150,7 @@ fn aggregated(state: &ClientState, facts: &Facts<'_>, relation: &Relation, items
     for item in items {
         let What::Expression(expr) = &item.what else { return Err(Stop::NotOurs) };
         let value = scope.value(expr)?;
-        one.columns.push(column(item.header.clone(), &value, None));
+        one.columns.push(shape::by_value(item.header.clone(), &value));
         row.push(value);
     }
     one.rows.push(row);
@@ -177,7 +178,12 @@ fn projected(state: &ClientState, facts: &Facts<'_>, relation: &Relation, items:
         for (to, from) in wanted.rows.iter_mut().zip(&relation.rows) {
             scope.row = Some((&relation.columns, from));
             let value = scope.value(expr)?;
-            head.get_or_insert_with(|| column(item.header.clone(), &value, kind_of(expr)));
+            let (column, value) = shape::column(item.header.clone(), expr, value);
+            // The widest of them is the column's.
+            head = Some(match head {
+                Some(Column { width, .. }) => Column { width: column.width.max(width), ..column },
+                None => column,
+            });
             to.push(value);
         }
         let name = match expr {

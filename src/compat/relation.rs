@@ -21,7 +21,7 @@ impl Relation {
             if let Some(number) = name.strip_suffix('#') {
                 Column::new(number, ColumnType::BigInt).unsigned()
             } else if let Some(time) = name.strip_suffix('!') {
-                Column::new(time, ColumnType::DateTime)
+                Column::new(time, ColumnType::DateTime).width(19).decimals(0)
             } else {
                 Column::new(name, ColumnType::VarChar)
             }

@@ -9,10 +9,11 @@ use super::{
     function,
     query::from_catalogue,
     set::check_name,
+    shape,
     state::{Change, ClientState},
     stop::{Found, Stop},
 };
-use crate::model::{Column, ColumnType, OwnedValue};
+use crate::model::OwnedValue;
 
 /// One item of the list behind SELECT.
 pub(super) struct Item {
@@ -179,17 +180,18 @@ fn scalars(
     let mut scope = Scope::new(state, facts);
     let (mut columns, mut row) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for item in items {
-        let (value, kind) = match &item.what {
+        let (value, expr) = match &item.what {
             What::All => return Err(Stop::NotOurs),
-            What::Expression(expr) => (scope.value(expr)?, kind_of(expr)),
+            What::Expression(expr) => (scope.value(expr)?, expr),
             What::Assignment(name, expr) => {
                 let value = scope.value(expr)?;
                 scope.needed = true;
                 scope.assigned.push((name.clone(), value.clone()));
-                (value, kind_of(expr))
+                (value, expr)
             }
         };
-        columns.push(column(item.header.clone(), &value, kind));
+        let (column, value) = shape::column(item.header.clone(), expr, value);
+        columns.push(column);
         row.push(value);
     }
     if !scope.needed {
@@ -197,33 +199,11 @@ fn scalars(
     }
     let (diagnostic, assigned) = (scope.diagnostic, scope.assigned);
     state.apply(assigned.into_iter().map(|(name, value)| Change::User(name, value)).collect())?;
-    if !diagnostic {
+    if diagnostic {
+        state.note_diagnostic();
+    } else {
         state.clear_warnings();
     }
     let rows = if offset == 0 && count > 0 { vec![row] } else { Vec::new() };
     Ok(Answer::Rows { columns, rows })
-}
-
-/// The type that the expression alone decides.
-pub(super) fn kind_of(expr: &Expr) -> Option<ColumnType> {
-    match expr {
-        Expr::Value(value) if value.value == sqlparser::ast::Value::Null => Some(ColumnType::Null),
-        other => function::kind(other),
-    }
-}
-
-/// A result column: its type is that of the value, unless the expression decides it.
-pub(super) fn column(header: String, value: &OwnedValue, kind: Option<ColumnType>) -> Column {
-    let by_value = match value {
-        OwnedValue::Int(_) | OwnedValue::UInt(_) => ColumnType::BigInt,
-        OwnedValue::Float(_) | OwnedValue::Double(_) => ColumnType::Double,
-        OwnedValue::Decimal(_) => ColumnType::Decimal,
-        OwnedValue::Date(_) => ColumnType::Date,
-        OwnedValue::DateTime(_) => ColumnType::DateTime,
-        OwnedValue::Time(_) => ColumnType::Time,
-        OwnedValue::Bytes(_) => ColumnType::Blob,
-        OwnedValue::Null | OwnedValue::Text(_) => ColumnType::VarChar,
-    };
-    let column = Column::new(header, kind.unwrap_or(by_value));
-    if matches!(value, OwnedValue::UInt(_)) { column.unsigned() } else { column }
 }

@@ -22,6 +22,7 @@ use crate::model::{Column, ColumnType, ErrorKind, OwnedValue, SqlError};
 pub(super) fn answer(state: &mut ClientState, facts: &Facts<'_>, mut cursor: Cursor<'_>) -> Found<Answer> {
     cursor.expect_word("SHOW")?;
     if let Some(answer) = diagnostics(state, &mut cursor)? {
+        state.note_diagnostic();
         return Ok(answer);
     }
     let answer = list(state, facts, &mut cursor)?.answer();
@@ -66,7 +67,12 @@ fn diagnostics(state: &ClientState, cursor: &mut Cursor<'_>) -> Found<Option<Ans
     }
     let rows = shown.skip(offset).take(count);
     let rows = rows.map(|w| vec![text(w.level.as_str()), OwnedValue::UInt(w.code.into()), text(w.message.clone())]);
-    Ok(Some(Relation::empty("Level Code# Message").with_rows(rows).answer()))
+    let columns = vec![
+        Column::new("Level", ColumnType::VarChar).width(7).not_null(),
+        Column::new("Code", ColumnType::Int).unsigned().width(4).not_null(),
+        Column::new("Message", ColumnType::VarChar).width(512).not_null(),
+    ];
+    Ok(Some(Relation { columns, rows: rows.collect() }.answer()))
 }
 
 fn list(state: &ClientState, facts: &Facts<'_>, cursor: &mut Cursor<'_>) -> Found<Relation> {

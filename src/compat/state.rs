@@ -27,6 +27,8 @@ const VALUE_OVERHEAD: usize = 64;
 pub struct ClientState {
     autocommit: bool,
     in_transaction: bool,
+    /// The last statement was about the warnings of the one before it, and had none of its own.
+    diagnostic: bool,
     last_insert_id: u64,
     /// Everything that most clients never fill; boxed, since an idle connection should cost next to nothing.
     kept: Option<Box<Kept>>,
@@ -91,7 +93,7 @@ pub(super) enum Change {
 
 impl Default for ClientState {
     fn default() -> Self {
-        Self { autocommit: true, in_transaction: false, last_insert_id: 0, kept: None }
+        Self { autocommit: true, in_transaction: false, diagnostic: false, last_insert_id: 0, kept: None }
     }
 }
 
@@ -135,7 +137,8 @@ impl ClientState {
 
     /// What to say of a statement that ended well and changed nothing, with this client's flags filled in.
     pub fn done(&self) -> Done {
-        let warnings = u16::try_from(self.warnings().len()).unwrap_or(u16::MAX);
+        let warnings = if self.diagnostic { 0 } else { self.warnings().len() };
+        let warnings = u16::try_from(warnings).unwrap_or(u16::MAX);
         Done {
             affected: 0,
             last_insert_id: 0,
@@ -166,9 +169,19 @@ impl ClientState {
         self.end_transaction();
     }
 
+    /// The server says: a statement of its own begins, which [`ClientState::answer`] was not asked about. The warnings
+    /// of the one before it are over.
+    pub fn clear_warnings(&mut self) {
+        self.diagnostic = false;
+        if let Some(kept) = &mut self.kept {
+            kept.warnings.clear();
+        }
+    }
+
     /// The server says: its statement, which was none of ours, gave this warning. `SHOW WARNINGS` lists the first 64
     /// of a statement; the next statement clears them.
     pub fn warn(&mut self, warning: Warning) {
+        self.diagnostic = false;
         let kept = self.kept.get_or_insert_default();
         if kept.warnings.len() < MOST_WARNINGS {
             kept.warnings.push(warning);
@@ -190,10 +203,9 @@ impl ClientState {
         self.kept.as_ref()?.system.get(name)
     }
 
-    pub(super) fn clear_warnings(&mut self) {
-        if let Some(kept) = &mut self.kept {
-            kept.warnings.clear();
-        }
+    /// The statement was about the warnings of the one before it, which it keeps.
+    pub(super) fn note_diagnostic(&mut self) {
+        self.diagnostic = true;
     }
 
     pub(super) fn begin(&mut self) {

@@ -32,16 +32,18 @@ pub struct Statements<'a> {
 }
 
 impl Statements<'_> {
-    /// Where the text that has not been looked at begins, if there is a statement in it.
+    /// Where the text that has not been looked at begins, behind white space, if there is a statement in it.
     pub fn rest(&self) -> Option<usize> {
         let mut ahead = self.lexer;
         loop {
             match ahead.next_token().kind {
                 TokenKind::End => return None,
                 TokenKind::Symbol(b';') if !ahead.in_executable_comment() => {}
-                _ => return Some(self.lexer.position()),
+                _ => break,
             }
         }
+        let rest = self.sql.get(self.lexer.position()..).unwrap_or_default();
+        Some(self.lexer.position() + rest.iter().take_while(|b| is_space(**b)).count())
     }
 
     /// The range without the white space around it.
@@ -140,10 +142,10 @@ mod tests {
             ("a", "a", None),
             ("a;", "a", None),
             (" a ; ;\n-- done", "a", None),
-            ("a; b; c", "a", Some(" b; c")),
+            ("a; b; c", "a", Some("b; c")),
             (";a;;b", "a", Some(";b")),
-            ("a; 'b", "a", Some(" 'b")),
-            ("a; /* b", "a", Some(" /* b")),
+            ("a; 'b", "a", Some("'b")),
+            ("a; /* b", "a", Some("/* b")),
             ("a; /*!99999 b */", "a", None),
         ] {
             let (range, at) = first_statement(sql.as_bytes(), &syntax);

@@ -36,9 +36,10 @@ fn may_kill(by: &Principal, owner: Option<&Principal>) -> bool {
 
 fn process_columns(full: bool) -> Vec<Column> {
     let text = |name, width| Column::new(name, ColumnType::VarChar).width(width);
-    let info = if full { Column::new("Info", ColumnType::Text) } else { text("Info", 100) };
+    // As much as a packet may hold.
+    let info = if full { Column::new("Info", ColumnType::Text).width(64 << 20) } else { text("Info", 100) };
     vec![
-        Column::new("Id", ColumnType::BigInt).unsigned().not_null().width(21),
+        Column::new("Id", ColumnType::BigInt).not_null().width(21),
         text("User", 32).not_null(),
         text("Host", 261).not_null(),
         text("db", 64),

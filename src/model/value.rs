@@ -49,8 +49,10 @@ pub struct Column {
     pub unsigned: bool,
     /// Whether NULL can occur.
     pub nullable: bool,
-    /// The greatest width in characters; 0: by the type.
-    pub width: u32,
+    /// The greatest width in characters; `None`: by the type.
+    pub width: Option<u32>,
+    /// The digits behind the point; `None`: by the type.
+    pub decimals: Option<u8>,
     /// The table that it comes from, if any.
     pub table: Cow<'static, str>,
     /// The database of that table, if any.
@@ -65,7 +67,8 @@ impl Column {
             kind,
             unsigned: false,
             nullable: true,
-            width: 0,
+            width: None,
+            decimals: None,
             table: Cow::Borrowed(""),
             schema: Cow::Borrowed(""),
         }
@@ -86,7 +89,13 @@ impl Column {
     /// The same with a width in characters.
     #[must_use]
     pub fn width(self, width: u32) -> Self {
-        Self { width, ..self }
+        Self { width: Some(width), ..self }
+    }
+
+    /// The same with so many digits behind the point.
+    #[must_use]
+    pub fn decimals(self, decimals: u8) -> Self {
+        Self { decimals: Some(decimals), ..self }
     }
 }
 

@@ -62,15 +62,17 @@ impl<E: Engine> Core<E> {
         cx.check()?;
         let syntax = self.shared.syntax();
         let mut statements = control::split(&sql, &syntax);
-        let first = statements.next();
-        if let (Some(_), Some(rest)) = (first, statements.rest()) {
+        if statements.next().is_none() {
+            return Err(SqlError::of(ErrorKind::EmptyQuery, "Query was empty"));
+        }
+        if let Some(rest) = statements.rest() {
             return Err(control::syntax_error(&sql, rest));
         }
         if let Some(own) = control::parse(&sql, &syntax)? {
             if !own.can_be_prepared() {
                 return Err(SqlError::not_preparable());
             }
-            let param = || Column::new("?", ColumnType::VarChar);
+            let param = || Column::new("?", ColumnType::Null);
             let params = (0..own.placeholders()).map(|_| param()).collect();
             let columns = match own {
                 Control::ShowProcesslist { full } => self.shared.registry.dialect.process_columns(full).to_vec(),

@@ -274,6 +274,9 @@ impl<E: Engine> Driver<E> {
             if let (Some(rest), false) = (rest, several) {
                 break Err(control::syntax_error(&sql, rest));
             }
+            if rest.is_some() || !first {
+                self.rows().one_of_several(rest.is_some());
+            }
             let statement = Statement::text(sql.slice(range));
             let began = if first { began } else { Instant::now() };
             first = false;

@@ -210,32 +210,31 @@ pub(super) fn column_count(out: &mut Vec<u8>, sequence: &mut u8, count: usize) {
 }
 
 /// One column.
+///
+/// As MySQL has it, `NUM_FLAG` is for clients to set, and `BLOB_FLAG` for columns of tables; the type of what an
+/// expression makes, text or bytes, goes by its length.
 pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
     packet(out, sequence, |out| definition(out, column));
 }
 
 fn definition(out: &mut Vec<u8>, column: &Column) {
-    let (kind, character_set, natural, decimals) = wire_type(column.kind);
+    let (mut kind, character_set, natural, decimals) = wire_type(column.kind);
     let bytes_per_char = if character_set == BINARY { 1 } else { 4 };
-    let length = match column.width {
-        0 => natural,
-        width => width.saturating_mul(bytes_per_char),
-    };
+    let length = column.width.map_or(natural, |width| width.saturating_mul(bytes_per_char));
+    let decimals = column.decimals.unwrap_or(decimals);
+    let blob = matches!(column.kind, ColumnType::Text | ColumnType::Blob);
+    if column.table.is_empty() && (blob || column.kind == ColumnType::VarChar) {
+        kind = match length {
+            0..0x1_0000 => WireType::MYSQL_TYPE_VAR_STRING,
+            0x1_0000..0x100_0000 => WireType::MYSQL_TYPE_MEDIUM_BLOB,
+            _ => WireType::MYSQL_TYPE_LONG_BLOB,
+        };
+    }
     let mut flags = ColumnFlags::empty();
     flags.set(ColumnFlags::UNSIGNED_FLAG, column.unsigned);
     flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
-    let numeric = !matches!(
-        column.kind,
-        ColumnType::VarChar
-            | ColumnType::Text
-            | ColumnType::Blob
-            | ColumnType::Date
-            | ColumnType::DateTime
-            | ColumnType::Time
-    );
-    flags.set(ColumnFlags::NUM_FLAG, numeric);
     flags.set(ColumnFlags::BINARY_FLAG, character_set == BINARY);
-    flags.set(ColumnFlags::BLOB_FLAG, matches!(column.kind, ColumnType::Text | ColumnType::Blob));
+    flags.set(ColumnFlags::BLOB_FLAG, blob && !column.table.is_empty());
     lenenc_bytes(out, b"def");
     lenenc_bytes(out, column.schema.as_bytes());
     lenenc_bytes(out, column.table.as_bytes());

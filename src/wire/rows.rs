@@ -84,6 +84,8 @@ pub(super) struct WireRows {
     misfit: Option<SqlError>,
     /// What the packets between result sets say of the session's state: as it was before the statement.
     before: Done,
+    /// Whether another statement of the same command follows.
+    more: bool,
 }
 
 impl WireRows {
@@ -100,6 +102,7 @@ impl WireRows {
             format: Format::Text,
             misfit: None,
             before: Done::default(),
+            more: false,
         })
     }
 
@@ -112,6 +115,12 @@ impl WireRows {
         self.open = false;
         self.streamed = false;
         self.before = before;
+        self.more = false;
+    }
+
+    /// The statement that begins is one of several; whether another follows is said behind its columns already.
+    pub(super) fn one_of_several(&mut self, more: bool) {
+        self.more = more;
     }
 
     /// The rows of this command's answer are in the binary format.
@@ -154,6 +163,9 @@ impl WireRows {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, done, more);
         } else {
             packet::ok(&mut self.out, &mut self.sequence, done, more);
+        }
+        if more {
+            self.before = *done;
         }
     }
 
@@ -216,7 +228,7 @@ impl Sink for WireRows {
         }
         heads::put(&mut self.out, &mut self.sequence, columns, kept);
         if !self.peer.deprecates_eof() {
-            packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
+            packet::eof(&mut self.out, &mut self.sequence, &self.before, self.more);
         }
     }
 

@@ -104,7 +104,7 @@ proptest! {
         state.answer(&format!("SET @{name} = '{value}'"), &facts()).unwrap();
         prop_assert_eq!(state.user_variable(&name), Some(OwnedValue::Text(value.clone())));
         let expected = Answer::Rows {
-            columns: vec![Column::new(format!("@{name}"), crate::model::ColumnType::VarChar)],
+            columns: vec![Column::new(format!("@{name}"), crate::model::ColumnType::Text).width(0xff_ffff)],
             rows: vec![vec![OwnedValue::Text(value)]],
         };
         prop_assert_eq!(state.answer(&format!("SELECT @{name}"), &facts()), Ok(Some(expected)));

@@ -128,9 +128,9 @@ fn columns_have_types() {
             (ColumnType::BigInt, false),
             (ColumnType::VarChar, false),
             (ColumnType::Null, false),
-            (ColumnType::VarChar, false),
+            (ColumnType::Blob, false),
             (ColumnType::DateTime, false),
-            (ColumnType::Double, false),
+            (ColumnType::Decimal, false),
             (ColumnType::BigInt, true),
         ]
     );
