@@ -40,6 +40,9 @@ struct Options {
     /// The version that clients are told
     #[arg(long, value_name = "TEXT", default_value = "8.0.36-killdeer")]
     server_version: String,
+    /// The longest packet that a client may send, in bytes, from 1024 to 1073741824; rounded down to a multiple of 1024
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u32).range(1024..=1 << 30))]
+    max_allowed_packet: u32,
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     tell_killed: bool,
@@ -71,8 +74,13 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         None => Accounts::default(),
     };
     let version = options.server_version.into();
-    let engine = EchoSql::new(accounts, std::sync::Arc::clone(&version));
-    let runtime = Runtime::builder(engine).server_version(version).tell_killed(options.tell_killed).start();
+    let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
+    let engine = EchoSql::with_packets(accounts, std::sync::Arc::clone(&version), longest);
+    let runtime = Runtime::builder(engine)
+        .server_version(version)
+        .max_allowed_packet(longest)
+        .tell_killed(options.tell_killed)
+        .start();
     let workers = match options.workers {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),

@@ -23,6 +23,7 @@ pub struct Builder<E> {
     server_version: Arc<str>,
     rollback_timeout: Duration,
     login_timeout: Duration,
+    max_allowed_packet: usize,
     tell_killed: bool,
     queued_statements: usize,
     own_arbiter: bool,
@@ -86,6 +87,15 @@ impl<E: Engine> Builder<E> {
         Self { login_timeout: time, ..self }
     }
 
+    /// The longest packet that a client may send once it is in, in bytes (MySQL: max_allowed_packet); 64 MiB unless said
+    /// otherwise. As in MySQL, what is below 1 KiB or above 1 GiB becomes that, and the rest is rounded down to a multiple
+    /// of 1024. A client that sends a longer one gets 1153 and is closed, as soon as a header shows it. An engine that
+    /// is asked for `@@max_allowed_packet` should say the same.
+    #[must_use]
+    pub fn max_allowed_packet(self, bytes: usize) -> Self {
+        Self { max_allowed_packet: bytes.clamp(1 << 10, 1 << 30) / 1024 * 1024, ..self }
+    }
+
     /// Whether a client is sent an error before its connection is closed for it, idle or busy: 1927 after `KILL
     /// [CONNECTION]` by another (MariaDB's, for MySQL has none), 1053 at a shutdown, 1159 when its login took too long.
     /// For clients that show it; MySQL closes without a word, and so does this runtime unless told otherwise. Nobody
@@ -131,6 +141,7 @@ impl<E: Engine> Builder<E> {
             rollback_timeout: self.rollback_timeout,
             login_timeout: self.login_timeout,
             server_version: self.server_version,
+            max_allowed_packet: self.max_allowed_packet,
             tell_killed: self.tell_killed,
             queued_statements: self.queued_statements,
             arbiter,
@@ -150,6 +161,7 @@ impl<E: Engine> Runtime<E> {
             server_version: "8.0.36-killdeer".into(),
             rollback_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(10),
+            max_allowed_packet: 64 << 20,
             tell_killed: false,
             queued_statements: 64,
             own_arbiter: true,

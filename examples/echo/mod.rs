@@ -20,20 +20,32 @@ const DATABASES: [&str; 2] = ["information_schema", "test"];
 
 pub struct EchoSql {
     accounts: Accounts,
+    known: Arc<Known>,
+}
+
+/// What all sessions know.
+struct Known {
     version: Arc<str>,
+    max_allowed_packet: String,
     echo: Arc<[Column]>,
 }
 
 impl EchoSql {
     pub fn new(accounts: Accounts, version: Arc<str>) -> Self {
-        Self { accounts, version, echo: [Column::new("echo", ColumnType::VarChar).not_null()].into() }
+        Self::with_packets(accounts, version, 64 << 20)
+    }
+
+    /// The same with another `max_allowed_packet`, in bytes.
+    pub fn with_packets(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
+        let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
+        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), echo };
+        Self { accounts, known: Arc::new(known) }
     }
 }
 
 pub struct EchoSession {
     client: ClientState,
-    version: Arc<str>,
-    echo: Arc<[Column]>,
+    known: Arc<Known>,
 }
 
 impl Engine for EchoSql {
@@ -44,8 +56,7 @@ impl Engine for EchoSql {
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
-        let (version, echo) = (Arc::clone(&self.version), Arc::clone(&self.echo));
-        Ok(EchoSession { client: ClientState::new(), version, echo })
+        Ok(EchoSession { client: ClientState::new(), known: Arc::clone(&self.known) })
     }
 }
 
@@ -75,7 +86,7 @@ impl EngineSession for EchoSession {
             return self.give(cx, answer, out).await;
         }
         self.client.note_statement();
-        out.shared_columns(&self.echo)?;
+        out.shared_columns(&self.known.echo)?;
         out.row(&[Value::Bytes(&st.sql)])?;
         Ok(self.client.done())
     }
@@ -179,7 +190,7 @@ impl EchoSession {
         }
         let principal = cx.principal();
         let facts = Facts {
-            version: &self.version,
+            version: &self.known.version,
             version_comment: "Killdeer echo-SQL",
             connection_id: cx.session().get(),
             user: &format!("{}@{}", principal.user(), cx.peer().ip()),
@@ -187,6 +198,7 @@ impl EchoSession {
             privileges: principal.privileges(),
             database: database.as_deref(),
             databases: &DATABASES,
+            variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],
             ..Facts::default()
         };
         let answer = self.client.answer(sql, &facts);

@@ -21,6 +21,9 @@ pub(crate) struct Shared<E> {
     pub(crate) login_timeout: Duration,
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) server_version: Arc<str>,
+    /// The longest packet that a client may send, in bytes.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+    pub(crate) max_allowed_packet: usize,
     /// Whether every client is told why its connection is closed for it.
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) tell_killed: bool,

@@ -44,9 +44,6 @@ use crate::{
     supervisor::Connect,
 };
 
-/// The longest packet that a client may send: MySQL's default of max_allowed_packet.
-const MAX_ALLOWED_PACKET: usize = 64 * 1024 * 1024;
-
 /// So long a client may take to read its last error, when its connection is being closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -164,12 +161,13 @@ type Running<'a, T> = BoxFuture<'a, Result<T, SqlError>>;
 impl<E: Engine> Driver<E> {
     async fn serve(mut self: Box<Self>) {
         let slot = Arc::clone(self.core.slot());
+        let longest = self.core.shared().max_allowed_packet;
         let reason = loop {
             let packet = poll_fn(|task| {
                 if let Some(reason) = slot.switch.word().leaving() {
                     return Poll::Ready(Err(reason));
                 }
-                self.conn.poll_packet(task, 0, MAX_ALLOWED_PACKET).map(Ok)
+                self.conn.poll_packet(task, 0, longest).map(Ok)
             });
             let next = match packet.await {
                 Ok(Ok(packet)) => {

@@ -7,6 +7,7 @@ mod echo;
 mod kills;
 mod login;
 mod main_job;
+mod packets;
 mod panics;
 mod pools;
 mod prepared;

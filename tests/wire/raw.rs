@@ -13,6 +13,9 @@ use crate::server::Server;
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A payload of this length goes on in the next packet.
+pub const LONGEST: usize = 0xff_ff_ff;
+
 pub struct Raw {
     pub socket: TcpStream,
     pub id: u32,
@@ -102,17 +105,36 @@ impl Raw {
     }
 
     /// Sends a packet with the next sequence number.
-    pub fn send(&mut self, payload: &[u8]) {
-        self.send_numbered(self.next, payload);
-        self.next = self.next.wrapping_add(1);
+    pub fn send(&mut self, mut payload: &[u8]) {
+        loop {
+            let (part, rest) = payload.split_at(payload.len().min(LONGEST));
+            self.send_numbered(self.next, part);
+            self.next = self.next.wrapping_add(1);
+            payload = rest;
+            if part.len() < LONGEST {
+                return;
+            }
+        }
     }
 
     pub fn send_numbered(&mut self, sequence: u8, payload: &[u8]) {
         self.socket.write_all(&framed(sequence, payload)).unwrap();
     }
 
-    /// The next packet's payload; `None`: the server has closed.
+    /// The next packet's payload, of all its parts; `None`: the server has closed.
     pub fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut whole = Vec::new();
+        loop {
+            let part = self.receive_part()?;
+            let last = part.len() < LONGEST;
+            whole.extend(part);
+            if last {
+                return Some(whole);
+            }
+        }
+    }
+
+    fn receive_part(&mut self) -> Option<Vec<u8>> {
         let mut header = [0; 4];
         match self.socket.read_exact(&mut header) {
             Ok(()) => {}
@@ -215,6 +237,14 @@ fn row(mut packet: &[u8]) -> Vec<Option<String>> {
             0xfc => {
                 let length = usize::from(u16::from_le_bytes([rest[0], rest[1]]));
                 (Some(&rest[2..2 + length]), &rest[2 + length..])
+            }
+            0xfd => {
+                let length = u32::from_le_bytes([rest[0], rest[1], rest[2], 0]) as usize;
+                (Some(&rest[3..3 + length]), &rest[3 + length..])
+            }
+            0xfe => {
+                let length = usize::try_from(u64::from_le_bytes(rest[..8].try_into().unwrap())).unwrap();
+                (Some(&rest[8..8 + length]), &rest[8 + length..])
             }
             length => (Some(&rest[..usize::from(length)]), &rest[usize::from(length)..]),
         };

@@ -87,11 +87,15 @@ impl Server {
     }
 
     pub fn start_with(accounts: Accounts, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
+        Self::start_echo(EchoSql::new(accounts, "8.0.36-test".into()), change)
+    }
+
+    pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
         let (started, ready) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let engine = Odd(EchoSql::new(accounts, "8.0.36-test".into()));
+                let engine = Odd(engine);
                 let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
                 let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 let serving = wire::serve(&runtime, listener, 2).unwrap();
