@@ -37,8 +37,8 @@ pub struct EchoSession {
 impl Engine for EchoSql {
     type Session = EchoSession;
 
-    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        self.accounts.authenticate(login)
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        self.accounts.authenticate(login).await
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
@@ -123,7 +123,7 @@ impl EchoSession {
             version: &self.version,
             version_comment: "Killdeer echo-SQL",
             connection_id: cx.session().get(),
-            user: &format!("{}@{}", principal.user(), cx.peer().ip()),
+            user: &format!("{}@{}", principal.user(), cx.peer().host()),
             current_user: &principal.account(),
             privileges: principal.privileges(),
             database: database.as_deref(),

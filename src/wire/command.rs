@@ -17,6 +17,8 @@ pub(super) enum WireCommand {
     Statistics,
     /// COM_PING: are you there?
     Ping,
+    /// COM_CHANGE_USER: I am somebody else. What follows depends on what the client can do.
+    ChangeUser(Bytes),
     /// COM_RESET_CONNECTION: forget all but who I am.
     Reset,
 }
@@ -39,12 +41,13 @@ pub(super) fn read(mut payload: Bytes) -> Result<WireCommand, SqlError> {
             WireCommand::Query(format!("KILL {id}").into())
         }
         0x0e => WireCommand::Ping,
+        0x11 => WireCommand::ChangeUser(payload),
         0x1f => WireCommand::Reset,
         _ => return Err(SqlError::unknown_command()),
     })
 }
 
-fn malformed() -> SqlError {
+pub(super) fn malformed() -> SqlError {
     SqlError::of(ErrorKind::MalformedPacket, "Malformed communication packet")
 }
 
@@ -58,7 +61,7 @@ mod tests {
     fn commands_that_are_not_served_are_refused_and_never_taken_for_served() {
         for code in 0..=u8::MAX {
             let read = read(Bytes::from(vec![code, 1, 0, 0, 0]));
-            let served = [0x01, 0x02, 0x03, 0x09, 0x0a, 0x0c, 0x0e, 0x1f].contains(&code);
+            let served = [0x01, 0x02, 0x03, 0x09, 0x0a, 0x0c, 0x0e, 0x11, 0x1f].contains(&code);
             assert_eq!(read.is_ok(), served, "{code:#x}");
             if let Err(error) = read {
                 assert_eq!(error.code(), 1047);

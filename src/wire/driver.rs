@@ -5,7 +5,6 @@
 
 use std::{
     future::poll_fn,
-    net::SocketAddr,
     pin::pin,
     sync::Arc,
     task::{Poll, ready},
@@ -24,7 +23,9 @@ use tokio::{
 use super::{
     command::{self, WireCommand},
     conn::{Broken, Conn},
-    login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
+    gate::Gate,
+    hello,
+    login::{Known, Left, Talk, Turned, Unproved, Unwelcome, Welcome, frame_error, login, prove},
     pace,
     packet::{self, Peer},
     rows::{HELD, WireRows},
@@ -33,7 +34,7 @@ use super::{
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, ErrorKind, Killed, Origin, Reason, Refused, SqlError, Statement},
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -50,8 +51,9 @@ pub(super) async fn live<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
+    gate: Arc<Gate>,
     io: Stream,
-    from: SocketAddr,
+    from: Origin,
 ) {
     let mut conn = Conn::new(io);
     let connect = Connect { peer: from, control, principal: None };
@@ -63,7 +65,7 @@ pub(super) async fn live<E: Engine>(
     inbox.set_slot(&slot);
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
-        let login = pin!(login(&shared, registration, &mut conn, from));
+        let login = pin!(login(&shared, registration, &mut conn, &gate));
         match select(login, pin!(sleep(shared.login_timeout))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
@@ -73,9 +75,9 @@ pub(super) async fn live<E: Engine>(
         }
     });
     match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer })) => {
+        Ok(Ok(Welcome { core, peer, nonce })) => {
             let pipe = Pipe::new(HELD);
-            Box::new(Driver { core, conn, peer, pipe, rows: None, waited: false }).serve().await;
+            Box::new(Driver { core, conn, gate, nonce, peer, pipe, rows: None, waited: false }).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome)).await,
         Err(_) => {}
@@ -114,6 +116,9 @@ async fn refuse(conn: &mut Conn, error: &SqlError) {
 struct Driver<E: Engine> {
     core: Core<E>,
     conn: Conn,
+    gate: Arc<Gate>,
+    /// The greeting's: a change of user is proved with it.
+    nonce: [u8; 20],
     peer: Peer,
     /// From the sink of a long result to the socket.
     pipe: Arc<Pipe<Bytes>>,
@@ -187,6 +192,8 @@ impl<E: Engine> Driver<E> {
                 let command = Command::InitDb;
                 self.command(command, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began))).await
             }
+            // On the heap: it is rare, and an idle connection has no room for it.
+            WireCommand::ChangeUser(payload) => Box::pin(self.change_user(payload)).await,
             WireCommand::Reset => {
                 let command = Command::ResetConnection;
                 self.command(command, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began))).await
@@ -270,6 +277,59 @@ impl<E: Engine> Driver<E> {
         .await;
     }
 
+    /// Goes on as another user. When that fails, the connection is closed, as MySQL does.
+    async fn change_user(&mut self, payload: Bytes) -> Next {
+        let (cx, began) = match self.core.begin(Command::ChangeUser, None) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        let (sequence, proved) = self.prove(&cx, &payload).await;
+        let state = self.core.state();
+        self.rows().begin(sequence, state);
+        let result = match proved {
+            Ok(Known { principal, database }) => {
+                let run = self.watched(&cx, began, |core, cx, sink, began| {
+                    Box::pin(core.change_user(cx, principal, database, sink, began))
+                });
+                run.await
+            }
+            Err(Unproved::Refused(error)) => Err(error),
+            Err(Unproved::Turned(why)) => {
+                let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
+                cx.slot().switch.terminate(reason);
+                return Next::Leave(reason);
+            }
+        };
+        let farewell = self.core.settle(result);
+        if farewell.result.is_err() {
+            cx.slot().switch.terminate(Reason::Protocol);
+        }
+        self.tell(&cx, farewell).await
+    }
+
+    /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the
+    /// sequence number of the next packet.
+    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (u8, Result<Known, Unproved>) {
+        let Driver { core, conn, gate, nonce, peer, .. } = self;
+        let Some(hello) = hello::read_change_user(payload, peer.0) else {
+            return (1, Err(Unproved::Refused(command::malformed())));
+        };
+        let mut talk = Talk { conn, sequence: 1, peer: *peer };
+        let shared = core.shared();
+        let proved = {
+            let proving = timeout(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
+            match select(pin!(proving), pin!(cx.killed())).await {
+                Either::Left((Ok(proved), _)) => proved,
+                Either::Left((Err(_elapsed), _)) => {
+                    cx.slot().switch.terminate(Reason::LoginTimeout);
+                    Err(Unproved::Turned(Turned::Gone))
+                }
+                Either::Right((reason, _)) => Err(Unproved::Refused(Killed(reason).into())),
+            }
+        };
+        (talk.sequence, proved)
+    }
+
     /// Runs a command that has no rows.
     async fn command<F>(&mut self, command: Command, run: F) -> Next
     where
@@ -329,7 +389,12 @@ impl<E: Engine> Driver<E> {
 
     /// Decides how a command ended, tells the client, and only then calls it over.
     async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
-        let Farewell { result, killed } = self.core.settle(result);
+        let farewell = self.core.settle(result);
+        self.tell(cx, farewell).await
+    }
+
+    async fn tell(&mut self, cx: &StatementContext, farewell: Farewell<Done>) -> Next {
+        let Farewell { result, killed } = farewell;
         match &result {
             Ok(done) => self.rows().done(done, false),
             Err(error) => self.rows().failed(error),

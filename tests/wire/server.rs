@@ -23,7 +23,7 @@ pub struct OddSession(EchoSession);
 impl Engine for Odd {
     type Session = OddSession;
 
-    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         self.0.authenticate(login).await
     }
 
