@@ -8,10 +8,11 @@
 mod echo;
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, stdin},
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,19 +20,40 @@ use actix_rt::signal::{
     ctrl_c,
     unix::{SignalKind, signal},
 };
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use echo::{EchoSql, accounts::Accounts};
 use futures::future::select;
-use killdeer::{Runtime, wire};
+use killdeer::{
+    Runtime,
+    wire::{self, AuthPlugin, Serve, rustls},
+};
 use tracing_subscriber::EnvFilter;
 
 /// A MySQL server that says everything back.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    job: Option<Job>,
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3307")]
     listen: SocketAddr,
-    /// A TOML file of [[user]] tables with user, password and privileges
+    /// A Unix socket to listen on as well
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The certificate for TLS, in PEM, with those behind it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// TLS with a certificate made just now, which no client knows
+    #[arg(long, conflicts_with = "tls_cert")]
+    tls_self_signed: bool,
+    /// The plugin in the greeting, by which unknown users are asked
+    #[arg(long, value_name = "NAME", default_value = AuthPlugin::default().name(), value_parser = plugin)]
+    default_plugin: AuthPlugin,
+    /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// How many threads serve connections [default: one per core]
@@ -51,17 +73,58 @@ struct Options {
     log: String,
 }
 
+#[derive(Subcommand)]
+enum Job {
+    /// Prints the verifier of the password on standard input, for the users' file
+    Hash {
+        /// For mysql_native_password, rather than caching_sha2_password
+        #[arg(long)]
+        native: bool,
+    },
+}
+
+fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
+    AuthPlugin::named(name).ok_or("mysql_native_password or caching_sha2_password")
+}
+
 /// So long running statements may still end by themselves when the server is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
+    if let Some(Job::Hash { native }) = options.job {
+        return hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 });
+    }
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&options.log)?)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     actix_rt::System::new().block_on(serve(options))
+}
+
+fn hash(plugin: AuthPlugin) -> Result<(), Box<dyn std::error::Error>> {
+    let mut line = String::new();
+    stdin().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err("no password on standard input".into());
+    }
+    println!("{}", plugin.verifier(password).expose());
+    Ok(())
+}
+
+/// The rules for TLS that the options ask for.
+fn tls(options: &Options) -> Result<Option<Arc<rustls::ServerConfig>>, Box<dyn std::error::Error>> {
+    if options.tls_self_signed {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), options.listen.ip().to_string()];
+        let made = rcgen::generate_simple_self_signed(names)?;
+        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        return Ok(Some(wire::tls_from_pem(cert.as_bytes(), key.as_bytes())?));
+    }
+    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
+    let file = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    Ok(Some(wire::tls_from_pem(&file(cert)?, &file(key)?)?))
 }
 
 fn read(path: &Path) -> Result<Accounts, Box<dyn std::error::Error>> {
@@ -73,9 +136,10 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
         None => Accounts::default(),
     };
+    let tls = tls(&options)?;
     let version = options.server_version.into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
-    let engine = EchoSql::with_packets(accounts, std::sync::Arc::clone(&version), longest);
+    let engine = EchoSql::new(accounts, Arc::clone(&version), longest);
     let runtime = Runtime::builder(engine)
         .server_version(version)
         .max_allowed_packet(longest)
@@ -87,7 +151,16 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     let listener =
         wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let serving = wire::serve(&runtime, listener, workers)?;
+    let mut serve = Serve::new(listener, workers).default_plugin(options.default_plugin);
+    if let Some(tls) = tls {
+        serve = serve.tls(tls);
+    }
+    if let Some(path) = &options.socket {
+        let listener =
+            wire::listen_unix(path).map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
+        serve = serve.unix(listener);
+    }
+    let serving = serve.start(&runtime)?;
     let address = serving.address();
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
@@ -101,6 +174,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let summary = runtime.shutdown(GRACE).await;
     stop.await;
     server.await??;
+    if let Some(path) = &options.socket {
+        std::fs::remove_file(path)?;
+    }
     tracing::info!(?summary, "stopped");
     Ok(())
 }

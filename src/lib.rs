@@ -126,9 +126,10 @@ pub use crate::{
     },
     id::{Layout, SessionId},
     model::{
-        Column, ColumnType, Command, Date, DateTime, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed,
-        Login, NotTemporal, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused,
-        SqlError, Statement, StatementNo, Target, Time, Tracking, UnknownPrivilege, Value, Verifier,
+        Attributes, Checking, Column, ColumnType, Command, Date, DateTime, Done, ErrorKind, Event, KillError, KillMode,
+        KillOutcome, Killed, Login, NotTemporal, Origin, OwnedValue, Params, Prepared, Principal, Privileges,
+        ProcessRow, Proof, Reason, Refused, SqlError, Statement, StatementNo, Target, Time, Tracking, UnknownPrivilege,
+        Value, Verifier,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

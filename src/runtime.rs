@@ -1,6 +1,6 @@
 //! The runtime that embedders build: an engine, a supervisor, and the rules that both go by.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Arbiter, Recipient};
 
@@ -8,7 +8,7 @@ use crate::{
     dialect::Dialect,
     engine::{Engine, Placement},
     id::Layout,
-    model::{KillError, KillMode, Principal, Refused, Target},
+    model::{KillError, KillMode, Origin, Principal, Refused, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
     supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
@@ -172,8 +172,8 @@ impl<E: Engine> Runtime<E> {
     ///
     /// # Errors
     /// No id is free, the runtime is shutting down, or the engine does not open.
-    pub async fn connect(&self, who: Principal, peer: SocketAddr) -> Result<SessionHandle, Refused> {
-        let shared = Arc::clone(&self.shared);
+    pub async fn connect(&self, who: Principal, peer: impl Into<Origin>) -> Result<SessionHandle, Refused> {
+        let (shared, peer) = (Arc::clone(&self.shared), peer.into());
         let inbox = Inbox::new(shared.queued_statements);
         let registry = Arc::clone(&shared.registry);
         let (admitted, answer) = tokio::sync::oneshot::channel();

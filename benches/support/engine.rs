@@ -21,7 +21,7 @@ impl One {
 impl Engine for One {
     type Session = One;
 
-    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         Ok(Principal::new(login.user.as_str(), Privileges::NONE))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::native_verifier};
+use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
 /// The users, by name. Of their passwords only the verifiers are kept.
@@ -10,6 +10,7 @@ pub struct Accounts(HashMap<String, Account>);
 
 struct Account {
     verifier: Verifier,
+    require_tls: bool,
     privileges: Privileges,
 }
 
@@ -23,8 +24,15 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     user: String,
+    /// What `echo_sql hash` prints.
+    verifier: Option<String>,
+    /// For those who do not mind that it stands in the file.
+    password: Option<String>,
+    /// The method for `password`; caching_sha2_password unless said otherwise.
+    plugin: Option<String>,
+    /// Whether it may come in by TLS or a Unix socket only.
     #[serde(default)]
-    password: String,
+    require_tls: bool,
     #[serde(default)]
     privileges: Vec<String>,
 }
@@ -32,7 +40,7 @@ struct Entry {
 impl Default for Accounts {
     /// `root` with all privileges, `alice` and `bob` with none; no passwords.
     fn default() -> Self {
-        let account = |privileges| Account { verifier: Verifier::default(), privileges };
+        let account = |privileges| Account { verifier: Verifier::default(), require_tls: false, privileges };
         Self(HashMap::from([
             ("root".into(), account(Privileges::ALL)),
             ("alice".into(), account(Privileges::NONE)),
@@ -47,7 +55,8 @@ impl Accounts {
         let mut accounts = HashMap::new();
         for entry in toml::from_str::<File>(text)?.user {
             let account = Account {
-                verifier: native_verifier(&entry.password),
+                verifier: entry.verifier()?,
+                require_tls: entry.require_tls,
                 privileges: Privileges::from_names(&entry.privileges)?,
             };
             if accounts.insert(entry.user.clone(), account).is_some() {
@@ -58,16 +67,39 @@ impl Accounts {
     }
 
     /// Lets a client in, or not. An account without a password is for clients on this machine only.
-    pub fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        let nobody = Verifier::new("*0000000000000000000000000000000000000000");
+    pub async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         let account = self.0.get(&login.user);
-        let proved = login.proves(account.map_or(&nobody, |account| &account.verifier));
-        let ip = login.peer.ip();
+        let nobody = Verifier::nobody();
+        let proved = login.proves(account.map_or(&nobody, |account| &account.verifier)).await;
         match account {
-            Some(account) if proved && (!account.verifier.is_empty() || ip.is_loopback()) => {
+            Some(account)
+                if proved
+                    && (!account.require_tls || login.is_secure())
+                    && (!account.verifier.is_empty() || login.peer.is_local()) =>
+            {
                 Ok(Principal::new(login.user.as_str(), account.privileges))
             }
-            _ => Err(SqlError::access_denied(&login.user, &ip.to_string(), login.proof.used_password())),
+            _ => Err(login.denied()),
+        }
+    }
+}
+
+impl Entry {
+    fn verifier(&self) -> Result<Verifier, String> {
+        let user = &self.user;
+        match (&self.verifier, &self.password, &self.plugin) {
+            (Some(_), Some(_), _) => Err(format!("user {user:?} has both a verifier and a password")),
+            (Some(_), None, Some(_)) => Err(format!("the verifier of user {user:?} says its plugin itself")),
+            (Some(text), None, None) => {
+                let verifier = Verifier::new(text.as_str());
+                let readable = AuthPlugin::of(&verifier).is_some();
+                readable.then_some(verifier).ok_or_else(|| format!("the verifier of user {user:?} is none"))
+            }
+            (None, password, plugin) => {
+                let named = plugin.as_deref().map(|name| AuthPlugin::named(name).ok_or(name)).transpose();
+                let plugin = named.map_err(|name| format!("the plugin {name:?} of user {user:?} is not known"))?;
+                Ok(plugin.unwrap_or_default().verifier(password.as_deref().unwrap_or_default()))
+            }
         }
     }
 }

@@ -31,12 +31,8 @@ struct Known {
 }
 
 impl EchoSql {
-    pub fn new(accounts: Accounts, version: Arc<str>) -> Self {
-        Self::with_packets(accounts, version, 64 << 20)
-    }
-
-    /// The same with another `max_allowed_packet`, in bytes.
-    pub fn with_packets(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
+    /// `max_allowed_packet`: what it says of the runtime's, in bytes.
+    pub fn new(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
         let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
         let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), echo };
         Self { accounts, known: Arc::new(known) }
@@ -51,8 +47,8 @@ pub struct EchoSession {
 impl Engine for EchoSql {
     type Session = EchoSession;
 
-    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        self.accounts.authenticate(login)
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        self.accounts.authenticate(login).await
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
@@ -144,7 +140,7 @@ impl EchoSession {
             _ => {}
         }
         if !concerns(&text, cx.database().as_deref()) {
-            return Ok(self.echo.to_vec());
+            return Ok(self.known.echo.to_vec());
         }
         // What only reads can be asked ahead of time; what sets something, as `@x := 1` does too, cannot.
         let reads =
@@ -153,7 +149,7 @@ impl EchoSession {
             true => match self.answer(cx, &text)? {
                 Some(Answer::Rows { columns, .. }) => Ok(columns),
                 Some(_) => Ok(Vec::new()),
-                None => Ok(self.echo.to_vec()),
+                None => Ok(self.known.echo.to_vec()),
             },
             false => Ok(Vec::new()),
         }
@@ -193,7 +189,7 @@ impl EchoSession {
             version: &self.known.version,
             version_comment: "Killdeer echo-SQL",
             connection_id: cx.session().get(),
-            user: &format!("{}@{}", principal.user(), cx.peer().ip()),
+            user: &format!("{}@{}", principal.user(), cx.peer().host()),
             current_user: &principal.account(),
             privileges: principal.privileges(),
             database: database.as_deref(),

@@ -13,19 +13,22 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{Engine, EngineSession, OnKill, RowSink, StatementContext};
-use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement};
+use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
 
 /// A blocking engine. Wrap it in [`Blocking`] to serve it.
 pub trait BlockingEngine: Send + Sync + 'static {
     /// What it keeps for one client.
     type Session: BlockingSession;
 
-    /// See [`Engine::authenticate`]. The default admits nobody.
+    /// Looks up who asks to be let in: what its password is to be checked against, and who it is if that fits. `None`
+    /// for an unknown user, or one that may not come in this way; the client cannot tell it from a wrong password. The
+    /// default knows nobody. See [`Engine::authenticate`].
     ///
     /// # Errors
-    /// [`SqlError::access_denied`].
-    fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        Err(SqlError::access_denied(&login.user, &login.peer.ip().to_string(), login.proof.used_password()))
+    /// Whatever keeps the engine from looking.
+    fn account(&self, login: &Login<'_>) -> Result<Option<(Verifier, Principal)>, SqlError> {
+        let _ = login;
+        Ok(None)
     }
 
     /// See [`Engine::open`].
@@ -95,9 +98,14 @@ impl<E: BlockingEngine> Blocking<E> {
 impl<E: BlockingEngine> Engine for Blocking<E> {
     type Session = BlockingEngineSession<E::Session>;
 
-    async fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         // Accounts are looked up in memory as a rule; what a login must wait for belongs in an `Engine` of one's own.
-        self.0.authenticate(login)
+        let (verifier, principal) = match self.0.account(login)? {
+            Some((verifier, principal)) => (verifier, Some(principal)),
+            None => (Verifier::nobody(), None),
+        };
+        let proved = login.proves(&verifier).await;
+        principal.filter(|_| proved).ok_or_else(|| login.denied())
     }
 
     async fn open(&self, who: &Arc<Principal>) -> Result<Self::Session, SqlError> {

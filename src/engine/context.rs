@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     id::SessionId,
-    model::{Killed, Principal, Reason, StatementNo, Tracking},
+    model::{Attributes, Killed, Origin, Principal, Reason, StatementNo, Tracking},
     state::Slot,
 };
 
@@ -21,6 +21,12 @@ pub struct StatementContext {
 impl StatementContext {
     pub(crate) fn new(slot: Arc<Slot>, principal: Arc<Principal>, number: StatementNo, query_id: u64) -> Self {
         Self { slot, principal, number, query_id }
+    }
+
+    /// The same statement, of a session that has become this one's.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn of(&self, principal: Arc<Principal>) -> Self {
+        Self { principal, ..self.clone() }
     }
 
     /// The session's id.
@@ -44,8 +50,13 @@ impl StatementContext {
     }
 
     /// Where the client is.
-    pub fn peer(&self) -> std::net::SocketAddr {
+    pub fn peer(&self) -> Origin {
         self.slot.peer()
+    }
+
+    /// What the client said of itself when it connected.
+    pub fn connection_attributes(&self) -> Option<Attributes> {
+        self.slot.attributes()
     }
 
     /// The current database.

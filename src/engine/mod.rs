@@ -51,16 +51,21 @@ pub trait Engine: Send + Sync + 'static {
     /// Lets a client in, or not. Asked when a client logs in over a wire; a session that the host itself connects
     /// brings its principal along.
     ///
-    /// The proof in `login` is checked against a [`Verifier`] with [`Login::proves`]; a clear-text password is never
-    /// needed. The default admits nobody.
+    /// The client proves itself against a [`Verifier`] by [`Login::proves`]; a clear-text password is never needed. For
+    /// an unknown user ask it with [`Verifier::nobody`], so that it takes as long. An account that is to be used over
+    /// secret connections only is refused unless [`Login::is_secure`]. The default admits nobody.
+    ///
+    /// Asked again when a client wants to go on as another user (`COM_CHANGE_USER`). If that one is let in, the old
+    /// user's session is rolled back and dropped, and the new one's is opened by [`Engine::open`]; the id stays. If not,
+    /// the connection is closed.
     ///
     /// # Errors
-    /// [`SqlError::access_denied`] (1045), for an unknown user and a wrong password alike.
-    fn authenticate(&self, login: &Login) -> impl Future<Output = Result<Principal, SqlError>> + Send {
-        // The same work as for a known user.
-        let _ = login.proves(&Verifier::new("*0000000000000000000000000000000000000000"));
-        let denied = SqlError::access_denied(&login.user, &login.peer.ip().to_string(), login.proof.used_password());
-        async { Err(denied) }
+    /// [`Login::denied`] (1045), for an unknown user and a wrong password alike.
+    fn authenticate(&self, login: &mut Login<'_>) -> impl Future<Output = Result<Principal, SqlError>> + Send {
+        async {
+            login.proves(&Verifier::nobody()).await;
+            Err(login.denied())
+        }
     }
 
     /// Opens what is kept for one client, now that it is known who it is.

@@ -1,8 +1,8 @@
 //! What can happen to a session; `supervisor::events` carries it to the subscribers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use super::{KillError, KillMode, Principal, Reason, SqlError, StatementNo, Target};
+use super::{KillError, KillMode, Origin, Principal, Reason, SqlError, StatementNo, Target};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -11,9 +11,9 @@ pub enum Event {
     /// A session was given its id. Its client may not have logged in yet.
     Connected {
         /// Where the client is.
-        peer: SocketAddr,
+        peer: Origin,
     },
-    /// The session's owner is known now.
+    /// The session's owner is known now, or it has become another user's.
     Authenticated {
         /// Who it belongs to.
         principal: Arc<Principal>,

@@ -3,10 +3,12 @@
 //!
 //! Plain data and its rules; nothing here knows a runtime, an actor or a packet.
 
+mod attributes;
 mod error;
 mod event;
 mod kill;
 mod login;
+mod origin;
 mod principal;
 mod process;
 mod reason;
@@ -15,10 +17,12 @@ mod temporal;
 mod tracking;
 mod value;
 
+pub use attributes::Attributes;
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
 pub use event::Event;
 pub use kill::{KillMode, KillOutcome, Target};
-pub use login::{Login, Proof, Verifier};
+pub use login::{Checking, Login, Proof, Verifier};
+pub use origin::Origin;
 pub use principal::{Principal, Privileges, UnknownPrivilege};
 pub use process::{Command, ProcessRow};
 pub use reason::Reason;

@@ -1,8 +1,8 @@
 //! One row of the process list, as every list shows it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use super::{Principal, StatementNo};
+use super::{Attributes, Origin, Principal, StatementNo};
 use crate::id::SessionId;
 
 /// What a session is doing, in MySQL's words.
@@ -23,6 +23,8 @@ pub enum Command {
     FieldList,
     /// Changing its database.
     InitDb,
+    /// Becoming another user's.
+    ChangeUser,
     /// Resetting its state.
     ResetConnection,
     /// Ended from outside, and not yet over.
@@ -42,6 +44,7 @@ impl Command {
             Command::Prepare => "Prepare",
             Command::FieldList => "Field List",
             Command::InitDb => "Init DB",
+            Command::ChangeUser => "Change user",
             Command::ResetConnection => "Reset Connection",
             Command::Killed => "Killed",
             Command::Quit => "Quit",
@@ -57,7 +60,9 @@ pub struct ProcessRow {
     /// Who it belongs to; `None` before login.
     pub principal: Option<Arc<Principal>>,
     /// Where the client is.
-    pub peer: SocketAddr,
+    pub peer: Origin,
+    /// What the client said of itself when it connected.
+    pub attributes: Option<Attributes>,
     /// The current database.
     pub database: Option<Arc<str>>,
     /// What it is doing.

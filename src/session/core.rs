@@ -23,10 +23,12 @@ use super::{
     shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},
 };
+#[cfg(feature = "mysql")]
+use crate::supervisor::Authenticated;
 use crate::{
     control::{self, Control},
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
-    model::{Column, Command, Done, Event, Killed, Params, Principal, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, Event, Killed, Params, Principal, Reason, Refused, SqlError, Statement},
     state::{Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
@@ -70,21 +72,9 @@ impl<E: Engine> Core<E> {
         registration: Registration,
         principal: Arc<Principal>,
     ) -> Result<Self, (Registration, Refused)> {
-        // Within a future of ours, so that a panic before the engine's own first await is caught too.
-        let opening = AssertUnwindSafe(async { shared.engine.open(&principal).await }).catch_unwind();
-        let slot = registration.slot();
-        let opened = match unless_leaving(slot, Box::pin(opening)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(_panic)) => {
-                slot.switch.drain(Reason::Panic);
-                shared.registry.counters.panicked();
-                Err(SqlError::panicked())
-            }
-            Err(reason) => return Err((registration, Refused::Ended(reason))),
-        };
-        let session = match opened {
-            Ok(session) => Box::new(session),
-            Err(error) => return Err((registration, Refused::Engine(error))),
+        let session = match open_session(&shared, registration.slot(), &principal).await {
+            Ok(session) => session,
+            Err(refused) => return Err((registration, refused)),
         };
         let ended = Instant::now();
         registration.slot().show_idle(ended);
@@ -203,7 +193,7 @@ impl<E: Engine> Core<E> {
         (table, pattern): (String, String),
         sink: &mut RowSink,
         began: Instant,
-    ) -> Result<Vec<Column>, SqlError> {
+    ) -> Result<Vec<crate::model::Column>, SqlError> {
         match self.call(cx, Call::Fields { table, pattern }, sink, began).await? {
             Answer::Fields(columns) => Ok(columns),
             other => unreachable!("a question for columns is answered by {other:?}"),
@@ -242,6 +232,35 @@ impl<E: Engine> Core<E> {
             other => unreachable!("a reset is answered by {other:?}"),
         }
         Ok(self.state)
+    }
+
+    /// Goes on as another user, who has proved itself: the old one's session is rolled back and dropped, the new one's is
+    /// opened, and the list shows it. The id stays. After an error the session is to end.
+    #[cfg(feature = "mysql")]
+    pub(crate) async fn change_user(
+        &mut self,
+        cx: &StatementContext,
+        principal: Arc<Principal>,
+        database: Option<String>,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
+        self.put_away(Reason::Quit).await;
+        self.state = Done::default();
+        self.named = None;
+        self.slot().notes.reset();
+        cx.check()?;
+        let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
+        self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
+        cx.set_database(None);
+        self.principal = Arc::clone(&principal);
+        let opened = open_session(&self.shared, self.slot(), &principal).await;
+        self.ended = Instant::now();
+        self.session = Some(opened?);
+        match database {
+            Some(name) => self.use_database(&cx.of(principal), name, sink, began).await,
+            None => Ok(self.state),
+        }
     }
 
     pub(super) async fn call(
@@ -342,38 +361,62 @@ impl<E: Engine> Core<E> {
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
         slot.switch.finish();
-        if let Some(mut session) = self.session.take() {
-            if self.unsettled {
-                slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
-                let time = self.shared.rollback_timeout;
-                let rollback = async move {
-                    let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
-                    (session, caught.is_ok())
-                };
-                let ended = match &self.shared.placement {
-                    Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
-                    Placement::Pool(pool) => {
-                        let mut task = pool.spawn(rollback);
-                        let ended = timeout(time, &mut task).await;
-                        task.abort();
-                        ended.ok().and_then(Result::ok)
-                    }
-                };
-                match ended {
-                    Some((session, true)) => drop_quietly(session),
-                    Some((session, false)) => {
-                        self.registry().counters.panicked();
-                        tracing::error!(session = %slot.id(), "the engine panicked while it rolled back");
-                        drop_quietly(session);
-                    }
-                    None => tracing::warn!(session = %slot.id(), ?time, "the rollback did not end in time"),
-                }
-            } else {
-                drop_quietly(session);
-            }
+        if self.session.is_some() && self.unsettled {
+            slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }
+        self.put_away(reason).await;
         // Dropped last: with the registration, the session leaves the list.
         drop(self.registration);
+    }
+
+    /// Rolls back, if anything may be open, and drops the engine's session.
+    async fn put_away(&mut self, reason: Reason) {
+        let Some(mut session) = self.session.take() else { return };
+        if !std::mem::take(&mut self.unsettled) {
+            return drop_quietly(session);
+        }
+        let time = self.shared.rollback_timeout;
+        let rollback = async move {
+            let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
+            (session, caught.is_ok())
+        };
+        let ended = match &self.shared.placement {
+            Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
+            Placement::Pool(pool) => {
+                let mut task = pool.spawn(rollback);
+                let ended = timeout(time, &mut task).await;
+                task.abort();
+                ended.ok().and_then(Result::ok)
+            }
+        };
+        match ended {
+            Some((session, true)) => drop_quietly(session),
+            Some((session, false)) => {
+                self.registry().counters.panicked();
+                tracing::error!(session = %self.slot().id(), "the engine panicked while it rolled back");
+                drop_quietly(session);
+            }
+            None => tracing::warn!(session = %self.slot().id(), ?time, "the rollback did not end in time"),
+        }
+    }
+}
+
+/// Opens the engine's session for this user.
+async fn open_session<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    slot: &Slot,
+    principal: &Arc<Principal>,
+) -> Result<Box<E::Session>, Refused> {
+    // Within a future of ours, so that a panic before the engine's own first await is caught too.
+    let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
+    match unless_leaving(slot, Box::pin(opening)).await {
+        Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
+        Ok(Err(_panic)) => {
+            slot.switch.drain(Reason::Panic);
+            shared.registry.counters.panicked();
+            Err(Refused::Engine(SqlError::panicked()))
+        }
+        Err(reason) => Err(Refused::Ended(reason)),
     }
 }
 

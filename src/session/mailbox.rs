@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Killed, Principal, Reason, Refused, SqlError, Statement},
+    model::{Command, Killed, Origin, Principal, Reason, Refused, SqlError, Statement},
     state::{Signal, Slot},
     supervisor::Connect,
 };
@@ -33,7 +33,7 @@ pub(crate) async fn live<E: Engine>(
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
     principal: Arc<Principal>,
-    peer: std::net::SocketAddr,
+    peer: Origin,
     mut admitted: Admitted,
 ) {
     let connect = Connect { peer, control, principal: Some(Arc::clone(&principal)) };

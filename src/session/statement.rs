@@ -12,9 +12,11 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::time::Instant;
 
+#[cfg(feature = "mysql")]
+use crate::model::Column;
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
-    model::{Column, Done, Prepared, Reason, SqlError, Statement},
+    model::{Done, Prepared, Reason, SqlError, Statement},
 };
 
 /// What is asked of the engine's session.
@@ -22,7 +24,11 @@ use crate::{
 pub(crate) enum Call {
     Execute(Statement),
     Prepare(Bytes),
-    Fields { table: String, pattern: String },
+    #[cfg(feature = "mysql")]
+    Fields {
+        table: String,
+        pattern: String,
+    },
     UseDatabase(String),
     Reset,
 }
@@ -32,6 +38,7 @@ pub(crate) enum Call {
 pub(crate) enum Answer {
     Done(Done),
     Prepared(Prepared),
+    #[cfg(feature = "mysql")]
     Fields(Vec<Column>),
     DatabaseChanged(String),
     Reset,
@@ -114,6 +121,7 @@ async fn make<S: EngineSession>(
     match call {
         Call::Execute(statement) => session.execute(cx, statement, sink).await.map(Answer::Done),
         Call::Prepare(sql) => session.prepare(cx, &sql).await.map(Answer::Prepared),
+        #[cfg(feature = "mysql")]
         Call::Fields { table, pattern } => session.fields(cx, &table, &pattern).await.map(Answer::Fields),
         Call::UseDatabase(name) => session.use_database(cx, &name).await.map(|()| Answer::DatabaseChanged(name)),
         Call::Reset => session.reset(cx).await.map(|()| Answer::Reset),

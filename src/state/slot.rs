@@ -3,10 +3,7 @@
 //! The session alone writes it; lists and kills read it without asking the session, so neither waits for one that is
 //! busy or stuck. Secrets in statements are replaced when the slot is read, which is rare, not when it is written.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::WeakRecipient;
 use bytes::Bytes;
@@ -16,7 +13,7 @@ use super::{notes::Notes, signal::Signal, switch::KillSwitch, word::Phase};
 use crate::{
     control::{self, Syntax},
     id::SessionId,
-    model::{Command, Principal, ProcessRow, StatementNo},
+    model::{Attributes, Command, Origin, Principal, ProcessRow, StatementNo},
 };
 
 /// Of a longer statement, this many bytes are shown.
@@ -25,7 +22,7 @@ const LONGEST_INFO: usize = 64 * 1024;
 /// See the module's text.
 pub(crate) struct Slot {
     id: SessionId,
-    peer: SocketAddr,
+    peer: Origin,
     /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive.
     control: WeakRecipient<Signal>,
     pub(crate) switch: KillSwitch,
@@ -37,6 +34,7 @@ pub(crate) struct Slot {
 /// What the lists show. Behind a lock that is held for a few words at a time.
 struct Shown {
     principal: Option<Arc<Principal>>,
+    attributes: Option<Attributes>,
     database: Option<Arc<str>>,
     command: Command,
     state: &'static str,
@@ -56,9 +54,10 @@ pub(crate) struct Running {
 }
 
 impl Slot {
-    pub(crate) fn new(id: SessionId, peer: SocketAddr, control: WeakRecipient<Signal>) -> Self {
+    pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
         let shown = Shown {
             principal: None,
+            attributes: None,
             database: None,
             command: Command::Connect,
             state: "Reading from net",
@@ -73,7 +72,7 @@ impl Slot {
         self.id
     }
 
-    pub(crate) fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> Origin {
         self.peer
     }
 
@@ -83,6 +82,16 @@ impl Slot {
 
     pub(crate) fn set_principal(&self, principal: Arc<Principal>) {
         self.shown().principal = Some(principal);
+    }
+
+    pub(crate) fn attributes(&self) -> Option<Attributes> {
+        self.shown().attributes.clone()
+    }
+
+    #[cfg(feature = "mysql")]
+    pub(crate) fn set_attributes(&self, attributes: Option<Attributes>) {
+        let before = std::mem::replace(&mut self.shown().attributes, attributes);
+        drop(before);
     }
 
     pub(crate) fn database(&self) -> Option<Arc<str>> {
@@ -143,6 +152,7 @@ impl Slot {
                 id: self.id,
                 principal: shown.principal.clone(),
                 peer: self.peer,
+                attributes: shown.attributes.clone(),
                 database: shown.database.clone(),
                 command: shown.command,
                 time: now.saturating_duration_since(shown.since),

@@ -123,9 +123,9 @@ pub(crate) fn matches(target: &Target, slot: &Slot) -> bool {
         Target::Session(id) => slot.id() == *id,
         Target::Statement(query_id) => slot.running().is_some_and(|running| running.query_id == *query_id),
         Target::User { user, host } => {
-            let ip = slot.peer().ip();
+            let from = slot.peer();
             let at = |host: &str| {
-                host == "%" || host == ip.to_string() || (ip.is_loopback() && host.eq_ignore_ascii_case("localhost"))
+                host == "%" || host == from.host() || (from.is_local() && host.eq_ignore_ascii_case("localhost"))
             };
             slot.principal().is_some_and(|owner| {
                 // A host pattern, as CURRENT_USER() gives it, means the account that has it.

@@ -1,13 +1,13 @@
 //! The messages of the supervisor's mailbox.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix::{Message, WeakRecipient};
 
 use super::{kill::Receipt, listing::Listing, registry::Registration};
 use crate::{
     id::SessionId,
-    model::{KillError, KillMode, Principal, Refused, Target},
+    model::{KillError, KillMode, Origin, Principal, Refused, Target},
     state::Signal,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[rtype(result = "Result<Registration, Refused>")]
 pub(crate) struct Connect {
     /// Where the client is.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Origin,
     /// How the session is told to end something.
     pub(crate) control: WeakRecipient<Signal>,
     /// Whose it is, if that is known already.

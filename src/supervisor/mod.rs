@@ -18,8 +18,6 @@ mod listing;
 mod messages;
 mod registry;
 
-#[cfg(feature = "mysql")]
-pub(crate) use self::messages::Authenticated;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -28,8 +26,10 @@ pub use self::{
     listing::Listing,
     messages::{Kill, List, Shutdown, Summary},
 };
+#[cfg(feature = "mysql")]
+pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{
-    gauge::{Gauge, Gauged},
+    gauge::Gauged,
     messages::{Connect, Reap, Work},
     registry::{Registration, Registry},
 };

@@ -5,7 +5,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::{
     cell::Cell,
-    net::SocketAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,7 +26,7 @@ use super::{
 use crate::{
     dialect::Dialect,
     id::{IdMap, Layout, SessionId},
-    model::{Event, Principal, Reason, Refused, StatementNo},
+    model::{Event, Origin, Principal, Reason, Refused, StatementNo},
     state::{Signal, Slot},
 };
 
@@ -85,7 +84,7 @@ impl Registry {
     /// Admits a session: it has an id and is listed from now on. Asked by the supervisor alone.
     pub(crate) fn admit(
         self: &Arc<Self>,
-        peer: SocketAddr,
+        peer: Origin,
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {

@@ -17,6 +17,8 @@ pub(super) enum WireCommand {
     Statistics,
     /// COM_PING: are you there?
     Ping,
+    /// COM_CHANGE_USER: I am somebody else. What follows depends on what the client can do.
+    ChangeUser(Bytes),
     /// COM_RESET_CONNECTION: forget all but who I am.
     Reset,
     /// COM_FIELD_LIST: the columns of a table.
@@ -63,6 +65,7 @@ pub(super) fn read(mut payload: Bytes) -> Result<WireCommand, SqlError> {
             WireCommand::Query(format!("KILL {id}").into())
         }
         0x0e => WireCommand::Ping,
+        0x11 => WireCommand::ChangeUser(payload),
         0x16 => WireCommand::Prepare(payload),
         0x17 => WireCommand::Execute(payload),
         0x18 => WireCommand::LongData(payload),
@@ -93,7 +96,8 @@ mod tests {
     fn commands_that_are_not_served_are_refused_and_never_taken_for_served() {
         for code in 0..=u8::MAX {
             let read = read(Bytes::from(vec![code, 0, 0, 0, 0]));
-            let served = [1, 2, 3, 4, 9, 0x0a, 0x0c, 0x0e, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1f].contains(&code);
+            let served =
+                [1, 2, 3, 4, 9, 0x0a, 0x0c, 0x0e, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1f].contains(&code);
             assert_eq!(read.is_ok(), served, "{code:#x}");
             if let Err(error) = read {
                 assert_eq!(error.code(), 1047);

@@ -3,11 +3,11 @@
 //! A statement runs as a future of its own beside the socket: while the engine works, rows are written as they come,
 //! and the client is watched.
 
+mod change_user;
 mod statements;
 
 use std::{
     future::poll_fn,
-    net::SocketAddr,
     pin::pin,
     sync::Arc,
     task::{Poll, ready},
@@ -27,6 +27,7 @@ use super::{
     command::{self, WireCommand},
     conn::{Broken, Chunk, Conn},
     farewell,
+    gate::Gate,
     login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     pace,
     packet::{self, Peer},
@@ -38,7 +39,7 @@ use super::{
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement, transaction_state},
+    model::{Command, Done, ErrorKind, Origin, Reason, Refused, SqlError, Statement, transaction_state},
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -52,8 +53,9 @@ pub(super) async fn live<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
+    gate: Arc<Gate>,
     io: Stream,
-    from: SocketAddr,
+    from: Origin,
 ) {
     let mut conn = Conn::new(io);
     let tell = shared.tell_killed;
@@ -66,7 +68,7 @@ pub(super) async fn live<E: Engine>(
     inbox.set_slot(&slot);
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
-        let login = pin!(login(&shared, registration, &mut conn, from));
+        let login = pin!(login(&shared, registration, &mut conn, &gate));
         match select(login, pin!(sleep(shared.login_timeout))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
@@ -76,14 +78,14 @@ pub(super) async fn live<E: Engine>(
         }
     });
     match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer })) => {
+        Ok(Ok(Welcome { core, peer, nonce })) => {
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
                 slot.notes.tellable();
             }
             let pipe = Pipe::new(HELD);
-            Box::new(Driver { core, conn, peer, pipe, rows: None, statements: None, waited: false, told: false })
-                .serve()
-                .await;
+            let (rows, statements) = (None, None);
+            let driver = Driver { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false };
+            Box::new(driver).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome, tell)).await,
         Err(reason) if tell => Box::pin(tell_and_close(conn, reason)).await,
@@ -136,6 +138,9 @@ async fn refuse(conn: &mut Conn, error: &SqlError) {
 struct Driver<E: Engine> {
     core: Core<E>,
     conn: Conn,
+    gate: Arc<Gate>,
+    /// The greeting's: a change of user is proved with it.
+    nonce: [u8; 20],
     peer: Peer,
     /// From the sink of a long result to the socket.
     pipe: Arc<Pipe<Chunk>>,
@@ -226,6 +231,8 @@ impl<E: Engine> Driver<E> {
                 let command = Command::InitDb;
                 self.command(command, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began))).await
             }
+            // On the heap: it is rare, and an idle connection has no room for it.
+            WireCommand::ChangeUser(payload) => Box::pin(self.change_user(payload)).await,
             WireCommand::Reset => {
                 let command = Command::ResetConnection;
                 self.statements = None;
@@ -356,10 +363,10 @@ impl<E: Engine> Driver<E> {
                     let closed = word.leaving().is_some_and(|reason| !reason.is_told());
                     if closed && matches!(word.phase(), Phase::Ended(_)) {
                         // At once, however long the engine takes to see it.
-                        if let (true, Some(reason), Some(next)) = (tell, word.leaving(), conn.next()) {
-                            if !reason.is_goodbye() {
-                                conn.part_with(&farewell::packet(reason, next, true));
-                            }
+                        if let (true, Some(reason), Some(next)) = (tell, word.leaving(), conn.next())
+                            && !reason.is_goodbye()
+                        {
+                            conn.part_with(&farewell::packet(reason, next, true));
                         }
                         conn.close();
                     }
@@ -389,18 +396,23 @@ impl<E: Engine> Driver<E> {
 
     /// Decides how a command ended, tells the client, and only then calls it over.
     async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
+        let farewell = self.settle(result);
+        match &farewell.result {
+            Ok(done) => self.done(done, false),
+            Err(error) => self.rows().failed(error),
+        }
+        self.tell(cx, farewell.result.map(|done| done.affected), farewell.killed).await
+    }
+
+    /// Decides how a command ended.
+    fn settle<R>(&mut self, result: Result<R, SqlError>) -> Farewell<R> {
         let Farewell { mut result, killed } = self.core.settle(result);
         self.told = killed.is_some();
         if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
             result = Err(farewell::error(reason));
         }
-        match &result {
-            Ok(done) => self.done(done, false),
-            Err(error) => self.rows().failed(error),
-        }
-        self.tell(cx, result.map(|done| done.affected), killed).await
+        Farewell { result, killed }
     }
-
     /// Tells the client how a command ended, and calls it over.
     async fn tell(&mut self, cx: &StatementContext, end: Result<u64, SqlError>, killed: Option<Reason>) -> Next {
         let next = self.flush().await;

@@ -1,14 +1,16 @@
 //! The handshake: greeting, the client's answer, the proof of its password, and the session that it gets.
 
-use std::{future::poll_fn, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
-use mysql_common::{constants::CapabilityFlags, io::ParseBuf, packets::HandshakeResponse, proto::MyDeserialize};
+use mysql_common::constants::CapabilityFlags;
 
 use super::{
-    auth::{self, NativeProof},
+    auth::{self, Exchange},
     conn::{Broken, Conn},
     frame::{FrameError, Packet},
+    gate::Gate,
+    hello::{self, Hello},
     packet::{self, Peer},
     rows::{HELD, WireRows},
 };
@@ -17,6 +19,7 @@ use crate::{
     id::SessionId,
     model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Pipe, Shared},
+    state::Slot,
     supervisor::{Authenticated, Registration},
 };
 
@@ -49,6 +52,8 @@ const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
 pub(super) struct Welcome<E: Engine> {
     pub(super) core: Core<E>,
     pub(super) peer: Peer,
+    /// A later change of user is proved with it too.
+    pub(super) nonce: [u8; 20],
 }
 
 /// A client that is not, and what is left to be ended.
@@ -85,12 +90,27 @@ pub(super) async fn login<E: Engine>(
     shared: &Arc<Shared<E>>,
     registration: Registration,
     conn: &mut Conn,
-    from: SocketAddr,
+    gate: &Gate,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
     let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
-    let (principal, database) = match talk.identify(shared, registration.id(), from).await {
+    let nonce = auth::nonce();
+    let known = match talk.greet(&shared.server_version, registration.id(), &nonce, gate).await {
+        Ok(hello) => prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await,
+        Err(why) => Err(Unproved::Turned(why)),
+    };
+    let known = match known {
+        Ok(known) => announce(shared, &registration, known).await,
+        unproved => unproved,
+    };
+    let Known { principal, database } = match known {
         Ok(known) => known,
-        Err(why) => return Err(Unwelcome { left: Left::Registered(registration), why }),
+        Err(unproved) => {
+            let why = match unproved {
+                Unproved::Turned(why) => why,
+                Unproved::Refused(error) => talk.refuse(&error).await,
+            };
+            return Err(Unwelcome { left: Left::Registered(registration), why });
+        }
     };
     let mut core = match Core::open(Arc::clone(shared), registration, principal).await {
         Ok(core) => core,
@@ -110,7 +130,7 @@ pub(super) async fn login<E: Engine>(
         Err(error) => Err(talk.refuse(&error).await),
     };
     match answered {
-        Ok(()) => Ok(Welcome { core, peer: talk.peer }),
+        Ok(()) => Ok(Welcome { core, peer: talk.peer, nonce }),
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
 }
@@ -127,75 +147,120 @@ async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Resu
     farewell.result.map(drop)
 }
 
+/// Why it is not known who a client is.
+pub(super) enum Unproved {
+    /// It is to be told.
+    Refused(SqlError),
+    /// There is nothing more to tell.
+    Turned(Turned),
+}
+
+/// Who a client is.
+pub(super) struct Known {
+    pub(super) principal: Arc<Principal>,
+    /// The database that it wants.
+    pub(super) database: Option<String>,
+}
+
+/// Makes the session that one's.
+async fn announce<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    registration: &Registration,
+    known: Known,
+) -> Result<Known, Unproved> {
+    let told = Authenticated { id: registration.id(), principal: Arc::clone(&known.principal) };
+    let heard = shared.supervisor.send(told).await.unwrap_or(Err(Refused::ShuttingDown));
+    heard.map(|()| known).map_err(|refused| Unproved::Refused(refused.into()))
+}
+
+/// Finds out who a client is.
+pub(super) async fn prove<E: Engine>(
+    talk: &mut Talk<'_>,
+    shared: &Arc<Shared<E>>,
+    slot: &Slot,
+    gate: &Gate,
+    nonce: [u8; 20],
+    hello: Hello,
+) -> Result<Known, Unproved> {
+    let (id, from) = (slot.id(), slot.peer());
+    let Hello { charset, user, claim, database, attributes, .. } = hello;
+    let mut exchange = Exchange::new(talk, &gate.prover, nonce, claim);
+    let (asked, login) = {
+        let mut login = Login::new(user, from, &mut exchange);
+        login.database = database;
+        login.attributes = attributes;
+        // Within a future of ours, so that a panic before the engine's own first await is caught too.
+        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&mut login).await }).catch_unwind().await;
+        (asked, (login.user, login.database, login.attributes))
+    };
+    let (user, database, attributes) = login;
+    if let Some(turned) = exchange.turned() {
+        return Err(Unproved::Turned(turned));
+    }
+    let principal = match asked {
+        Ok(Ok(principal)) => Arc::new(principal),
+        Ok(Err(error)) => {
+            let user: String = user.chars().take(LOGGED_NAME).collect();
+            tracing::info!(session = %id, user = %user.escape_debug(), %from, code = error.code(), "login refused");
+            return Err(Unproved::Refused(error));
+        }
+        Err(_panic) => {
+            shared.registry.counters.panicked();
+            tracing::error!(session = %id, %from, "the engine panicked while it let a client in");
+            return Err(Unproved::Refused(SqlError::panicked()));
+        }
+    };
+    tracing::debug!(session = %id, user = %principal.user(), %from, charset, ?attributes, "logged in");
+    slot.set_attributes(attributes);
+    Ok(Known { principal, database })
+}
+
 /// The packets of a handshake, back and forth.
-struct Talk<'a> {
-    conn: &'a mut Conn,
-    sequence: u8,
-    peer: Peer,
+pub(super) struct Talk<'a> {
+    pub(super) conn: &'a mut Conn,
+    /// Of the next packet.
+    pub(super) sequence: u8,
+    pub(super) peer: Peer,
 }
 
 impl Talk<'_> {
-    /// From the greeting to the proof: who it is, and the database that it wants.
-    async fn identify<E: Engine>(
-        &mut self,
-        shared: &Arc<Shared<E>>,
-        id: SessionId,
-        from: SocketAddr,
-    ) -> Result<(Arc<Principal>, Option<String>), Turned> {
-        let nonce = auth::nonce();
+    /// Greets the client, goes on under TLS if it wishes, and hears who it says that it is.
+    async fn greet(&mut self, version: &str, id: SessionId, nonce: &[u8; 20], gate: &Gate) -> Result<Hello, Turned> {
+        let mut ours = OURS;
+        ours.set(CapabilityFlags::CLIENT_SSL, gate.offers_tls());
         // The protocol has 32 bits for the id.
         let low = u32::try_from(id.get() & u64::from(u32::MAX)).unwrap_or_default();
-        self.send(|out, sequence, _| {
-            packet::greeting(out, sequence, &shared.server_version, low, &nonce, OURS, auth::NATIVE);
-        })
-        .await?;
-        let answer = self.receive().await?;
-        let Some(hello) = read_hello(&answer.payload) else {
-            return Err(self.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await);
-        };
-        self.peer = Peer(hello.capabilities);
-        let response = if hello.native {
-            hello.response
-        } else {
-            self.send(|out, sequence, _| packet::auth_switch(out, sequence, auth::NATIVE, &nonce)).await?;
-            self.receive().await?.payload.to_vec()
-        };
-        let login = Login {
-            user: hello.user,
-            peer: from,
-            database: hello.database,
-            proof: Box::new(NativeProof { nonce, response }),
-        };
-        // Within a future of ours, so that a panic before the engine's own first await is caught too.
-        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&login).await }).catch_unwind().await;
-        let principal = match asked {
-            Ok(Ok(principal)) => Arc::new(principal),
-            Ok(Err(error)) => {
-                let user: String = login.user.chars().take(LOGGED_NAME).collect();
-                tracing::info!(session = %id, user = %user.escape_debug(), %from, code = error.code(), "login refused");
-                return Err(self.refuse(&error).await);
+        let plugin = gate.prover.default.name();
+        self.send(|out, sequence, _| packet::greeting(out, sequence, version, low, nonce, ours, plugin)).await?;
+        let mut answer = self.receive().await?.payload;
+        let under_tls = gate.offers_tls() && hello::wants_tls(&answer);
+        if under_tls {
+            gate.start_tls(self.conn).await?;
+            answer = self.receive().await?.payload;
+        }
+        match hello::read_answer(&answer, ours) {
+            // To wish for TLS and go on without it, or to wish for one that was not offered, makes no sense.
+            Some(hello) if under_tls || !hello::mentions_tls(&answer) => {
+                self.peer = Peer(hello.capabilities);
+                Ok(hello)
             }
-            Err(_panic) => {
-                shared.registry.counters.panicked();
-                tracing::error!(session = %id, %from, "the engine panicked while it let a client in");
-                return Err(self.refuse(&SqlError::panicked()).await);
-            }
-        };
-        let known = Authenticated { id, principal: Arc::clone(&principal) };
-        match shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown)) {
-            Ok(()) => Ok((principal, login.database)),
-            Err(refused) => Err(self.refuse(&refused.into()).await),
+            _ => Err(self.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await),
         }
     }
 
-    async fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>, &mut u8, Peer)) -> Result<(), Turned> {
+    /// Whether nobody on the way can read what the client sends.
+    pub(super) fn is_secure(&self) -> bool {
+        self.conn.is_secure()
+    }
+
+    pub(super) async fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>, &mut u8, Peer)) -> Result<(), Turned> {
         let (mut out, mut written) = (Vec::with_capacity(128), 0);
         fill(&mut out, &mut self.sequence, self.peer);
         poll_fn(|task| self.conn.poll_write(task, &out, &mut written)).await?;
         Ok(())
     }
 
-    async fn receive(&mut self) -> Result<Packet, Turned> {
+    pub(super) async fn receive(&mut self) -> Result<Packet, Turned> {
         let expected = self.sequence;
         let packet = match poll_fn(|task| self.conn.poll_packet(task, expected, LOGIN_LIMIT)).await {
             Ok(packet) => packet,
@@ -219,61 +284,6 @@ pub(super) fn frame_error(error: FrameError) -> SqlError {
         FrameError::OutOfOrder => SqlError::of(ErrorKind::PacketsOutOfOrder, "Got packets out of order"),
         FrameError::TooLarge => {
             SqlError::of(ErrorKind::PacketTooLarge, "Got a packet bigger than 'max_allowed_packet' bytes")
-        }
-    }
-}
-
-/// What we need of a client's answer to the greeting.
-struct Hello {
-    capabilities: CapabilityFlags,
-    user: String,
-    database: Option<String>,
-    response: Vec<u8>,
-    /// Whether the response is one by `mysql_native_password`.
-    native: bool,
-}
-
-/// Reads the answer. `None`: it is none of protocol 4.1, or makes no sense.
-fn read_hello(payload: &[u8]) -> Option<Hello> {
-    let [a, b, ..] = payload else { return None };
-    let low = CapabilityFlags::from_bits_truncate(u32::from(u16::from_le_bytes([*a, *b])));
-    if !low.contains(CapabilityFlags::CLIENT_PROTOCOL_41) || low.contains(CapabilityFlags::CLIENT_SSL) {
-        // Older than 4.1, or asks for a TLS that was not offered.
-        return None;
-    }
-    let mut buffer = ParseBuf(payload);
-    let response = HandshakeResponse::deserialize((), &mut buffer).ok()?;
-    let plugin = response.auth_plugin().map(|plugin| plugin.as_bytes().to_vec());
-    let database = response.db_name().filter(|name| !name.is_empty());
-    Some(Hello {
-        capabilities: response.capabilities() & OURS,
-        user: String::from_utf8(response.user().to_vec()).ok()?,
-        database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
-        response: response.scramble_buf().to_vec(),
-        native: plugin.is_none_or(|plugin| plugin.is_empty() || plugin == auth::NATIVE.as_bytes()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Whatever is sent for a handshake is read or refused, and what is kept of it is no longer than it was.
-        #[test]
-        fn any_handshake_is_answered(
-            mut bytes in prop::collection::vec(any::<u8>(), 0..300),
-            plausible in any::<bool>(),
-        ) {
-            if plausible && bytes.len() > 2 {
-                bytes[1] = (bytes[1] | 0x02) & !0x08;
-            }
-            if let Some(hello) = read_hello(&bytes) {
-                let kept = hello.user.len() + hello.response.len() + hello.database.map_or(0, |d| d.len() / 3);
-                prop_assert!(kept <= bytes.len());
-            }
         }
     }
 }

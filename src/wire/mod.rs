@@ -1,4 +1,5 @@
-//! The MySQL client/server protocol, version 4.1 of it, over TCP.
+//! The MySQL client/server protocol, version 4.1 of it, over TCP and Unix sockets, with TLS or
+//! without.
 //!
 //! | file | what lives there |
 //! | --- | --- |
@@ -16,7 +17,10 @@
 //! | `prepared`, `params` | prepared statements, and what they are executed with |
 //! | `pace` | when a worker gives way before it sleeps |
 //! | `heads` | the columns of a result set, encoded once |
-//! | `auth` | proofs of passwords; pure |
+//! | `hello` | what a client says of itself in its packets; pure |
+//! | `auth` | proofs of passwords |
+//! | `gate` | what logins need of the server: proofs, TLS |
+//! | `tls` | rules for TLS from PEM files |
 
 mod auth;
 mod binary;
@@ -25,7 +29,9 @@ mod conn;
 mod driver;
 mod farewell;
 mod frame;
+mod gate;
 mod heads;
+mod hello;
 mod login;
 mod pace;
 mod packet;
@@ -34,9 +40,18 @@ mod prepared;
 mod rows;
 mod server;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 mod track;
 
+#[cfg(unix)]
+pub use self::server::listen_unix;
+#[cfg(feature = "tls")]
+pub use self::tls::{TlsError, tls_from_pem};
 pub use self::{
-    auth::native_verifier,
-    server::{Serving, listen, serve},
+    auth::{AuthPlugin, caching_sha2_verifier, native_verifier},
+    server::{Serve, Serving, listen, serve},
 };
+/// The TLS library whose `ServerConfig` [`Serve::tls`] takes.
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;

@@ -9,14 +9,31 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
+#[cfg(unix)]
+use std::{
+    os::unix::{
+        fs::FileTypeExt,
+        net::{UnixListener, UnixStream as StdUnixStream},
+    },
+    path::Path,
+};
 
 use actix_rt::net::TcpStream;
+#[cfg(unix)]
+use actix_rt::net::UnixStream;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
-use super::{driver, pace};
+use super::{
+    auth::{AuthPlugin, Prover},
+    driver,
+    gate::Gate,
+    pace,
+    stream::Stream,
+};
 use crate::{
     engine::Engine,
+    model::Origin,
     runtime::Runtime,
     session::{Inbox, Session},
 };
@@ -48,9 +65,28 @@ pub struct Serving {
     address: SocketAddr,
 }
 
-/// Serves MySQL clients on `listener` with so many workers, each a thread with an arbiter.
+/// A listener on a Unix socket, for [`Serve::unix`]. A socket that nobody listens on any more is replaced. What remains
+/// of it when the server is gone is the host's to remove.
 ///
-/// Signals are left to the host. To stop in order: [`Serving::pause`], [`Runtime::shutdown`], [`Serving::stop`].
+/// # Errors
+/// The path cannot be had: somebody listens there, or it is no socket.
+#[cfg(unix)]
+pub fn listen_unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let left_over = std::fs::symlink_metadata(path)?.file_type().is_socket()
+                && matches!(StdUnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused);
+            if !left_over {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+/// Serves MySQL clients on `listener` with so many workers, as [`Serve`] does unless told otherwise.
 ///
 /// # Errors
 /// The listener is not one.
@@ -58,40 +94,135 @@ pub struct Serving {
 /// # Panics
 /// Without workers; outside of an actix `System`.
 pub fn serve<E: Engine>(runtime: &Runtime<E>, listener: TcpListener, workers: usize) -> io::Result<Serving> {
-    let address = listener.local_addr()?;
-    let runtime = runtime.clone();
-    let server = Server::build()
-        .workers(workers)
-        .disable_signals()
-        // Its limit stops accepting without a word to the client; the supervisor says why it refuses.
-        .max_concurrent_connections(usize::MAX >> 1)
-        .listen("killdeer", listener, move || {
-            actix_rt::spawn(pace::keep());
-            let runtime = runtime.clone();
-            fn_service(move |stream: TcpStream| {
-                accepted(&runtime, stream);
-                std::future::ready(Ok::<(), ()>(()))
-            })
-        })?
-        .run();
-    Ok(Serving { handle: server.handle(), server, address })
+    Serve::new(listener, workers).start(runtime)
+}
+
+/// A server being put together.
+#[derive(Debug)]
+pub struct Serve {
+    listener: TcpListener,
+    #[cfg(unix)]
+    unix: Option<UnixListener>,
+    workers: usize,
+    plugin: AuthPlugin,
+    rsa: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+}
+
+impl Serve {
+    /// A server on `listener` with so many workers, each a thread with an arbiter; without TLS.
+    pub fn new(listener: TcpListener, workers: usize) -> Self {
+        Self {
+            listener,
+            #[cfg(unix)]
+            unix: None,
+            workers,
+            plugin: AuthPlugin::default(),
+            rsa: true,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Serves clients of this Unix socket too. They are listed with the host `localhost`, and their connections count as
+    /// secret.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix(self, listener: UnixListener) -> Self {
+        Self { unix: Some(listener), ..self }
+    }
+
+    /// Offers TLS to clients, with these certificates and rules.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// The method that the greeting names, and by which unknown users are asked (MySQL:
+    /// default_authentication_plugin); [`AuthPlugin::CachingSha2`] unless said otherwise. An account is asked by the
+    /// method of its verifier.
+    #[must_use]
+    pub fn default_plugin(self, plugin: AuthPlugin) -> Self {
+        Self { plugin, ..self }
+    }
+
+    /// Whether clients of `caching_sha2_password` without TLS may send their passwords encrypted by RSA; yes unless said
+    /// otherwise. Without it they need TLS, or a Unix socket, for the first login. The key is made when it is first asked
+    /// for, and lives as long as the server.
+    #[must_use]
+    pub fn passwords_by_rsa(self, allowed: bool) -> Self {
+        Self { rsa: allowed, ..self }
+    }
+
+    /// Begins to serve.
+    ///
+    /// Signals are left to the host. To stop in order: [`Serving::pause`], [`Runtime::shutdown`], [`Serving::stop`].
+    ///
+    /// # Errors
+    /// A listener is not one.
+    ///
+    /// # Panics
+    /// Without workers; outside of an actix `System`.
+    pub fn start<E: Engine>(self, runtime: &Runtime<E>) -> io::Result<Serving> {
+        let address = self.listener.local_addr()?;
+        let gate = Arc::new(Gate {
+            prover: Prover::new(self.plugin, self.rsa),
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(Into::into),
+        });
+        let server = Server::build()
+            .workers(self.workers)
+            .disable_signals()
+            // Its limit stops accepting without a word to the client; the supervisor says why it refuses.
+            .max_concurrent_connections(usize::MAX >> 1);
+        #[cfg(unix)]
+        let server = match self.unix {
+            Some(listener) => {
+                let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                // The pace of a worker is kept by its TCP service.
+                server.listen_uds("killdeer-unix", listener, move || {
+                    let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                    fn_service(move |stream: UnixStream| {
+                        accepted(&runtime, &gate, stream.into(), Origin::Local);
+                        std::future::ready(Ok::<(), ()>(()))
+                    })
+                })?
+            }
+            None => server,
+        };
+        let runtime = runtime.clone();
+        let server = server
+            .listen("killdeer", self.listener, move || {
+                actix_rt::spawn(pace::keep());
+                let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                fn_service(move |stream: TcpStream| {
+                    if let Ok(from) = stream.peer_addr() {
+                        // Without it, small answers would wait for the client's acknowledgements.
+                        let _ = stream.set_nodelay(true);
+                        accepted(&runtime, &gate, stream.into(), from.into());
+                    }
+                    std::future::ready(Ok::<(), ()>(()))
+                })
+            })?
+            .run();
+        Ok(Serving { handle: server.handle(), server, address })
+    }
 }
 
 /// Starts the session of a connection, on the worker's arbiter.
-fn accepted<E: Engine>(runtime: &Runtime<E>, stream: TcpStream) {
-    let Ok(from) = stream.peer_addr() else { return };
-    // Without it, small answers would wait for the client's acknowledgements.
-    let _ = stream.set_nodelay(true);
-    let shared = Arc::clone(&runtime.shared);
+fn accepted<E: Engine>(runtime: &Runtime<E>, gate: &Arc<Gate>, stream: Stream, from: Origin) {
+    let (shared, gate) = (Arc::clone(&runtime.shared), Arc::clone(gate));
     let registry = Arc::clone(&shared.registry);
     let inbox = Inbox::closed();
     Session::launch(&registry, Arc::clone(&inbox), |control| {
-        Box::pin(driver::live(shared, inbox, control, stream.into(), from))
+        Box::pin(driver::live(shared, inbox, control, gate, stream, from))
     });
 }
 
 impl Serving {
-    /// Where it listens.
+    /// Where it listens for TCP.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use killdeer::{
     Blocking, BlockingEngine, BlockingSession, Done, KillMode, Login, Principal, Privileges, RowSink, Runtime,
-    SqlError, Statement, StatementContext, Target, wire,
+    SqlError, Statement, StatementContext, Target, Verifier, wire,
 };
 use mysql_common::constants::CapabilityFlags;
 
@@ -17,8 +17,8 @@ struct Stone(Arc<Mutex<Vec<String>>>);
 impl BlockingEngine for Stone {
     type Session = Stone;
 
-    fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        Ok(Principal::new(login.user.as_str(), Privileges::NONE))
+    fn account(&self, login: &Login<'_>) -> Result<Option<(Verifier, Principal)>, SqlError> {
+        Ok(Some((Verifier::default(), Principal::new(login.user.as_str(), Privileges::NONE))))
     }
 
     fn open(&self, _: &Arc<Principal>) -> Result<Stone, SqlError> {

@@ -17,6 +17,7 @@ fn with_passwords() -> Server {
         [[user]]
         user = "admin"
         password = "swordfish"
+        plugin = "mysql_native_password"
         privileges = ["SUPER", "PROCESS"]
 
         [[user]]

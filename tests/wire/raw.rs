@@ -22,6 +22,7 @@ pub struct Raw {
     pub nonce: Vec<u8>,
     pub version: String,
     pub capabilities: u32,
+    pub plugin: String,
     next: u8,
 }
 
@@ -57,7 +58,15 @@ impl Raw {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        let mut raw = Self { socket, id: 0, nonce: Vec::new(), version: String::new(), capabilities: 0, next: 0 };
+        let mut raw = Self {
+            socket,
+            id: 0,
+            nonce: Vec::new(),
+            version: String::new(),
+            capabilities: 0,
+            plugin: String::new(),
+            next: 0,
+        };
         let greeting = raw.receive().expect("a greeting");
         assert_eq!(greeting[0], 10, "{greeting:?}");
         let end = greeting.iter().position(|b| *b == 0).unwrap();
@@ -69,7 +78,8 @@ impl Raw {
         raw.capabilities = u32::from(low) | u32::from(high) << 16;
         assert_eq!(rest[20], 21, "the length of the nonce and its zero");
         raw.nonce = [&rest[4..12], &rest[31..43]].concat();
-        assert!(rest[43..].starts_with(b"\0mysql_native_password\0"));
+        assert_eq!(rest[43], 0);
+        raw.plugin = String::from_utf8(rest[44..rest.len() - 1].to_vec()).unwrap();
         raw
     }
 

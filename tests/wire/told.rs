@@ -11,7 +11,7 @@ use std::{
 
 use killdeer::{
     Blocking, BlockingEngine, BlockingSession, Done, KillMode, Login, Principal, Privileges, RowSink, Runtime,
-    SqlError, Statement, StatementContext, Target, wire,
+    SqlError, Statement, StatementContext, Target, Verifier, wire,
 };
 
 use crate::{
@@ -129,8 +129,8 @@ struct Deaf(Arc<AtomicBool>);
 impl BlockingEngine for Deaf {
     type Session = Deaf;
 
-    fn authenticate(&self, login: &Login) -> Result<Principal, SqlError> {
-        Ok(Principal::new(login.user.as_str(), Privileges::NONE))
+    fn account(&self, login: &Login<'_>) -> Result<Option<(Verifier, Principal)>, SqlError> {
+        Ok(Some((Verifier::default(), Principal::new(login.user.as_str(), Privileges::NONE))))
     }
 
     fn open(&self, _: &Arc<Principal>) -> Result<Deaf, SqlError> {

@@ -19,13 +19,13 @@ impl<E: Engine> Driver<E> {
         let result = run.await;
         // Kept before it is known whether a kill came first: a client that is told of no id never uses it.
         let kept = result.and_then(|prepared| {
-            let gauge = &self.core.shared().registry.counters.prepared;
-            let statements =
-                self.statements.get_or_insert_with(|| Box::new(Statements::new(super::MAX_ALLOWED_PACKET)));
+            let shared = self.core.shared();
+            let (gauge, longest) = (&shared.registry.counters.prepared, shared.max_allowed_packet);
+            let statements = self.statements.get_or_insert_with(|| Box::new(Statements::new(longest)));
             statements.insert(&sql, prepared.params.len(), gauge).map(|id| (id, prepared))
         });
         let known = kept.as_ref().ok().map(|(id, _)| *id);
-        let Farewell { result, killed } = self.core.settle(kept);
+        let Farewell { result, killed } = self.settle(kept);
         match (&result, known) {
             (Ok((id, prepared)), _) => self.rows().prepared(*id, prepared),
             (Err(error), known) => {
@@ -104,7 +104,7 @@ impl<E: Engine> Driver<E> {
         let of = (table, pattern);
         let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.fields(cx, of, sink, began)));
         let result = run.await;
-        let Farewell { result, killed } = self.core.settle(result);
+        let Farewell { result, killed } = self.settle(result);
         match &result {
             Ok(columns) => self.rows().fields(columns),
             Err(error) => self.rows().failed(error),

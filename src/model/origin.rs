@@ -1,0 +1,68 @@
+//! Where a client comes from.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+/// Where a client comes from: the network, or this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A network address, the loopback ones among them.
+    Network(SocketAddr),
+    /// A Unix socket.
+    Local,
+}
+
+impl Origin {
+    /// The address, without its port; none for a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Origin::Network(address) => Some(address.ip()),
+            Origin::Local => None,
+        }
+    }
+
+    /// The host as account names, `USER()` and refusals give it: an address without its port, or `localhost` for a Unix
+    /// socket, as MySQL has it.
+    pub fn host(&self) -> String {
+        self.ip().map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.ip().is_none_or(|ip| ip.is_loopback())
+    }
+}
+
+impl From<SocketAddr> for Origin {
+    fn from(address: SocketAddr) -> Self {
+        Origin::Network(address)
+    }
+}
+
+/// The Host column of the process list: address and port, or `localhost` alone.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Network(address) => address.fmt(f),
+            Origin::Local => f.write_str("localhost"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_shown_as_mysql_shows_it() {
+        let address: SocketAddr = "192.0.2.7:4711".parse().unwrap();
+        let far = Origin::from(address);
+        assert_eq!((far.to_string(), far.host(), far.is_local()), ("192.0.2.7:4711".into(), "192.0.2.7".into(), false));
+        let near = Origin::Local;
+        assert_eq!((near.to_string(), near.host(), near.is_local()), ("localhost".into(), "localhost".into(), true));
+        assert!(Origin::from(SocketAddr::from(([127, 0, 0, 1], 1))).is_local());
+    }
+}

@@ -1,0 +1,150 @@
+//! How clients prove their passwords.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `stored` | what a verifier's text says; pure |
+//! | `native` | `mysql_native_password`; pure |
+//! | `sha2` | `caching_sha2_password`: its verifiers and its proofs; pure |
+//! | `crypt` | the slow hash in its verifiers; pure |
+//! | `cache` | which passwords were proved before |
+//! | `key` | the RSA key for clients without TLS |
+//! | `exchange` | the packets of a proof, whichever the method |
+
+mod cache;
+mod crypt;
+mod exchange;
+mod key;
+mod native;
+mod sha2;
+mod stored;
+
+use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+
+use rand::RngExt;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use crate::model::Verifier;
+
+pub(super) use self::exchange::{Claim, Exchange};
+use self::{cache::Cache, key::Keys, stored::Stored};
+pub use self::{native::native_verifier, sha2::caching_sha2_verifier};
+
+/// The methods by which accounts keep their passwords.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthPlugin {
+    /// `mysql_native_password`: two rounds of SHA-1. For clients older than MySQL 8.
+    Native,
+    /// `caching_sha2_password`: thousands of rounds of SHA-256, once per password and server.
+    #[default]
+    CachingSha2,
+}
+
+impl AuthPlugin {
+    /// Its name in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthPlugin::Native => "mysql_native_password",
+            AuthPlugin::CachingSha2 => "caching_sha2_password",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [AuthPlugin::Native, AuthPlugin::CachingSha2].into_iter().find(|plugin| plugin.name() == name)
+    }
+
+    /// The method that a verifier's text is of. `None` if it is empty, or of none.
+    pub fn of(verifier: &Verifier) -> Option<Self> {
+        match Stored::read(verifier.expose()) {
+            Stored::Native(_) => Some(AuthPlugin::Native),
+            Stored::Sha2(_) => Some(AuthPlugin::CachingSha2),
+            Stored::Empty | Stored::Nobody => None,
+        }
+    }
+
+    /// The verifier for a password. See [`native_verifier`] and [`caching_sha2_verifier`].
+    pub fn verifier(self, password: &str) -> Verifier {
+        match self {
+            AuthPlugin::Native => native_verifier(password),
+            AuthPlugin::CachingSha2 => caching_sha2_verifier(password),
+        }
+    }
+}
+
+/// What a client's proof was made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientPlugin {
+    One(AuthPlugin),
+    /// `mysql_clear_password`: the password itself.
+    Clear,
+    /// One that is not served here.
+    Other,
+}
+
+impl ClientPlugin {
+    /// The one of this name. A client that names none has the oldest.
+    pub(super) fn named(name: &[u8]) -> Self {
+        match name {
+            b"" | b"mysql_native_password" => Self::One(AuthPlugin::Native),
+            b"caching_sha2_password" => Self::One(AuthPlugin::CachingSha2),
+            b"mysql_clear_password" => Self::Clear,
+            _ => Self::Other,
+        }
+    }
+}
+
+pub(super) type Nonce = [u8; 20];
+
+/// A nonce for one connection: 20 bytes from a cryptographic generator, none of them 0, since clients take it for a C
+/// string.
+pub(super) fn nonce() -> Nonce {
+    let mut rng = rand::rng();
+    std::array::from_fn(|_| rng.random_range(1..=127))
+}
+
+/// What all proofs of a server share.
+#[derive(Debug)]
+pub(super) struct Prover {
+    /// The method in the greeting, and the one that unknown users are asked by.
+    pub(super) default: AuthPlugin,
+    cache: Cache,
+    /// `None`: passwords are not taken by RSA.
+    keys: Option<Arc<Keys>>,
+    /// Hashes take a millisecond and more of a processor: as many at a time as there are processors.
+    working: Arc<Semaphore>,
+}
+
+impl Prover {
+    pub(super) fn new(default: AuthPlugin, rsa: bool) -> Self {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            default,
+            cache: Cache::default(),
+            keys: rsa.then(Arc::default),
+            working: Arc::new(Semaphore::new(processors)),
+        }
+    }
+
+    /// Runs what takes long on a thread for such work. `None`: it panicked.
+    async fn work<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+        let permit = Arc::clone(&self.working).acquire_owned().await.ok()?;
+        let job = move || {
+            // Held to the end of the work, even if nobody waits for it any more.
+            let _permit = permit;
+            job()
+        };
+        spawn_blocking(job).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_differ_and_hold_no_zero() {
+        let (a, b) = (nonce(), nonce());
+        assert_ne!(a, b);
+        assert!(a.iter().chain(&b).all(|byte| (1..=127).contains(byte)));
+    }
+}
