@@ -40,7 +40,7 @@ pub(crate) struct Changes {
     pub(crate) transaction: Option<&'static str>,
 }
 
-#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+#[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "read by wires alone"))]
 impl Notes {
     /// The client can be told.
     pub(crate) fn tellable(&self) {
