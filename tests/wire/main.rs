@@ -1,6 +1,8 @@
 //! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
 
+mod auth;
 mod blocking;
+mod change_user;
 mod client;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
@@ -11,4 +13,7 @@ mod panics;
 mod protocol;
 mod raw;
 mod server;
+mod tls;
+#[cfg(unix)]
+mod unix;
 mod vanished;

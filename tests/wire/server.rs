@@ -9,7 +9,8 @@ use std::{
 
 use killdeer::{
     Builder, Done, Engine, EngineSession, Login, Principal, Privileges, ProcessRow, Reason, RowSink, Runtime, SqlError,
-    Statement, StatementContext, wire,
+    Statement, StatementContext,
+    wire::{self, Serve},
 };
 use tokio::sync::oneshot;
 
@@ -76,6 +77,18 @@ impl Server {
     }
 
     pub fn start_with(accounts: Accounts, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
+        Self::start_as(accounts, change, |serve| serve)
+    }
+
+    pub fn start_serving(accounts: Accounts, served: impl FnOnce(Serve) -> Serve + Send + 'static) -> Self {
+        Self::start_as(accounts, |builder| builder, served)
+    }
+
+    fn start_as(
+        accounts: Accounts,
+        change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
+        served: impl FnOnce(Serve) -> Serve + Send + 'static,
+    ) -> Self {
         let (started, ready) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -83,7 +96,7 @@ impl Server {
                 let engine = Odd(EchoSql::new(accounts, "8.0.36-test".into()));
                 let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
                 let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-                let serving = wire::serve(&runtime, listener, 2).unwrap();
+                let serving = served(Serve::new(listener, 2)).start(&runtime).unwrap();
                 started.send((serving.address(), runtime.clone())).unwrap();
                 let stopping = (serving.pause(), serving.stop());
                 let server = actix_rt::spawn(serving);
