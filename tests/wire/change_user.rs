@@ -1,6 +1,11 @@
 //! `COM_CHANGE_USER`: the same connection, and another user's session.
 
-use killdeer::{Command, Principal, Privileges};
+use std::sync::{Arc, Mutex};
+
+use killdeer::{
+    Command, Done, Engine, EngineSession, Login, Principal, Privileges, Reason, RowSink, Runtime, SqlError, Statement,
+    StatementContext, wire,
+};
 use mysql_async::{ChangeUserOpts, Conn, OptsBuilder, prelude::Queryable};
 use mysql_common::scramble::scramble_native;
 
@@ -88,7 +93,7 @@ fn a_proof_may_be_made_of_the_greetings_nonce_or_asked_for() {
 #[test]
 fn a_kill_in_the_middle_of_it_ends_the_session() {
     let server = Server::start_with(accounts(), |builder| builder);
-    let root = std::sync::Arc::new(Principal::new("root", Privileges::ALL));
+    let root = Arc::new(Principal::new("root", Privileges::ALL));
     for mode in [killdeer::KillMode::Connection, killdeer::KillMode::Query] {
         let mut raw = Raw::login_as(&server, "open", BASIC);
         raw.send_change_user("native", &[1; 32], "", "caching_sha2_password");
@@ -135,20 +140,105 @@ fn ten_thousand_changes_keep_id_count_and_list_right() {
     server.wait_empty();
 }
 
+/// Notes whose sessions it opens, rolls back and drops. Everybody may come in, but for `eve` it has no session.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+struct Noting(Notes, String);
+
+impl Notes {
+    fn note(&self, what: &str, who: &str) {
+        self.0.lock().unwrap().push(format!("{what} {who}"));
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.0.note("drop", &self.1);
+    }
+}
+
+impl Engine for Notes {
+    type Session = Noting;
+
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        Ok(Principal::new(login.user.as_str(), Privileges::NONE))
+    }
+
+    async fn open(&self, who: &Arc<Principal>) -> Result<Noting, SqlError> {
+        if **who.user() == *"eve" {
+            return Err(SqlError::new(1203, "42000", "too many"));
+        }
+        self.note("open", who.user());
+        Ok(Noting(self.clone(), who.user().to_string()))
+    }
+}
+
+impl EngineSession for Noting {
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, _: &mut RowSink) -> Result<Done, SqlError> {
+        self.0.note(&st.sql_lossy(), cx.principal().user());
+        Ok(Done { in_transaction: true, ..Done::default() })
+    }
+
+    async fn rollback(&mut self, _: Reason) {
+        self.0.note("rollback", &self.1);
+    }
+}
+
+#[actix_rt::test]
+async fn the_old_session_is_rolled_back_before_the_new_one_is_opened() {
+    let notes = Notes::default();
+    let runtime = Runtime::builder(notes.clone()).start();
+    let serving = wire::serve(&runtime, wire::listen("127.0.0.1:0".parse().unwrap()).unwrap(), 1).unwrap();
+    let (address, stop) = (serving.address(), serving.stop());
+    let server = actix_rt::spawn(serving);
+    let client = tokio::task::spawn_blocking(move || {
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        let mut codes = vec![raw.query("begin").code()];
+        raw.send_change_user("bob", &[], "", NATIVE);
+        codes.push(raw.answer().unwrap().code());
+        codes.push(raw.query("begin").code());
+        raw.send_change_user("eve", &[], "", NATIVE);
+        codes.push(raw.answer().unwrap().code());
+        assert!(raw.closes_silently());
+        codes
+    });
+    assert_eq!(client.await.unwrap(), [0, 0, 0, 1203]);
+    let expected = [
+        "open alice",
+        "begin alice",
+        "rollback alice",
+        "drop alice",
+        "open bob",
+        "begin bob",
+        "rollback bob",
+        "drop bob",
+    ];
+    assert_eq!(notes.take(), expected);
+    runtime.shutdown(std::time::Duration::ZERO).await;
+    stop.await;
+    server.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn an_ordinary_client_changes_its_user_and_says_what_it_is() {
     let server = Server::start_with(accounts(), |builder| builder);
-    let mut conn = Conn::new(opts(&server, "open")).await.unwrap();
+    let named = OptsBuilder::from_opts(opts(&server, "open")).connect_attribute("program_name", "sparrow");
+    let mut conn = Conn::new(named).await.unwrap();
     let id = conn.id();
-    let attributes = server.row(id).unwrap().attributes.expect("it says what it is");
-    assert_eq!(attributes.get("_client_name").as_deref(), Some("rust-mysql-common"));
+    let program = |server: &Server| server.row(id).unwrap().attributes.and_then(|said| said.get("program_name"));
+    assert_eq!(program(&server).as_deref(), Some("sparrow"));
     for user in ["sha2", "native", "sha2", "open"] {
         let password = (user != "open").then(|| "secret".to_owned());
         let change = ChangeUserOpts::new().with_user(Some(user.into())).with_pass(password);
         conn.change_user(change).await.unwrap();
         let own: (u32, String) = conn.query_first("SELECT CONNECTION_ID(), USER()").await.unwrap().unwrap();
         assert_eq!(own, (id, format!("{user}@127.0.0.1")));
-        assert!(server.row(id).unwrap().attributes.is_some());
+        assert_eq!(program(&server).as_deref(), Some("sparrow"), "said anew");
     }
     let wrong = ChangeUserOpts::new().with_user(Some("sha2".into())).with_pass(Some("wrong".into()));
     assert_eq!(code(conn.change_user(wrong).await), 1045);
