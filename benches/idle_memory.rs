@@ -94,7 +94,7 @@ fn sessions_if_child() -> Option<io::Result<()>> {
     end_with_parent();
     Some(actix_rt::System::new().block_on(async {
         let runtime = Runtime::builder(One::new()).start();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000)).into();
         let connect = async || -> io::Result<_> {
             let who = Principal::new("bench", Privileges::NONE);
             let session = runtime.connect(who, peer).await.map_err(io::Error::other)?;

@@ -78,7 +78,7 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let (rounds, count) = sized((401, 2_000), (3, 2_000));
     let idler = Idler.start();
     let runtime = Runtime::builder(One::new()).single_arbiter().start();
-    let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+    let peer = SocketAddr::from(([127, 0, 0, 1], 50_000)).into();
     let session = runtime.connect(Principal::new("bench", Privileges::NONE), peer).await?;
     let [mut bare, mut row, mut none, mut now]: [Series; 4] = Default::default();
     sends(&idler, count).await?;

@@ -63,7 +63,7 @@ async fn running(session: &SessionHandle) -> StatementNo {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::builder(Echo).start();
     runtime.subscribe(Watch.start().recipient(), 1024);
-    let peer: std::net::SocketAddr = "127.0.0.1:50000".parse()?;
+    let peer = "127.0.0.1:50000".parse()?;
     let alice = runtime.connect(Principal::new("alice", Privileges::NONE), peer).await?;
     let (rows, _) = alice.query("hello").await?.collect_rows().await?;
     println!("alice's session {} answered {rows:?}", alice.id());

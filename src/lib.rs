@@ -72,7 +72,7 @@
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
-//! | `wire` | the MySQL protocol over TCP | `mysql` |
+//! | `wire` | the MySQL protocol over TCP and Unix sockets, with TLS or without | `mysql` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |
 //!
 //! # Design

@@ -172,8 +172,8 @@ impl<E: Engine> Runtime<E> {
     ///
     /// # Errors
     /// No id is free, the runtime is shutting down, or the engine does not open.
-    pub async fn connect(&self, who: Principal, peer: impl Into<Origin>) -> Result<SessionHandle, Refused> {
-        let (shared, peer) = (Arc::clone(&self.shared), peer.into());
+    pub async fn connect(&self, who: Principal, peer: Origin) -> Result<SessionHandle, Refused> {
+        let shared = Arc::clone(&self.shared);
         let inbox = Inbox::new(shared.queued_statements);
         let registry = Arc::clone(&shared.registry);
         let (admitted, answer) = tokio::sync::oneshot::channel();

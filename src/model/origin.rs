@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{AddrParseError, IpAddr, SocketAddr},
+    str::FromStr,
 };
 
 /// Where a client comes from: the network, or this machine.
@@ -42,6 +43,15 @@ impl From<SocketAddr> for Origin {
     }
 }
 
+/// An address with its port, or `localhost` for a Unix socket: what [`Origin`]'s `Display` writes.
+impl FromStr for Origin {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "localhost" { Ok(Origin::Local) } else { text.parse().map(Origin::Network) }
+    }
+}
+
 /// The Host column of the process list: address and port, or `localhost` alone.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +73,9 @@ mod tests {
         assert_eq!((far.to_string(), far.host(), far.is_local()), ("192.0.2.7:4711".into(), "192.0.2.7".into(), false));
         let near = Origin::Local;
         assert_eq!((near.to_string(), near.host(), near.is_local()), ("localhost".into(), "localhost".into(), true));
+        for origin in [far, near] {
+            assert_eq!(origin.to_string().parse(), Ok(origin));
+        }
         assert!(Origin::from(SocketAddr::from(([127, 0, 0, 1], 1))).is_local());
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{
     future::{Future, pending},
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use killdeer::{
-    Builder, Column, ColumnType, Done, Engine, EngineSession, OwnedValue, Principal, Privileges, Query, Reason,
+    Builder, Column, ColumnType, Done, Engine, EngineSession, Origin, OwnedValue, Principal, Privileges, Query, Reason,
     Results, RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Value,
 };
 use tokio::{task::LocalSet, time::sleep};
@@ -157,7 +156,7 @@ pub fn build<E: Engine>(engine: E) -> Builder<E> {
     Runtime::builder(engine).single_arbiter()
 }
 
-pub fn peer() -> SocketAddr {
+pub fn peer() -> Origin {
     "127.0.0.1:40000".parse().unwrap()
 }
 

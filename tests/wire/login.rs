@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use killdeer::wire::{AuthPlugin, Serve};
 use mysql_async::{Conn, OptsBuilder};
 use mysql_common::{constants::CapabilityFlags, scramble::scramble_native};
 
@@ -65,7 +66,8 @@ fn a_client_with_another_plugin_is_asked_to_switch() {
 
 #[test]
 fn a_refusal_says_who_from_where_and_whether_with_a_password() {
-    let server = with_passwords();
+    let native = |serve: Serve| serve.default_plugin(AuthPlugin::Native);
+    let server = Server::start_serving(Accounts::default(), native);
     for (proof, using) in [(&[][..], "NO"), (&[7; 20][..], "YES")] {
         let mut raw = Raw::greeted(&server);
         raw.answer_greeting("eve", proof, BASIC, "mysql_native_password");

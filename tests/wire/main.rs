@@ -1,6 +1,8 @@
 //! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
 
+mod auth;
 mod blocking;
+mod change_user;
 mod client;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
@@ -14,6 +16,9 @@ mod prepared;
 mod protocol;
 mod raw;
 mod server;
+mod tls;
 mod told;
 mod tracking;
+#[cfg(unix)]
+mod unix;
 mod vanished;

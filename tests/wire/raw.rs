@@ -212,6 +212,20 @@ impl Raw {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
+    /// Asks to go on as another user, who proves itself by what the plugin makes of the greeting's nonce.
+    pub fn send_change_user(&mut self, user: &str, proof: &[u8], database: &str, plugin: &str) {
+        let mut rest = Vec::new();
+        rest.extend_from_slice(user.as_bytes());
+        rest.push(0);
+        rest.push(u8::try_from(proof.len()).unwrap());
+        rest.extend_from_slice(proof);
+        rest.extend_from_slice(database.as_bytes());
+        rest.extend_from_slice(&[0, 45, 0]);
+        rest.extend_from_slice(plugin.as_bytes());
+        rest.push(0);
+        self.command(0x11, &rest);
+    }
+
     /// Whether the server closes without a further byte.
     pub fn closes_silently(&mut self) -> bool {
         matches!(self.socket.read(&mut [0; 64]), Ok(0))

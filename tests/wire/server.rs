@@ -9,7 +9,8 @@ use std::{
 
 use killdeer::{
     Builder, Column, ColumnType, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow,
-    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Value, wire,
+    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Value,
+    wire::{self, Serve},
 };
 use tokio::sync::oneshot;
 
@@ -73,6 +74,11 @@ impl EngineSession for OddSession {
     }
 }
 
+/// The echo engine for these users.
+fn echo(accounts: Accounts) -> EchoSql {
+    EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20)
+}
+
 /// A server. It is stopped when this is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -87,10 +93,22 @@ impl Server {
     }
 
     pub fn start_with(accounts: Accounts, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
-        Self::start_echo(EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20), change)
+        Self::start_echo(echo(accounts), change)
+    }
+
+    pub fn start_serving(accounts: Accounts, served: impl FnOnce(Serve) -> Serve + Send + 'static) -> Self {
+        Self::start_as(echo(accounts), |builder| builder, served)
     }
 
     pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
+        Self::start_as(engine, change, |serve| serve)
+    }
+
+    fn start_as(
+        engine: EchoSql,
+        change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
+        served: impl FnOnce(Serve) -> Serve + Send + 'static,
+    ) -> Self {
         let (started, ready) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -98,7 +116,7 @@ impl Server {
                 let engine = Odd(engine);
                 let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
                 let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-                let serving = wire::serve(&runtime, listener, 2).unwrap();
+                let serving = served(Serve::new(listener, 2)).start(&runtime).unwrap();
                 started.send((serving.address(), runtime.clone())).unwrap();
                 let stopping = (serving.pause(), serving.stop());
                 let server = actix_rt::spawn(serving);

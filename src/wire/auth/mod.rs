@@ -139,7 +139,24 @@ impl Prover {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever stands in a file and whatever a client sends.
+        #[test]
+        fn any_bytes_are_answered_and_prove_nothing(
+            text in "[*$]?A?[$]?00[5-9]?[$]?.{0,70}",
+            response in prop::collection::vec(any::<u8>(), 0..64),
+            nonce in any::<Nonce>(),
+        ) {
+            let stored = Stored::read(&text);
+            prop_assert!(!native::proves(&nonce, &response, stored.native()));
+            prop_assert!(!sha2::proves(&nonce, &response, &[7; 32]));
+            let _ = ClientPlugin::named(&response);
+        }
+    }
 
     #[test]
     fn nonces_differ_and_hold_no_zero() {
