@@ -75,7 +75,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     let version = options.server_version.into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
-    let engine = EchoSql::with_packets(accounts, std::sync::Arc::clone(&version), longest);
+    let engine = EchoSql::new(accounts, std::sync::Arc::clone(&version), longest);
     let runtime = Runtime::builder(engine)
         .server_version(version)
         .max_allowed_packet(longest)

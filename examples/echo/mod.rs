@@ -29,12 +29,8 @@ struct Known {
 }
 
 impl EchoSql {
-    pub fn new(accounts: Accounts, version: Arc<str>) -> Self {
-        Self::with_packets(accounts, version, 64 << 20)
-    }
-
-    /// The same with another `max_allowed_packet`, in bytes.
-    pub fn with_packets(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
+    /// `max_allowed_packet` is in bytes; the runtime's is the same.
+    pub fn new(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
         let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
         let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), echo };
         Self { accounts, known: Arc::new(known) }

@@ -72,7 +72,8 @@ pub(super) async fn live<E: Engine, T: Transport>(
         }
     });
     match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer })) => {
+        Ok(Ok(Welcome { core, peer, compression })) => {
+            compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
                 slot.notes.tellable();
             }
@@ -181,7 +182,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         let tell = self.core.shared().tell_killed;
         if tell && !self.told && !reason.is_goodbye() {
-            // The number that the client expects after its next command.
+            self.conn.renumber();
             self.conn.part_with(&farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
@@ -410,7 +411,7 @@ impl<E: Engine, T: Transport> Driver<E, T> {
     fn begin(&mut self) -> &mut WireRows {
         let state = self.core.state();
         self.told = false;
-        let first = self.conn.next().unwrap_or(1);
+        let first = self.conn.first();
         let rows = self.rows();
         rows.begin(first, state);
         rows

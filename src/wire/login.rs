@@ -7,6 +7,7 @@ use mysql_common::{constants::CapabilityFlags, io::ParseBuf, packets::HandshakeR
 
 use super::{
     auth::{self, NativeProof},
+    compress::{self, Algorithm},
     conn::{Broken, Conn, Transport},
     frame::{FrameError, Packet},
     packet::{self, Peer},
@@ -43,12 +44,15 @@ const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_CONNECT_ATTRS)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA)
     .union(CapabilityFlags::CLIENT_SESSION_TRACK)
+    .union(compress::OFFERED)
     .union(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
 /// A client that is in.
 pub(super) struct Welcome<E: Engine> {
     pub(super) core: Core<E>,
     pub(super) peer: Peer,
+    /// How it wants its packets compressed from now on, if it does.
+    pub(super) compression: Option<Algorithm>,
 }
 
 /// A client that is not, and what is left to be ended.
@@ -87,7 +91,7 @@ pub(super) async fn login<E: Engine, T: Transport>(
     conn: &mut Conn<T>,
     from: SocketAddr,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
-    let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
+    let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()), compression: None };
     let (principal, database) = match talk.identify(shared, registration.id(), from).await {
         Ok(known) => known,
         Err(why) => return Err(Unwelcome { left: Left::Registered(registration), why }),
@@ -110,7 +114,7 @@ pub(super) async fn login<E: Engine, T: Transport>(
         Err(error) => Err(talk.refuse(&error).await),
     };
     match answered {
-        Ok(()) => Ok(Welcome { core, peer: talk.peer }),
+        Ok(()) => Ok(Welcome { core, peer: talk.peer, compression: talk.compression }),
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
 }
@@ -132,6 +136,7 @@ struct Talk<'a, T> {
     conn: &'a mut Conn<T>,
     sequence: u8,
     peer: Peer,
+    compression: Option<Algorithm>,
 }
 
 impl<T: Transport> Talk<'_, T> {
@@ -154,6 +159,7 @@ impl<T: Transport> Talk<'_, T> {
             return Err(self.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await);
         };
         self.peer = Peer(hello.capabilities);
+        self.compression = Algorithm::asked(hello.capabilities, &answer.payload);
         let response = if hello.native {
             hello.response
         } else {
@@ -219,6 +225,9 @@ pub(super) fn frame_error(error: FrameError) -> SqlError {
         FrameError::OutOfOrder => SqlError::of(ErrorKind::PacketsOutOfOrder, "Got packets out of order"),
         FrameError::TooLarge => {
             SqlError::of(ErrorKind::PacketTooLarge, "Got a packet bigger than 'max_allowed_packet' bytes")
+        }
+        FrameError::Uncompressed => {
+            SqlError::of(ErrorKind::UncompressFailed, "Couldn't uncompress communication packet")
         }
     }
 }

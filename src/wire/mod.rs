@@ -6,6 +6,7 @@
 //! | `driver` | one connection, from greeting to goodbye |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
+//! | `compress` | the compressed protocol: frames around the packets; pure |
 //! | `conn` | the socket: packets in, bytes out, and whether the client is still there |
 //! | `farewell` | what a client is told whose connection is closed for it; pure |
 //! | `frame` | packets in a stream of bytes; pure |
@@ -17,6 +18,11 @@
 
 mod auth;
 mod command;
+#[cfg(feature = "compression")]
+mod compress;
+#[cfg(not(feature = "compression"))]
+#[path = "uncompressed.rs"]
+mod compress;
 mod conn;
 mod driver;
 mod farewell;

@@ -135,7 +135,7 @@ impl WireRows {
         ready!(conn.poll_write(cx, &self.out, &mut self.written))?;
         self.out.clear();
         self.written = 0;
-        conn.written_up_to(self.sequence);
+        self.sequence = conn.written_up_to(self.sequence);
         Poll::Ready(Ok(()))
     }
 

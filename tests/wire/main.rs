@@ -2,6 +2,8 @@
 
 mod blocking;
 mod client;
+#[cfg(feature = "compression")]
+mod compressed;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
 mod kills;

@@ -13,7 +13,7 @@ use crate::{
 
 /// A server with this `max_allowed_packet`.
 fn allowing(bytes: usize) -> Server {
-    let engine = EchoSql::with_packets(Accounts::default(), "8.0.36-test".into(), bytes / 1024 * 1024);
+    let engine = EchoSql::new(Accounts::default(), "8.0.36-test".into(), bytes / 1024 * 1024);
     Server::start_echo(engine, move |builder| builder.max_allowed_packet(bytes))
 }
 

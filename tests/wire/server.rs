@@ -76,7 +76,7 @@ impl Server {
     }
 
     pub fn start_with(accounts: Accounts, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
-        Self::start_echo(EchoSql::new(accounts, "8.0.36-test".into()), change)
+        Self::start_echo(EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20), change)
     }
 
     pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
