@@ -126,9 +126,9 @@ pub use crate::{
     },
     id::{Layout, SessionId},
     model::{
-        Column, ColumnType, Command, Done, ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Login,
-        OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
-        StatementNo, Target, Tracking, UnknownPrivilege, Value, Verifier,
+        CharacterSet, CharacterSets, Column, ColumnType, Command, Done, ErrorKind, Event, KillError, KillMode,
+        KillOutcome, Killed, Login, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason,
+        Refused, SqlError, Statement, StatementNo, Target, Tracking, UnknownPrivilege, Value, Verifier,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

@@ -3,6 +3,7 @@
 //!
 //! Plain data and its rules; nothing here knows a runtime, an actor or a packet.
 
+mod charset;
 mod error;
 mod event;
 mod kill;
@@ -14,6 +15,7 @@ mod statement;
 mod tracking;
 mod value;
 
+pub use charset::{CharacterSet, CharacterSets};
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
 pub use event::Event;
 pub use kill::{KillMode, KillOutcome, Target};

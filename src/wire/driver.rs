@@ -4,6 +4,7 @@
 //! and the client is watched.
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     net::SocketAddr,
     pin::pin,
@@ -34,7 +35,9 @@ use super::{
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Reason, Refused, SqlError, Statement, transaction_state},
+    model::{
+        CharacterSet, CharacterSets, Command, Done, ErrorKind, Reason, Refused, SqlError, Statement, transaction_state,
+    },
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -72,7 +75,8 @@ pub(super) async fn live<E: Engine, T: Transport>(
         }
     });
     match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer, compression })) => {
+        Ok(Ok(Welcome { core, peer, compression, character_set })) => {
+            slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
             compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
                 slot.notes.tellable();
@@ -207,7 +211,22 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         .await;
     }
 
+    /// A command with its text as UTF-8.
+    fn decoded(&self, payload: Bytes) -> Bytes {
+        let set = self.core.slot().notes.character_sets().client;
+        match (set, payload.first()) {
+            (CharacterSet::Utf8mb4, _) => payload,
+            // COM_INIT_DB, COM_QUERY, COM_STMT_PREPARE: text, and before it a byte that is the same in all of them.
+            (set, Some(0x02 | 0x03 | 0x16)) => match set.decode(&payload) {
+                Cow::Borrowed(_) => payload,
+                Cow::Owned(text) => text.into(),
+            },
+            _ => payload,
+        }
+    }
+
     async fn answer(&mut self, payload: Bytes) -> Next {
+        let payload = self.decoded(payload);
         let command = match command::read(payload) {
             Ok(command) => command,
             Err(error) => return self.refuse(&error).await,
@@ -392,7 +411,11 @@ impl<E: Engine, T: Transport> Driver<E, T> {
             Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
             _ => Vec::new(),
         };
-        self.rows().done(done, more, &changes);
+        let results = notes.character_sets().results;
+        let rows = self.rows();
+        rows.done(done, more, &changes);
+        // For the statements that follow in the same command.
+        rows.results = results;
     }
 
     /// An error, outside of any statement.
@@ -412,8 +435,10 @@ impl<E: Engine, T: Transport> Driver<E, T> {
         let state = self.core.state();
         self.told = false;
         let first = self.conn.first();
+        let results = self.core.slot().notes.character_sets().results;
         let rows = self.rows();
         rows.begin(first, state);
+        rows.results = results;
         rows
     }
 

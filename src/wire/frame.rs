@@ -27,6 +27,7 @@ pub(super) enum FrameError {
     /// The payload is, or claims to be, longer than is allowed.
     TooLarge,
     /// What was compressed cannot be uncompressed, or becomes something of another length than it says.
+    #[cfg_attr(not(feature = "compression"), expect(dead_code, reason = "nobody compresses"))]
     Uncompressed,
 }
 

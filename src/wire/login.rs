@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{Engine, RowSink},
     id::SessionId,
-    model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
+    model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Pipe, Shared},
     supervisor::{Authenticated, Registration},
 };
@@ -53,6 +53,8 @@ pub(super) struct Welcome<E: Engine> {
     pub(super) peer: Peer,
     /// How it wants its packets compressed from now on, if it does.
     pub(super) compression: Option<Algorithm>,
+    /// What it writes and reads.
+    pub(super) character_set: CharacterSet,
 }
 
 /// A client that is not, and what is left to be ended.
@@ -91,7 +93,13 @@ pub(super) async fn login<E: Engine, T: Transport>(
     conn: &mut Conn<T>,
     from: SocketAddr,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
-    let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()), compression: None };
+    let mut talk = Talk {
+        conn,
+        sequence: 0,
+        peer: Peer(CapabilityFlags::empty()),
+        compression: None,
+        character_set: CharacterSet::default(),
+    };
     let (principal, database) = match talk.identify(shared, registration.id(), from).await {
         Ok(known) => known,
         Err(why) => return Err(Unwelcome { left: Left::Registered(registration), why }),
@@ -114,7 +122,9 @@ pub(super) async fn login<E: Engine, T: Transport>(
         Err(error) => Err(talk.refuse(&error).await),
     };
     match answered {
-        Ok(()) => Ok(Welcome { core, peer: talk.peer, compression: talk.compression }),
+        Ok(()) => {
+            Ok(Welcome { core, peer: talk.peer, compression: talk.compression, character_set: talk.character_set })
+        }
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
 }
@@ -137,6 +147,7 @@ struct Talk<'a, T> {
     sequence: u8,
     peer: Peer,
     compression: Option<Algorithm>,
+    character_set: CharacterSet,
 }
 
 impl<T: Transport> Talk<'_, T> {
@@ -159,6 +170,7 @@ impl<T: Transport> Talk<'_, T> {
             return Err(self.refuse(&SqlError::of(ErrorKind::BadHandshake, "Bad handshake")).await);
         };
         self.peer = Peer(hello.capabilities);
+        self.character_set = hello.character_set;
         self.compression = Algorithm::asked(hello.capabilities, &answer.payload);
         let response = if hello.native {
             hello.response
@@ -238,6 +250,7 @@ struct Hello {
     user: String,
     database: Option<String>,
     response: Vec<u8>,
+    character_set: CharacterSet,
     /// Whether the response is one by `mysql_native_password`.
     native: bool,
 }
@@ -252,12 +265,15 @@ fn read_hello(payload: &[u8]) -> Option<Hello> {
     }
     let mut buffer = ParseBuf(payload);
     let response = HandshakeResponse::deserialize((), &mut buffer).ok()?;
+    // Behind the capabilities and the client's own limit.
+    let character_set = CharacterSet::of_collation(u16::from(*payload.get(8)?));
     let plugin = response.auth_plugin().map(|plugin| plugin.as_bytes().to_vec());
     let database = response.db_name().filter(|name| !name.is_empty());
     Some(Hello {
         capabilities: response.capabilities() & OURS,
-        user: String::from_utf8(response.user().to_vec()).ok()?,
-        database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
+        user: String::from_utf8(character_set.decode(response.user()).into_owned()).ok()?,
+        database: database.map(|name| String::from_utf8_lossy(&character_set.decode(name)).into_owned()),
+        character_set,
         response: response.scramble_buf().to_vec(),
         native: plugin.is_none_or(|plugin| plugin.is_empty() || plugin == auth::NATIVE.as_bytes()),
     })

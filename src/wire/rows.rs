@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Closed, Sink},
-    model::{Column, Done, SqlError, Value},
+    model::{CharacterSet, Column, ColumnType, Done, SqlError, Value},
     session::Pipe,
 };
 
@@ -65,6 +65,10 @@ pub(super) struct WireRows {
     pipe: Arc<Pipe<Chunk>>,
     peer: Peer,
     open: bool,
+    /// What the client reads text in.
+    pub(super) results: CharacterSet,
+    /// Which columns of the result set are text: known where text is to be converted.
+    text: Box<[bool]>,
     /// Whether anything went through the pipe.
     streamed: bool,
     /// What the packets between result sets say of the session's state: as it was before the statement.
@@ -80,6 +84,8 @@ impl WireRows {
             pipe: Arc::clone(pipe),
             peer,
             open: false,
+            results: CharacterSet::Utf8mb4,
+            text: Box::default(),
             streamed: false,
             before: Done::default(),
         })
@@ -115,7 +121,7 @@ impl WireRows {
     /// The statement ended with an error, which takes the place of the next row.
     pub(super) fn failed(&mut self, error: &SqlError) {
         self.open = false;
-        packet::error(&mut self.out, &mut self.sequence, self.peer, error);
+        packet::error_in(&mut self.out, &mut self.sequence, self.peer, error, self.results);
     }
 
     /// A line of text, as `COM_STATISTICS` answers it.
@@ -164,19 +170,47 @@ impl WireRows {
     }
 }
 
+/// Shows the values with their text in this character set. Text is also what an engine gives as bytes in a column of
+/// text, as long as it is UTF-8.
+fn in_set(set: CharacterSet, text: &[bool], values: &[Value<'_>], show: impl FnOnce(&[Value<'_>])) {
+    let converted: Vec<_> = values
+        .iter()
+        .zip(text)
+        .map(|(value, text)| match value {
+            Value::Text(value) => Some(set.encode(value)),
+            Value::Bytes(value) if *text => std::str::from_utf8(value).ok().map(|value| set.encode(value)),
+            _ => None,
+        })
+        .collect();
+    let shown: Vec<_> = values
+        .iter()
+        .zip(&converted)
+        .map(|(value, text)| text.as_ref().map_or(*value, |text| Value::Bytes(text)))
+        .collect();
+    show(&shown);
+}
+
 impl Sink for WireRows {
     fn columns(&mut self, columns: &Arc<[Column]>, kept: bool) {
         if std::mem::replace(&mut self.open, true) {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
         }
-        heads::put(&mut self.out, &mut self.sequence, columns, kept);
+        if self.results != CharacterSet::Utf8mb4 {
+            self.text = columns.iter().map(|c| matches!(c.kind, ColumnType::VarChar | ColumnType::Text)).collect();
+        }
+        heads::put_in(&mut self.out, &mut self.sequence, columns, kept, self.results);
         if !self.peer.deprecates_eof() {
             packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
         }
     }
 
     fn row(&mut self, values: &[Value<'_>]) -> bool {
-        packet::text_row(&mut self.out, &mut self.sequence, values);
+        match self.results {
+            CharacterSet::Utf8mb4 => packet::text_row(&mut self.out, &mut self.sequence, values),
+            set => {
+                in_set(set, &self.text, values, |values| packet::text_row(&mut self.out, &mut self.sequence, values))
+            }
+        }
         self.out.len() >= CHUNK && self.hand_on()
     }
 
@@ -188,5 +222,29 @@ impl Sink for WireRows {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.pipe.poll_room(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_converted_and_bytes_of_binary_columns_are_not() {
+        let values = [
+            Value::Text("é"),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes(b"\xff"),
+            Value::Null,
+        ];
+        let expected = [
+            Value::Bytes(b"\xe9"),
+            Value::Bytes(b"\xe9"),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes(b"\xff"),
+            Value::Null,
+        ];
+        in_set(CharacterSet::Latin1, &[true, true, false, true, true], &values, |shown| assert_eq!(shown, expected));
     }
 }

@@ -1,6 +1,7 @@
 //! The wire, with a real client (`mysql_async`) and byte by byte, against the echo-SQL server.
 
 mod blocking;
+mod charsets;
 mod client;
 #[cfg(feature = "compression")]
 mod compressed;

@@ -22,6 +22,8 @@ pub struct Raw {
     pub nonce: Vec<u8>,
     pub version: String,
     pub capabilities: u32,
+    /// By its id; 45 unless said otherwise.
+    pub collation: u8,
     next: u8,
 }
 
@@ -57,7 +59,8 @@ impl Raw {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        let mut raw = Self { socket, id: 0, nonce: Vec::new(), version: String::new(), capabilities: 0, next: 0 };
+        let mut raw =
+            Self { socket, id: 0, nonce: Vec::new(), version: String::new(), capabilities: 0, collation: 45, next: 0 };
         let greeting = raw.receive().expect("a greeting");
         assert_eq!(greeting[0], 10, "{greeting:?}");
         let end = greeting.iter().position(|b| *b == 0).unwrap();
@@ -93,7 +96,7 @@ impl Raw {
         let mut answer = Vec::new();
         answer.extend_from_slice(&capabilities.bits().to_le_bytes());
         answer.extend_from_slice(&0x0100_0000_u32.to_le_bytes());
-        answer.push(45);
+        answer.push(self.collation);
         answer.extend_from_slice(&[0; 23]);
         answer.extend_from_slice(user.as_bytes());
         answer.push(0);
