@@ -1,6 +1,6 @@
 //! What the server knows of itself and of the session that asks.
 
-use crate::model::Privileges;
+use crate::model::{CharacterSets, Privileges};
 
 /// What the server knows of itself and of the session that asks. Cheap to make: everything is borrowed.
 ///
@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     /// All tables that this account may see. `None`: the server lists its tables itself, and every statement about
     /// tables is left to it.
     pub tables: Option<&'a [Table<'a>]>,
+    /// What this client writes and reads, as its session knows it: for one that has chosen when it logged in.
+    pub character_sets: CharacterSets,
     /// The server's own values of global system variables (`max_allowed_packet`, `wait_timeout`, `hostname`), in place
     /// of MySQL's defaults. A name that MySQL does not have becomes a read-only variable.
     pub variables: &'a [(&'a str, &'a str)],
@@ -61,6 +63,7 @@ impl Default for Facts<'_> {
             database: None,
             databases: &[],
             tables: Some(&[]),
+            character_sets: CharacterSets::default(),
             variables: &[],
             status: &Vec::new,
             may_set_global: false,

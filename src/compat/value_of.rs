@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     Facts,
+    charset::Charset,
     state::{ClientState, Level},
     variable::{Reach, Variable, offset_of, shown},
     variables,
 };
-use crate::model::{ErrorKind, OwnedValue, SqlError};
+use crate::model::{CharacterSets, ErrorKind, OwnedValue, SqlError};
 
 /// Which of a variable's values is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,9 @@ pub(super) fn session(state: &ClientState, facts: &Facts<'_>, variable: &Variabl
     match variable.name {
         "autocommit" => OwnedValue::Int(state.autocommit().into()),
         "in_transaction" => OwnedValue::Int(state.in_transaction().into()),
+        name if name.starts_with("c") && facts.character_sets != CharacterSets::default() => {
+            of_login(facts.character_sets, name).map_or_else(|| global(facts, variable), OwnedValue::Text)
+        }
         "pseudo_thread_id" => OwnedValue::UInt(facts.connection_id),
         "last_insert_id" => OwnedValue::UInt(state.last_insert_id()),
         "warning_count" => OwnedValue::UInt(state.warnings().len() as u64),
@@ -88,6 +92,17 @@ pub(super) fn session(state: &ClientState, facts: &Facts<'_>, variable: &Variabl
         "timestamp" => OwnedValue::Double(now(state, facts).since.as_micros() as f64 / 1e6),
         _ => global(facts, variable),
     }
+}
+
+/// What the client has chosen when it logged in, where it says anything of this variable.
+fn of_login(sets: CharacterSets, name: &str) -> Option<String> {
+    let text = match name {
+        "character_set_client" | "character_set_connection" => sets.client.name(),
+        "character_set_results" => sets.results.name(),
+        "collation_connection" => Charset::find(sets.client.name())?.default_collation(),
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// Every variable that `SHOW VARIABLES` lists, as text: flags as ON and OFF.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     id::SessionId,
-    model::{Attributes, Killed, Origin, Principal, Reason, StatementNo, Tracking},
+    model::{Attributes, CharacterSets, Killed, Origin, Principal, Reason, StatementNo, Tracking},
     state::Slot,
 };
 
@@ -78,6 +78,18 @@ impl StatementContext {
     /// `session_track_schema` and `session_track_transaction_info`.
     pub fn set_tracking(&self, tracking: Tracking) {
         self.slot.notes.set_tracking(tracking);
+    }
+
+    /// What the client writes its statements in, and reads results in.
+    pub fn character_sets(&self) -> CharacterSets {
+        self.slot.notes.character_sets()
+    }
+
+    /// Says what the client writes and reads from now on: for engines that know `SET NAMES`. Statements come as UTF-8 all
+    /// the same, and text is given as UTF-8: the wire converts. It holds from the statement's end on; `reset` takes it
+    /// back to utf8mb4.
+    pub fn set_character_sets(&self, sets: CharacterSets) {
+        self.slot.notes.set_character_sets(sets);
     }
 
     /// A system variable of the session has this value from now on, and it is one of those of which the client wants to

@@ -4,6 +4,7 @@
 //! Plain data and its rules; nothing here knows a runtime, an actor or a packet.
 
 mod attributes;
+mod charset;
 mod error;
 mod event;
 mod kill;
@@ -18,6 +19,7 @@ mod tracking;
 mod value;
 
 pub use attributes::Attributes;
+pub use charset::{CharacterSet, CharacterSets};
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
 pub use event::Event;
 pub use kill::{KillMode, KillOutcome, Target};

@@ -32,7 +32,8 @@ impl std::fmt::Display for StatementNo {
 /// A statement as the client sent it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The text, in the client's character set; not necessarily UTF-8.
+    /// The text as UTF-8, if the client wrote what it said it would; a client whose character set is `binary` may have
+    /// written anything.
     pub sql: Bytes,
     /// The values for its parameters, if it was prepared.
     pub params: Option<Params>,

@@ -1,4 +1,5 @@
-//! What an engine says of its session while a statement runs, for the client: what changed.
+//! What an engine says of its session while a statement runs, for the client: what changed, and which character sets
+//! it reads and writes.
 //!
 //! Written by whoever runs the statement, taken by whoever answers it. Where there is nothing to tell, which is nearly
 //! always, that is one load.
@@ -8,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use crate::model::Tracking;
+use crate::model::{CharacterSet, CharacterSets, Tracking};
 
 /// The client can be told of changes.
 const TELLABLE: u32 = 1;
@@ -18,6 +19,11 @@ const NO_DATABASE: u32 = 1 << 1;
 const TRANSACTION: u32 = 1 << 2;
 /// Something changed.
 const CHANGED: u32 = 1 << 3;
+
+/// From this bit on, what it writes in; from that one on, what it reads.
+const CLIENT_SHIFT: u32 = 8;
+const RESULTS_SHIFT: u32 = 16;
+const SETS: u32 = 0xff << CLIENT_SHIFT | 0xff << RESULTS_SHIFT;
 
 /// So many variables may have changed without having been told; what goes beyond is not told.
 const MOST_VARIABLES: usize = 64;
@@ -82,6 +88,19 @@ impl Notes {
         if let (Some(changes), false) = (kept.as_mut(), tracking.transaction) {
             changes.transaction = None;
         }
+    }
+
+    /// What the client writes and reads. Until it is set, utf8mb4.
+    pub(crate) fn character_sets(&self) -> CharacterSets {
+        let flags = self.flags.load(Ordering::Acquire);
+        let [_, client, results, _] = flags.to_le_bytes();
+        CharacterSets { client: CharacterSet::from_code(client), results: CharacterSet::from_code(results) }
+    }
+
+    /// What it writes and reads from now on.
+    pub(crate) fn set_character_sets(&self, sets: CharacterSets) {
+        let bits = u32::from(sets.client.code()) << CLIENT_SHIFT | u32::from(sets.results.code()) << RESULTS_SHIFT;
+        let _ = self.flags.fetch_update(Ordering::AcqRel, Ordering::Acquire, |flags| Some(flags & !SETS | bits));
     }
 
     /// The database is this one from now on.
@@ -175,6 +194,23 @@ mod tests {
         assert_eq!(notes.take("________").transaction, Some("________"), "asked for again, told again");
         notes.reset();
         assert!(!notes.any());
+    }
+
+    #[test]
+    fn character_sets_stay_until_they_are_set_or_reset() {
+        let notes = Notes::default();
+        notes.tellable();
+        assert_eq!(notes.character_sets(), CharacterSets::default());
+        let sets = CharacterSets { client: CharacterSet::Latin1, results: CharacterSet::Binary };
+        notes.set_character_sets(sets);
+        notes.set_tracking(Tracking::default());
+        notes.database(&"shop".into());
+        assert_eq!(notes.character_sets(), sets);
+        notes.take("________");
+        assert!(!notes.any());
+        assert_eq!(notes.character_sets(), sets);
+        notes.reset();
+        assert_eq!(notes.character_sets(), CharacterSets::default());
     }
 
     #[test]

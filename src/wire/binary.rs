@@ -180,13 +180,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{model::OwnedValue, wire::packet};
+    use crate::{
+        model::{CharacterSet, OwnedValue},
+        wire::packet,
+    };
 
     /// The columns as `mysql_common` reads our definitions of them.
     fn definitions(columns: &[Column]) -> Vec<Definition> {
         let read = |column| {
             let mut out = Vec::new();
-            packet::column(&mut out, &mut 0, column);
+            packet::column(&mut out, &mut 0, column, CharacterSet::Utf8mb4);
             Definition::deserialize((), &mut ParseBuf(&out[4..])).unwrap()
         };
         columns.iter().map(read).collect()

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    compress::{Algorithm, Frames},
     frame::{FrameError, Inbound, Packet},
     stream::Stream,
 };
@@ -50,6 +51,8 @@ pub(super) struct Conn {
     /// What of the pipe's last chunk was not written yet.
     chunk: Bytes,
     look: Option<Pin<Box<Sleep>>>,
+    /// Around the packets, if the client has asked for it.
+    frames: Option<Box<Frames>>,
     /// The number that the client expects next, behind what was written and `chunk`.
     next: u8,
     /// A packet was written in part, and the rest of it is not in `chunk`.
@@ -70,7 +73,16 @@ pub(super) struct Chunk {
 impl Conn {
     pub(super) fn new(io: Stream) -> Self {
         let (inbound, chunk) = (Inbound::default(), Bytes::new());
-        Self { io: Some(io), inbound, chunk, look: None, next: 0, torn: false, heard: false, parting: false }
+        let (look, frames) = (None, None);
+        Self { io: Some(io), inbound, chunk, look, frames, next: 0, torn: false, heard: false, parting: false }
+    }
+
+    /// Compresses what is written from now on, and uncompresses what is read.
+    pub(super) fn compress(&mut self, algorithm: Algorithm) {
+        let mut frames = Frames::new(algorithm);
+        // A client that was in a hurry has sent them already.
+        frames.keep(&std::mem::take(&mut self.inbound).into_bytes());
+        self.frames = Some(Box::new(frames));
     }
 
     /// Whether nobody on the way can read it: TLS, or a Unix socket.
@@ -101,9 +113,22 @@ impl Conn {
         (!self.torn).then_some(self.next)
     }
 
-    /// All was written, up to the packet with this number.
-    pub(super) fn written_up_to(&mut self, next: u8) {
-        self.next = next;
+    /// All was written, up to the packet with this number, and the client may be waiting for more: says what the
+    /// next packet's number is. MySQL (`net_flush`): where frames are around the packets, it is the next frame's.
+    pub(super) fn written_up_to(&mut self, next: u8) -> u8 {
+        self.next = self.frames.as_ref().map_or(next, |frames| frames.number());
+        self.next
+    }
+
+    /// The number of the first packet of an answer to the packet that was read last.
+    pub(super) fn first(&mut self) -> u8 {
+        self.written_up_to(self.next)
+    }
+
+    /// The client is about to send a command, and will expect the answer's numbers from 1 on.
+    pub(super) fn renumber(&mut self) {
+        self.next = 1;
+        self.frames.iter_mut().for_each(|frames| frames.renumber(1));
     }
 
     /// Whether the client has sent a packet.
@@ -131,13 +156,16 @@ impl Conn {
 
     /// Ready when they are written, or cannot be; our end is closed then.
     pub(super) fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(io) = self.io.as_mut() else { return Poll::Ready(()) };
         while !self.chunk.is_empty() {
-            match ready!(Pin::new(&mut *io).poll_write(cx, &self.chunk)) {
-                Ok(0) | Err(_) => break,
+            let chunk = std::mem::take(&mut self.chunk);
+            let polled = self.poll_any(cx, &chunk);
+            self.chunk = chunk;
+            match ready!(polled) {
                 Ok(written) => self.chunk.advance(written),
+                Err(_) => break,
             }
         }
+        let _ = ready!(self.poll_out(cx));
         self.half_close();
         Poll::Ready(())
     }
@@ -158,6 +186,7 @@ impl Conn {
         self.io = None;
         self.inbound = Inbound::default();
         self.chunk = Bytes::new();
+        self.frames = None;
         self.look = None;
     }
 
@@ -191,6 +220,23 @@ impl Conn {
                 return Poll::Ready(Err(Broken::Gone));
             };
             let inbound = &mut self.inbound;
+            if let Some(frames) = self.frames.as_deref_mut() {
+                if let Some(plain) = frames.next(limit).map_err(Broken::Frame)? {
+                    inbound.keep(&plain);
+                    if let Some(packet) = inbound.next(expected, limit).map_err(Broken::Frame)? {
+                        return Poll::Ready(Ok(packet));
+                    }
+                    continue;
+                }
+                let read = read(io, cx, SCRATCH, |fresh| {
+                    frames.keep(fresh);
+                    fresh.len()
+                });
+                if matches!(ready!(read), Ok(0) | Err(_)) {
+                    return Poll::Ready(Err(Broken::Gone));
+                }
+                continue;
+            }
             let read = read(io, cx, SCRATCH, |fresh| match fresh {
                 [] => Err(Broken::Gone),
                 fresh => inbound.next_with(fresh, expected, limit).map_err(Broken::Frame),
@@ -205,7 +251,8 @@ impl Conn {
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(io) = self.io.as_mut().filter(|_| !self.parting) else { return Poll::Pending };
-            let room = READ_AHEAD.saturating_sub(self.inbound.len());
+            let compressed = self.frames.as_ref().map_or(0, |frames| frames.len());
+            let room = READ_AHEAD.saturating_sub(self.inbound.len() + compressed);
             if room == 0 {
                 // Its FIN cannot be read past the bytes before it, but the socket knows.
                 if io.peer_closed() {
@@ -216,9 +263,12 @@ impl Conn {
                 self.look = None;
                 continue;
             }
-            let inbound = &mut self.inbound;
+            let (inbound, frames) = (&mut self.inbound, &mut self.frames);
             let read = read(io, cx, room, |fresh| {
-                inbound.keep(fresh);
+                match frames {
+                    Some(frames) => frames.keep(fresh),
+                    None => inbound.keep(fresh),
+                }
                 fresh.len()
             });
             if matches!(ready!(read), Ok(0) | Err(_)) {
@@ -243,9 +293,8 @@ impl Conn {
                 }
             }
         }
-        ready!(self.poll_flush(cx))?;
         self.torn = false;
-        Poll::Ready(Ok(()))
+        self.poll_out(cx)
     }
 
     /// Writes what comes through the pipe; ready when there is nothing in it.
@@ -264,19 +313,60 @@ impl Conn {
                     self.next = chunk.next;
                     self.torn = false;
                 }
-                Poll::Ready(None) | Poll::Pending => return self.poll_flush(cx),
+                Poll::Ready(None) | Poll::Pending => return self.poll_out(cx),
             }
         }
     }
 
-    /// What was written is on its way: a TLS may hold some of it back.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    /// What was written is on its way: frames and a TLS may hold some of it back.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        ready!(self.poll_frames(cx))?;
         let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
         Pin::new(io).poll_flush(cx).map_err(|_| Broken::Gone)
     }
 
     fn poll_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
-        let Some(io) = self.io.as_mut().filter(|_| !self.parting) else { return Poll::Ready(Err(Broken::Gone)) };
+        if self.parting { Poll::Ready(Err(Broken::Gone)) } else { self.poll_any(cx, bytes) }
+    }
+
+    fn poll_any(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
+        if self.frames.is_none() {
+            return self.poll_raw(cx, bytes);
+        }
+        ready!(self.poll_frames(cx))?;
+        let Some(frames) = self.frames.as_deref_mut() else { return Poll::Ready(Err(Broken::Gone)) };
+        if frames.is_tired() {
+            // Compressing computes: others on the arbiter have their turn.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let taken = frames.put(bytes);
+        // What the socket does not take now, it takes before anything else.
+        if let Poll::Ready(written) = self.poll_frames(cx) {
+            written?;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Writes the frames that were made.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let Some(mut frames) = self.frames.take() else { return Poll::Ready(Ok(())) };
+        let polled = loop {
+            if frames.unwritten().is_empty() {
+                break Poll::Ready(Ok(()));
+            }
+            match self.poll_raw(cx, frames.unwritten()) {
+                Poll::Ready(Ok(written)) => frames.written(written),
+                Poll::Ready(Err(broken)) => break Poll::Ready(Err(broken)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.frames = Some(frames);
+        polled
+    }
+
+    fn poll_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
+        let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
         match ready!(Pin::new(io).poll_write(cx, bytes)) {
             Ok(0) | Err(_) => Poll::Ready(Err(Broken::Gone)),
             Ok(written) => Poll::Ready(Ok(written)),

@@ -7,6 +7,7 @@ mod change_user;
 mod statements;
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     pin::pin,
     sync::Arc,
@@ -39,7 +40,10 @@ use super::{
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Origin, Reason, Refused, SqlError, Statement, transaction_state},
+    model::{
+        CharacterSet, CharacterSets, Command, Done, ErrorKind, Origin, Reason, Refused, SqlError, Statement,
+        transaction_state,
+    },
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -78,7 +82,9 @@ pub(super) async fn live<E: Engine>(
         }
     });
     match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer, nonce })) => {
+        Ok(Ok(Welcome { core, peer, nonce, compression, character_set })) => {
+            slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
+            compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
                 slot.notes.tellable();
             }
@@ -194,7 +200,7 @@ impl<E: Engine> Driver<E> {
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         let tell = self.core.shared().tell_killed;
         if tell && !self.told && !reason.is_goodbye() {
-            // The number that the client expects after its next command.
+            self.conn.renumber();
             self.conn.part_with(&farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
@@ -219,7 +225,22 @@ impl<E: Engine> Driver<E> {
         .await;
     }
 
+    /// A command with its text as UTF-8.
+    fn decoded(&self, payload: Bytes) -> Bytes {
+        let set = self.core.slot().notes.character_sets().client;
+        match (set, payload.first()) {
+            (CharacterSet::Utf8mb4, _) => payload,
+            // COM_INIT_DB, COM_QUERY, COM_STMT_PREPARE: text, and before it a byte that is the same in all of them.
+            (set, Some(0x02 | 0x03 | 0x16)) => match set.decode(&payload) {
+                Cow::Borrowed(_) => payload,
+                Cow::Owned(text) => text.into(),
+            },
+            _ => payload,
+        }
+    }
+
     async fn answer(&mut self, payload: Bytes) -> Next {
+        let payload = self.decoded(payload);
         let command = match command::read(payload) {
             Ok(command) => command,
             Err(error) => return self.refuse(&error).await,
@@ -428,7 +449,11 @@ impl<E: Engine> Driver<E> {
             Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
             _ => Vec::new(),
         };
-        self.rows().done(done, more, &changes);
+        let results = notes.character_sets().results;
+        let rows = self.rows();
+        rows.done(done, more, &changes);
+        // For the statements that follow in the same command.
+        rows.results = results;
     }
 
     /// An error, outside of any statement.
@@ -447,9 +472,11 @@ impl<E: Engine> Driver<E> {
     fn begin(&mut self) -> &mut WireRows {
         let state = self.core.state();
         self.told = false;
-        let first = self.conn.next().unwrap_or(1);
+        let first = self.conn.first();
+        let results = self.core.slot().notes.character_sets().results;
         let rows = self.rows();
         rows.begin(first, state);
+        rows.results = results;
         rows
     }
 

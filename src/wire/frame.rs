@@ -26,6 +26,9 @@ pub(super) enum FrameError {
     OutOfOrder,
     /// The payload is, or claims to be, longer than is allowed.
     TooLarge,
+    /// What was compressed cannot be uncompressed, or becomes something of another length than it says.
+    #[cfg_attr(not(feature = "compression"), expect(dead_code, reason = "nobody compresses"))]
+    Uncompressed,
 }
 
 /// The bytes that arrived and are not used yet.
@@ -38,6 +41,11 @@ impl Inbound {
     /// How many bytes wait.
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// What waits.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.buffer.freeze()
     }
 
     /// Keeps bytes for later.

@@ -5,7 +5,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::packet;
-use crate::model::Column;
+use crate::model::{CharacterSet, Column};
 
 /// So many heads a thread keeps.
 const KEPT: usize = 16;
@@ -27,10 +27,19 @@ thread_local! {
     static HEADS: RefCell<[Option<Head>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
 }
 
-/// Adds how many columns there are, and each of them.
-pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>, kept: bool) {
+/// Adds how many columns there are, and each of them, for clients that read text in this character set.
+pub(super) fn put_in(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>, kept: bool, set: CharacterSet) {
+    match set {
+        CharacterSet::Utf8mb4 => put(out, sequence, columns, kept),
+        // Rare.
+        set => encode(out, sequence, columns, set),
+    }
+}
+
+/// The same in UTF-8.
+fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>, kept: bool) {
     if *sequence != FIRST || !kept {
-        return encode(out, sequence, columns);
+        return encode(out, sequence, columns, CharacterSet::Utf8mb4);
     }
     // Allocations are some tens of bytes apart.
     let place = (columns.as_ptr().addr() >> 5) % KEPT;
@@ -41,7 +50,7 @@ pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>,
         }
         other => {
             let start = out.len();
-            encode(out, sequence, columns);
+            encode(out, sequence, columns, CharacterSet::Utf8mb4);
             let bytes = &out[start..];
             *other = (bytes.len() <= LONGEST).then(|| Head {
                 columns: Arc::clone(columns),
@@ -52,10 +61,10 @@ pub(super) fn put(out: &mut Vec<u8>, sequence: &mut u8, columns: &Arc<[Column]>,
     });
 }
 
-fn encode(out: &mut Vec<u8>, sequence: &mut u8, columns: &[Column]) {
+fn encode(out: &mut Vec<u8>, sequence: &mut u8, columns: &[Column], set: CharacterSet) {
     packet::column_count(out, sequence, columns.len());
     for column in columns {
-        packet::column(out, sequence, column);
+        packet::column(out, sequence, column, set);
     }
 }
 
@@ -81,7 +90,7 @@ mod tests {
             for columns in &all {
                 for first in [FIRST, 5] {
                     let (mut expected, mut sequence) = (Vec::new(), first);
-                    encode(&mut expected, &mut sequence, columns);
+                    encode(&mut expected, &mut sequence, columns, CharacterSet::Utf8mb4);
                     assert_eq!(head(columns, first), (expected, sequence));
                 }
             }
@@ -94,7 +103,7 @@ mod tests {
             let columns: Arc<[Column]> = [Column::new(format!("c{n}"), ColumnType::Int)].into();
             let kept = Arc::clone(&columns);
             let (mut expected, mut sequence) = (Vec::new(), FIRST);
-            encode(&mut expected, &mut sequence, &columns);
+            encode(&mut expected, &mut sequence, &columns, CharacterSet::Utf8mb4);
             drop(columns);
             assert_eq!(head(&kept, FIRST), (expected.clone(), sequence));
             let held = Arc::clone(&kept);

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use mysql_common::constants::CapabilityFlags;
 
-use super::auth::{Claim, ClientPlugin};
-use crate::model::Attributes;
+use super::{
+    auth::{Claim, ClientPlugin},
+    compress::Algorithm,
+};
+use crate::model::{Attributes, CharacterSet};
 
 /// More of them are refused, as MySQL does.
 const MOST_ATTRIBUTES: usize = 64 * 1024;
@@ -22,6 +25,15 @@ pub(super) struct Hello {
     pub(super) claim: Claim,
     pub(super) database: Option<String>,
     pub(super) attributes: Option<Attributes>,
+    /// How it wants its packets compressed, if it does.
+    pub(super) compression: Option<Algorithm>,
+}
+
+impl Hello {
+    /// What it writes and reads.
+    pub(super) fn character_set(&self) -> CharacterSet {
+        CharacterSet::of_collation(self.charset)
+    }
 }
 
 /// Whether this is a wish to go on under TLS.
@@ -47,7 +59,8 @@ pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hell
     rest.array::<4>()?;
     let [charset] = *rest.array()?;
     rest.array::<23>()?;
-    let user = rest.text()?;
+    let set = CharacterSet::of_collation(charset.into());
+    let user = text(set, rest.ended()?)?;
     let has = |flag| capabilities.contains(flag);
     let response = if has(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA) {
         rest.counted()?
@@ -64,8 +77,9 @@ pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hell
         charset: charset.into(),
         user,
         claim: Claim { plugin: ClientPlugin::named(plugin), response: payload.slice_ref(response) },
-        database: name(database),
+        database: name(set, database),
         attributes,
+        compression: Algorithm::asked(capabilities, payload),
     })
 }
 
@@ -73,28 +87,35 @@ pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hell
 /// makes no sense.
 pub(super) fn read_change_user(payload: &Bytes, capabilities: CapabilityFlags) -> Option<Hello> {
     let mut rest = Reader(payload);
-    let user = rest.text()?;
+    let user = rest.ended()?;
     let secure = capabilities.contains(CapabilityFlags::CLIENT_SECURE_CONNECTION);
     let response = if secure { rest.short()? } else { rest.until_zero()? };
     let database = rest.until_zero()?;
     // Clients may end here, or after the character set.
     let charset = if rest.0.is_empty() { 0 } else { u16::from_le_bytes(*rest.array()?) };
+    let set = CharacterSet::of_collation(charset);
     let plugin = if capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) { rest.until_zero()? } else { &[] };
     let attributes =
         if capabilities.contains(CapabilityFlags::CLIENT_CONNECT_ATTRS) { rest.attributes()? } else { None };
     Some(Hello {
         capabilities,
         charset,
-        user,
+        user: text(set, user)?,
         claim: Claim { plugin: ClientPlugin::named(plugin), response: payload.slice_ref(response) },
-        database: name(database),
+        database: name(set, database),
         attributes,
+        compression: None,
     })
 }
 
+/// A name that has to be one.
+fn text(set: CharacterSet, bytes: &[u8]) -> Option<String> {
+    String::from_utf8(set.decode(bytes).into_owned()).ok()
+}
+
 /// No name is none.
-fn name(bytes: &[u8]) -> Option<String> {
-    (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned())
+fn name(set: CharacterSet, bytes: &[u8]) -> Option<String> {
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(&set.decode(bytes)).into_owned())
 }
 
 /// The fields of a packet, one after the other.
@@ -121,12 +142,9 @@ impl<'a> Reader<'a> {
         Some(string)
     }
 
-    /// A C string of UTF-8, with its zero.
-    fn text(&mut self) -> Option<String> {
-        if !self.0.contains(&0) {
-            return None;
-        }
-        String::from_utf8(self.until_zero()?.to_vec()).ok()
+    /// A C string, with its zero.
+    fn ended(&mut self) -> Option<&'a [u8]> {
+        if self.0.contains(&0) { self.until_zero() } else { None }
     }
 
     /// A string after its length in one byte.

@@ -7,6 +7,7 @@ use mysql_common::constants::CapabilityFlags;
 
 use super::{
     auth::{self, Exchange},
+    compress::{self, Algorithm},
     conn::{Broken, Conn},
     frame::{FrameError, Packet},
     gate::Gate,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     engine::{Engine, RowSink},
     id::SessionId,
-    model::{Command, ErrorKind, Login, Principal, Refused, SqlError},
+    model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Pipe, Shared},
     state::Slot,
     supervisor::{Authenticated, Registration},
@@ -46,6 +47,7 @@ const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_CONNECT_ATTRS)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA)
     .union(CapabilityFlags::CLIENT_SESSION_TRACK)
+    .union(compress::OFFERED)
     .union(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
 /// A client that is in.
@@ -54,6 +56,10 @@ pub(super) struct Welcome<E: Engine> {
     pub(super) peer: Peer,
     /// A later change of user is proved with it too.
     pub(super) nonce: [u8; 20],
+    /// How it wants its packets compressed from now on, if it does.
+    pub(super) compression: Option<Algorithm>,
+    /// What it writes and reads.
+    pub(super) character_set: CharacterSet,
 }
 
 /// A client that is not, and what is left to be ended.
@@ -94,8 +100,12 @@ pub(super) async fn login<E: Engine>(
 ) -> Result<Welcome<E>, Unwelcome<E>> {
     let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
     let nonce = auth::nonce();
+    let (mut compression, mut character_set) = (None, CharacterSet::default());
     let known = match talk.greet(&shared.server_version, registration.id(), &nonce, gate).await {
-        Ok(hello) => prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await,
+        Ok(hello) => {
+            (compression, character_set) = (hello.compression, hello.character_set());
+            prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await
+        }
         Err(why) => Err(Unproved::Turned(why)),
     };
     let known = match known {
@@ -130,7 +140,7 @@ pub(super) async fn login<E: Engine>(
         Err(error) => Err(talk.refuse(&error).await),
     };
     match answered {
-        Ok(()) => Ok(Welcome { core, peer: talk.peer, nonce }),
+        Ok(()) => Ok(Welcome { core, peer: talk.peer, nonce, compression, character_set }),
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
 }
@@ -284,6 +294,9 @@ pub(super) fn frame_error(error: FrameError) -> SqlError {
         FrameError::OutOfOrder => SqlError::of(ErrorKind::PacketsOutOfOrder, "Got packets out of order"),
         FrameError::TooLarge => {
             SqlError::of(ErrorKind::PacketTooLarge, "Got a packet bigger than 'max_allowed_packet' bytes")
+        }
+        FrameError::Uncompressed => {
+            SqlError::of(ErrorKind::UncompressFailed, "Couldn't uncompress communication packet")
         }
     }
 }

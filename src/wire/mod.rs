@@ -7,6 +7,7 @@
 //! | `driver` | one connection, from greeting to goodbye |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
+//! | `compress` | the compressed protocol: frames around the packets; pure |
 //! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
 //! | `conn` | packets in, bytes out, and whether the client is still there |
 //! | `farewell` | what a client is told whose connection is closed for it; pure |
@@ -25,6 +26,11 @@
 mod auth;
 mod binary;
 mod command;
+#[cfg(feature = "compression")]
+mod compress;
+#[cfg(not(feature = "compression"))]
+#[path = "uncompressed.rs"]
+mod compress;
 mod conn;
 mod driver;
 mod farewell;

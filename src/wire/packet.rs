@@ -4,7 +4,7 @@ use bytes::BufMut;
 use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType as WireType, StatusFlags};
 
 use super::frame::{HEADER, MAX_CHUNK};
-use crate::model::{Column, ColumnType, Done, Prepared, SqlError, Value};
+use crate::model::{CharacterSet, Column, ColumnType, Done, Prepared, SqlError, Value};
 
 /// `utf8mb4_0900_ai_ci` is 255; clients older than it know `utf8mb4_general_ci`.
 const UTF8MB4: u16 = 45;
@@ -123,6 +123,11 @@ fn ok_payload(out: &mut Vec<u8>, marker: u8, done: &Done, more: bool) {
 
 /// An error.
 pub(super) fn error(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, error: &SqlError) {
+    error_in(out, sequence, peer, error, CharacterSet::Utf8mb4);
+}
+
+/// An error whose text is read in this character set.
+pub(super) fn error_in(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, error: &SqlError, set: CharacterSet) {
     packet(out, sequence, |out| {
         out.put_u8(0xff);
         out.put_u16_le(error.code());
@@ -130,7 +135,7 @@ pub(super) fn error(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, error: &Sq
             out.put_u8(b'#');
             out.put_slice(error.state().as_bytes());
         }
-        out.put_slice(error.message().as_bytes());
+        out.put_slice(&set.encode(error.message()));
     });
 }
 
@@ -176,8 +181,8 @@ pub(super) fn greeting(
     });
 }
 
-/// What a client is told of a statement that it prepared: its id, and what parameters and columns it has.
-pub(super) fn prepared(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, id: u32, prepared: &Prepared, state: &Done) {
+/// What a client is told first of a statement that it prepared: its id, and how many parameters and columns it has.
+pub(super) fn prepared(out: &mut Vec<u8>, sequence: &mut u8, id: u32, prepared: &Prepared) {
     // There are never more: the session has refused what has.
     let count = |columns: &[Column]| u16::try_from(columns.len()).unwrap_or(u16::MAX);
     packet(out, sequence, |out| {
@@ -188,18 +193,12 @@ pub(super) fn prepared(out: &mut Vec<u8>, sequence: &mut u8, peer: Peer, id: u32
         out.put_u8(0);
         out.put_u16_le(0);
     });
-    for columns in [&prepared.params, &prepared.columns] {
-        columns.iter().for_each(|each| column(out, sequence, each));
-        if !columns.is_empty() && !peer.deprecates_eof() {
-            eof(out, sequence, state, false);
-        }
-    }
 }
 
 /// A column of a table, as COM_FIELD_LIST gives it: with its default, of which nothing is known.
-pub(super) fn field(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
+pub(super) fn field(out: &mut Vec<u8>, sequence: &mut u8, column: &Column, set: CharacterSet) {
     packet(out, sequence, |out| {
-        definition(out, column);
+        definition(out, column, set);
         out.put_u8(0xfb);
     });
 }
@@ -209,17 +208,22 @@ pub(super) fn column_count(out: &mut Vec<u8>, sequence: &mut u8, count: usize) {
     packet(out, sequence, |out| lenenc_int(out, count as u64));
 }
 
-/// One column.
+/// One column; text is read in this character set.
 ///
 /// As MySQL has it, `NUM_FLAG` is for clients to set, and `BLOB_FLAG` for columns of tables; the type of what an
 /// expression makes, text or bytes, goes by its length.
-pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column) {
-    packet(out, sequence, |out| definition(out, column));
+pub(super) fn column(out: &mut Vec<u8>, sequence: &mut u8, column: &Column, set: CharacterSet) {
+    packet(out, sequence, |out| definition(out, column, set));
 }
 
-fn definition(out: &mut Vec<u8>, column: &Column) {
+fn definition(out: &mut Vec<u8>, column: &Column, set: CharacterSet) {
     let (mut kind, character_set, natural, decimals) = wire_type(column.kind);
-    let bytes_per_char = if character_set == BINARY { 1 } else { 4 };
+    let bytes_per_char = if character_set == BINARY { 1 } else { set.longest() };
+    let natural = match natural {
+        u32::MAX => natural,
+        _ if character_set == BINARY => natural,
+        _ => natural / CharacterSet::Utf8mb4.longest() * bytes_per_char,
+    };
     let length = column.width.map_or(natural, |width| width.saturating_mul(bytes_per_char));
     let decimals = column.decimals.unwrap_or(decimals);
     let blob = matches!(column.kind, ColumnType::Text | ColumnType::Blob);
@@ -236,13 +240,13 @@ fn definition(out: &mut Vec<u8>, column: &Column) {
     flags.set(ColumnFlags::BINARY_FLAG, character_set == BINARY);
     flags.set(ColumnFlags::BLOB_FLAG, blob && !column.table.is_empty());
     lenenc_bytes(out, b"def");
-    lenenc_bytes(out, column.schema.as_bytes());
-    lenenc_bytes(out, column.table.as_bytes());
-    lenenc_bytes(out, column.table.as_bytes());
-    lenenc_bytes(out, column.name.as_bytes());
+    lenenc_bytes(out, &set.encode(&column.schema));
+    lenenc_bytes(out, &set.encode(&column.table));
+    lenenc_bytes(out, &set.encode(&column.table));
+    lenenc_bytes(out, &set.encode(&column.name));
     // The name of the column behind an alias: ours have none of their own.
-    lenenc_bytes(out, if column.table.is_empty() { b"" } else { column.name.as_bytes() });
-    let [cs0, cs1] = character_set.to_le_bytes();
+    lenenc_bytes(out, &set.encode(if column.table.is_empty() { "" } else { &column.name }));
+    let [cs0, cs1] = if character_set == BINARY { BINARY } else { set.collation() }.to_le_bytes();
     let [l0, l1, l2, l3] = length.to_le_bytes();
     let [f0, f1] = flags.bits().to_le_bytes();
     out.put_slice(&[0x0c, cs0, cs1, l0, l1, l2, l3, kind as u8, f0, f1, decimals, 0, 0]);

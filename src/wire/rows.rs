@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::{Closed, Sink},
-    model::{Column, Done, Prepared, SqlError, Value},
+    model::{CharacterSet, Column, ColumnType, Done, Prepared, SqlError, Value},
     session::Pipe,
 };
 
@@ -75,6 +75,10 @@ pub(super) struct WireRows {
     pipe: Arc<Pipe<Chunk>>,
     peer: Peer,
     open: bool,
+    /// What the client reads text in.
+    pub(super) results: CharacterSet,
+    /// Which columns of the result set are text: known where text is to be converted.
+    text: Box<[bool]>,
     /// Whether anything went through the pipe.
     streamed: bool,
     /// The columns of the open result set, if its rows are in the binary format.
@@ -97,6 +101,8 @@ impl WireRows {
             pipe: Arc::clone(pipe),
             peer,
             open: false,
+            results: CharacterSet::Utf8mb4,
+            text: Box::default(),
             streamed: false,
             binary: None,
             format: Format::Text,
@@ -135,12 +141,22 @@ impl WireRows {
 
     /// A statement was prepared, under this id.
     pub(super) fn prepared(&mut self, id: u32, prepared: &Prepared) {
-        packet::prepared(&mut self.out, &mut self.sequence, self.peer, id, prepared, &self.before);
+        packet::prepared(&mut self.out, &mut self.sequence, id, prepared);
+        for columns in [&prepared.params, &prepared.columns] {
+            for column in columns {
+                packet::column(&mut self.out, &mut self.sequence, column, self.results);
+            }
+            if !columns.is_empty() && !self.peer.deprecates_eof() {
+                packet::eof(&mut self.out, &mut self.sequence, &self.before, false);
+            }
+        }
     }
 
     /// The columns of a table, and their end.
     pub(super) fn fields(&mut self, columns: &[Column]) {
-        columns.iter().for_each(|column| packet::field(&mut self.out, &mut self.sequence, column));
+        for column in columns {
+            packet::field(&mut self.out, &mut self.sequence, column, self.results);
+        }
         self.end();
     }
 
@@ -172,7 +188,7 @@ impl WireRows {
     /// The statement ended with an error, which takes the place of the next row.
     pub(super) fn failed(&mut self, error: &SqlError) {
         self.open = false;
-        packet::error(&mut self.out, &mut self.sequence, self.peer, error);
+        packet::error_in(&mut self.out, &mut self.sequence, self.peer, error, self.results);
     }
 
     /// A line of text, as `COM_STATISTICS` answers it.
@@ -188,7 +204,7 @@ impl WireRows {
         ready!(conn.poll_write(cx, &self.out, &mut self.written))?;
         self.out.clear();
         self.written = 0;
-        conn.written_up_to(self.sequence);
+        self.sequence = conn.written_up_to(self.sequence);
         Poll::Ready(Ok(()))
     }
 
@@ -209,6 +225,15 @@ impl WireRows {
         give_back(std::mem::take(&mut self.out));
     }
 
+    fn put(&mut self, values: &[Value<'_>]) {
+        match &self.binary {
+            None => packet::text_row(&mut self.out, &mut self.sequence, values),
+            // Its rows are over: the statement ends in an error.
+            Some(_) if self.misfit.is_some() => {}
+            Some(columns) => self.misfit = binary::row(&mut self.out, &mut self.sequence, columns, values).err(),
+        }
+    }
+
     fn hand_on(&mut self) -> bool {
         self.streamed = true;
         let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
@@ -216,6 +241,26 @@ impl WireRows {
         let length = bytes.len();
         self.pipe.push(Chunk { bytes, next: self.sequence }, length)
     }
+}
+
+/// Shows the values with their text in this character set. Text is also what an engine gives as bytes in a column of
+/// text, as long as it is UTF-8.
+fn in_set(set: CharacterSet, text: &[bool], values: &[Value<'_>], show: impl FnOnce(&[Value<'_>])) {
+    let converted: Vec<_> = values
+        .iter()
+        .zip(text)
+        .map(|(value, text)| match value {
+            Value::Text(value) => Some(set.encode(value)),
+            Value::Bytes(value) if *text => std::str::from_utf8(value).ok().map(|value| set.encode(value)),
+            _ => None,
+        })
+        .collect();
+    let shown: Vec<_> = values
+        .iter()
+        .zip(&converted)
+        .map(|(value, text)| text.as_ref().map_or(*value, |text| Value::Bytes(text)))
+        .collect();
+    show(&shown);
 }
 
 impl Sink for WireRows {
@@ -226,19 +271,22 @@ impl Sink for WireRows {
         if self.format == Format::Binary {
             self.binary = Some(Arc::clone(columns));
         }
-        heads::put(&mut self.out, &mut self.sequence, columns, kept);
+        if self.results != CharacterSet::Utf8mb4 {
+            self.text = columns.iter().map(|c| matches!(c.kind, ColumnType::VarChar | ColumnType::Text)).collect();
+        }
+        heads::put_in(&mut self.out, &mut self.sequence, columns, kept, self.results);
         if !self.peer.deprecates_eof() {
             packet::eof(&mut self.out, &mut self.sequence, &self.before, self.more);
         }
     }
 
     fn row(&mut self, values: &[Value<'_>]) -> bool {
-        match &self.binary {
-            None => packet::text_row(&mut self.out, &mut self.sequence, values),
-            // Its rows are over: the statement ends in an error.
-            Some(_) if self.misfit.is_some() => return false,
-            Some(columns) => {
-                self.misfit = binary::row(&mut self.out, &mut self.sequence, columns, values).err();
+        match self.results {
+            CharacterSet::Utf8mb4 => self.put(values),
+            set => {
+                let text = std::mem::take(&mut self.text);
+                in_set(set, &text, values, |values| self.put(values));
+                self.text = text;
             }
         }
         self.out.len() >= CHUNK && self.hand_on()
@@ -252,5 +300,29 @@ impl Sink for WireRows {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.pipe.poll_room(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_converted_and_bytes_of_binary_columns_are_not() {
+        let values = [
+            Value::Text("é"),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes(b"\xff"),
+            Value::Null,
+        ];
+        let expected = [
+            Value::Bytes(b"\xe9"),
+            Value::Bytes(b"\xe9"),
+            Value::Bytes("é".as_bytes()),
+            Value::Bytes(b"\xff"),
+            Value::Null,
+        ];
+        in_set(CharacterSet::Latin1, &[true, true, false, true, true], &values, |shown| assert_eq!(shown, expected));
     }
 }

@@ -3,7 +3,10 @@
 mod auth;
 mod blocking;
 mod change_user;
+mod charsets;
 mod client;
+#[cfg(feature = "compression")]
+mod compressed;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
 mod kills;

@@ -23,6 +23,8 @@ pub struct Raw {
     pub version: String,
     pub capabilities: u32,
     pub plugin: String,
+    /// By its id; 45 unless said otherwise.
+    pub collation: u8,
     next: u8,
 }
 
@@ -65,6 +67,7 @@ impl Raw {
             version: String::new(),
             capabilities: 0,
             plugin: String::new(),
+            collation: 45,
             next: 0,
         };
         let greeting = raw.receive().expect("a greeting");
@@ -103,7 +106,7 @@ impl Raw {
         let mut answer = Vec::new();
         answer.extend_from_slice(&capabilities.bits().to_le_bytes());
         answer.extend_from_slice(&0x0100_0000_u32.to_le_bytes());
-        answer.push(45);
+        answer.push(self.collation);
         answer.extend_from_slice(&[0; 23]);
         answer.extend_from_slice(user.as_bytes());
         answer.push(0);

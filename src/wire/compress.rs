@@ -1,0 +1,424 @@
+//! The compressed protocol: the stream of packets, cut into frames of up to 2^24-1 bytes, each of them compressed or
+//! not. Pure.
+//!
+//! A frame: its length, three bytes; a sequence number of its own, one byte; the length of what it becomes, three
+//! bytes, or 0 if it is not compressed; its content.
+//!
+//! What compresses and uncompresses belongs to the thread, and is lent to one frame at a time: a connection keeps
+//! nothing but bytes that are on their way.
+
+use std::cell::RefCell;
+
+use bytes::{Buf, Bytes, BytesMut};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use mysql_common::constants::CapabilityFlags;
+use zstd::zstd_safe::{CCtx, DCtx};
+
+use super::frame::FrameError;
+
+/// The length of a frame's header.
+const HEADER: usize = 7;
+
+/// What is shorter is not worth compressing (MySQL: MIN_COMPRESS_LENGTH).
+const SHORTEST: usize = 50;
+
+/// So much goes into a frame of ours: compressing it takes no long time.
+const LONGEST: usize = 32 * 1024;
+
+/// So much more than the longest packet a frame may become: it can hold the packets of several commands.
+const SLACK: usize = 64 * 1024;
+
+/// What uncompressing gives at a time.
+const STEP: usize = 16 * 1024;
+
+/// zstd's level for clients that name none (MySQL: 3), and the highest that a client gets: what is above it costs the
+/// server many times more.
+const ZSTD_LEVEL: i32 = 3;
+const MOST_ZSTD_LEVEL: i32 = 9;
+
+/// What we can do.
+pub(super) const OFFERED: CapabilityFlags =
+    CapabilityFlags::CLIENT_COMPRESS.union(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
+
+/// How a connection compresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Zlib,
+    Zstd { level: i32 },
+}
+
+impl Algorithm {
+    /// The one that a client asks for: zlib, if it asks for both, as in MySQL. Of zstd the level is the last byte of
+    /// its answer to the greeting.
+    pub(super) fn asked(capabilities: CapabilityFlags, hello: &[u8]) -> Option<Self> {
+        if capabilities.contains(CapabilityFlags::CLIENT_COMPRESS) {
+            return Some(Algorithm::Zlib);
+        }
+        capabilities.contains(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM).then(|| {
+            let level = match hello.last() {
+                None | Some(0) => ZSTD_LEVEL,
+                Some(level) => i32::from(*level).min(MOST_ZSTD_LEVEL),
+            };
+            Algorithm::Zstd { level }
+        })
+    }
+}
+
+/// What the thread lends.
+struct Tools {
+    deflate: Compress,
+    inflate: Decompress,
+    zstd: CCtx<'static>,
+    unzstd: DCtx<'static>,
+    step: Box<[u8]>,
+}
+
+thread_local! {
+    static TOOLS: RefCell<Tools> = RefCell::new(Tools {
+        deflate: Compress::new(Compression::default(), true),
+        inflate: Decompress::new(true),
+        zstd: CCtx::create(),
+        unzstd: DCtx::create(),
+        step: vec![0; STEP].into(),
+    });
+}
+
+/// The frames of one connection, in both directions.
+pub(super) struct Frames {
+    algorithm: Algorithm,
+    /// What arrived and is not uncompressed yet.
+    arrived: BytesMut,
+    /// Frames of ours that were not written yet.
+    ours: Bytes,
+    /// The number of the next frame, whoever sends it. A command begins with 0.
+    next: u8,
+    /// How many frames were made since others had their turn.
+    burst: u8,
+}
+
+impl Frames {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        Self { algorithm, arrived: BytesMut::new(), ours: Bytes::new(), next: 0, burst: 0 }
+    }
+
+    /// The number of the next frame.
+    pub(super) fn number(&self) -> u8 {
+        self.next
+    }
+
+    /// The next frame has this number.
+    pub(super) fn renumber(&mut self, next: u8) {
+        self.next = next;
+    }
+
+    /// How many bytes have arrived and wait.
+    pub(super) fn len(&self) -> usize {
+        self.arrived.len()
+    }
+
+    /// Keeps bytes that arrived.
+    pub(super) fn keep(&mut self, fresh: &[u8]) {
+        self.arrived.extend_from_slice(fresh);
+    }
+
+    /// What the next frame becomes, if all of it has arrived. `limit`: how long a packet may be. The error comes as soon
+    /// as a header shows it; nothing is allocated for what is merely claimed.
+    pub(super) fn next(&mut self, limit: usize) -> Result<Option<Vec<u8>>, FrameError> {
+        let Some(&[a, b, c, number, d, e, f]) = self.arrived.first_chunk::<HEADER>() else { return Ok(None) };
+        let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+        let plain = usize::from(d) | usize::from(e) << 8 | usize::from(f) << 16;
+        if number != 0 && number != self.next {
+            return Err(FrameError::OutOfOrder);
+        }
+        if length.max(plain) > limit.saturating_add(SLACK) {
+            return Err(FrameError::TooLarge);
+        }
+        if self.arrived.len() < HEADER + length {
+            return Ok(None);
+        }
+        let content = self.arrived.split_to(HEADER + length);
+        if self.arrived.is_empty() {
+            // An idle connection holds no buffer.
+            self.arrived = BytesMut::new();
+        }
+        self.next = number.wrapping_add(1);
+        let content = &content[HEADER..];
+        if plain == 0 {
+            return Ok(Some(content.to_vec()));
+        }
+        TOOLS.with_borrow_mut(|tools| uncompress(tools, self.algorithm, content, plain)).map(Some)
+    }
+
+    /// Makes a frame of as much of `plain` as goes into one, and says how much that was. Frames made before must have
+    /// been written.
+    pub(super) fn put(&mut self, plain: &[u8]) -> usize {
+        let (plain, _) = plain.split_at(plain.len().min(LONGEST));
+        let mut out = vec![0; HEADER];
+        let compressed = plain.len() >= SHORTEST
+            && TOOLS.with_borrow_mut(|tools| compress(tools, self.algorithm, plain, &mut out))
+            && out.len() - HEADER < plain.len();
+        if !compressed {
+            out.truncate(HEADER);
+            out.extend_from_slice(plain);
+        }
+        let [a, b, c, ..] = (out.len() - HEADER).to_le_bytes();
+        let [d, e, f, ..] = if compressed { plain.len() } else { 0 }.to_le_bytes();
+        out[..HEADER].copy_from_slice(&[a, b, c, self.next, d, e, f]);
+        self.next = self.next.wrapping_add(1);
+        self.ours = out.into();
+        self.burst += 1;
+        plain.len()
+    }
+
+    /// What is to be written.
+    pub(super) fn unwritten(&self) -> &[u8] {
+        &self.ours
+    }
+
+    /// So much of it was written.
+    pub(super) fn written(&mut self, bytes: usize) {
+        self.ours.advance(bytes);
+        if self.ours.is_empty() {
+            // An idle connection holds no buffer.
+            self.ours = Bytes::new();
+        }
+    }
+
+    /// Whether it is time to let others have their turn. Asked once, it begins to count anew.
+    pub(super) fn is_tired(&mut self) -> bool {
+        let tired = self.burst >= 2;
+        if tired {
+            self.burst = 0;
+        }
+        tired
+    }
+}
+
+/// Adds what `plain` becomes to `out`. `false`: it cannot be compressed.
+fn compress(tools: &mut Tools, algorithm: Algorithm, plain: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    match algorithm {
+        Algorithm::Zlib => {
+            tools.deflate.reset();
+            // Room for as much as came in: what would need more is sent as it is.
+            out.reserve_exact(plain.len());
+            let ended = tools.deflate.compress_vec(plain, out, FlushCompress::Finish);
+            matches!(ended, Ok(Status::StreamEnd))
+        }
+        Algorithm::Zstd { level } => {
+            out.resize(start + plain.len(), 0);
+            match tools.zstd.compress(&mut out[start..], plain, level) {
+                Ok(length) => {
+                    out.truncate(start + length);
+                    true
+                }
+                // It would have been longer.
+                Err(_) => false,
+            }
+        }
+    }
+}
+
+/// What `content` becomes, which must be `plain` bytes.
+fn uncompress(tools: &mut Tools, algorithm: Algorithm, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
+    let out = match algorithm {
+        Algorithm::Zlib => inflate(tools, content, plain)?,
+        Algorithm::Zstd { .. } => unzstd(tools, content, plain)?,
+    };
+    if out.len() == plain { Ok(out) } else { Err(FrameError::Uncompressed) }
+}
+
+/// At most `plain` bytes, and one step more.
+fn inflate(tools: &mut Tools, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
+    let Tools { inflate, step, .. } = tools;
+    inflate.reset(true);
+    let (mut out, mut at) = (Vec::new(), 0);
+    while out.len() <= plain {
+        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
+        let status = inflate.decompress(&content[at..], step, FlushDecompress::None);
+        let status = status.map_err(|_| FrameError::Uncompressed)?;
+        // Both are within a frame.
+        let read = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
+        let made = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
+        at += read;
+        out.extend_from_slice(&step[..made]);
+        if status == Status::StreamEnd {
+            return Ok(out);
+        }
+        if read == 0 && made == 0 {
+            break;
+        }
+    }
+    Err(FrameError::Uncompressed)
+}
+
+/// At most `plain` bytes. The room grows only when what was there has been filled.
+fn unzstd(tools: &mut Tools, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
+    let mut room = plain.min(STEP.max(4 * content.len()));
+    loop {
+        let mut out = vec![0; room];
+        match tools.unzstd.decompress(&mut out[..], content) {
+            Ok(length) => {
+                out.truncate(length);
+                return Ok(out);
+            }
+            Err(_) if room < plain => room = plain.min(4 * room),
+            Err(_) => return Err(FrameError::Uncompressed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BOTH: [Algorithm; 2] = [Algorithm::Zlib, Algorithm::Zstd { level: 3 }];
+
+    /// Everything that a connection would send for these bytes.
+    fn sent(frames: &mut Frames, mut plain: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !plain.is_empty() {
+            plain = &plain[frames.put(plain)..];
+            out.extend_from_slice(frames.unwritten());
+            frames.written(frames.unwritten().len());
+        }
+        out
+    }
+
+    fn frame(number: u8, plain: usize, content: &[u8]) -> Vec<u8> {
+        let (length, plain) = (content.len().to_le_bytes(), plain.to_le_bytes());
+        [&length[..3], &[number], &plain[..3], content].concat()
+    }
+
+    #[test]
+    fn little_is_not_compressed_and_much_is() {
+        for algorithm in BOTH {
+            let mut frames = Frames::new(algorithm);
+            frames.keep(&frame(0, 0, b"\x01\0\0\0\x0e"));
+            assert_eq!(frames.next(1024).unwrap().unwrap(), b"\x01\0\0\0\x0e");
+            assert_eq!(sent(&mut frames, &[7; 49]), frame(1, 0, &[7; 49]));
+            let long = sent(&mut frames, &[7; 1000]);
+            assert!(long.len() < 60 && long[3..7] == [2, 0xe8, 0x03, 0], "{long:?}");
+            assert!(frames.arrived.capacity() == 0 && frames.ours.is_empty(), "nothing is kept");
+        }
+    }
+
+    #[test]
+    fn what_does_not_become_shorter_is_sent_as_it_is() {
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed.to_le_bytes()[3]
+        })
+        .take(1000)
+        .collect();
+        for algorithm in BOTH {
+            assert_eq!(sent(&mut Frames::new(algorithm), &noise), frame(0, 0, &noise));
+        }
+    }
+
+    #[test]
+    fn wrong_numbers_and_lengths_are_refused_as_soon_as_a_header_shows_them() {
+        let header = |bytes: &[u8]| {
+            let mut frames = Frames::new(Algorithm::Zlib);
+            frames.keep(bytes);
+            frames.next(1024)
+        };
+        assert_eq!(header(&[1, 0, 0, 0, 0, 0]), Ok(None));
+        assert_eq!(header(&[1, 0, 0, 1, 0, 0, 0]), Err(FrameError::OutOfOrder));
+        assert_eq!(header(&[1, 0, 0, 0, 0, 0, 0x10]), Err(FrameError::TooLarge), "claims to become 1 MiB");
+        assert_eq!(header(&[0, 0, 0x10, 0, 0, 0, 0]), Err(FrameError::TooLarge), "claims to be 1 MiB");
+    }
+
+    #[test]
+    fn a_frame_becomes_as_long_as_it_says_or_is_refused() {
+        for algorithm in BOTH {
+            let mut frames = Frames::new(algorithm);
+            // A megabyte of zeros is a kilobyte or less.
+            let mut bomb = Vec::new();
+            bomb.reserve(1 << 16);
+            let plain = vec![0; 1 << 20];
+            assert!(TOOLS.with_borrow_mut(|tools| match algorithm {
+                Algorithm::Zlib => {
+                    tools.deflate.reset();
+                    tools.deflate.compress_vec(&plain, &mut bomb, FlushCompress::Finish).is_ok()
+                }
+                Algorithm::Zstd { .. } => {
+                    bomb.resize(1 << 16, 0);
+                    let length = tools.zstd.compress(&mut bomb[..], &plain, 3).unwrap();
+                    bomb.truncate(length);
+                    true
+                }
+            }));
+            assert!(bomb.len() < 1 << 12);
+            for claimed in [1, 100, 1 << 16, (1 << 20) - 1, (1 << 20) + 1] {
+                frames.keep(&frame(0, claimed, &bomb));
+                assert_eq!(frames.next(1 << 21), Err(FrameError::Uncompressed), "{algorithm:?} {claimed}");
+            }
+            frames.keep(&frame(0, 1 << 20, &bomb));
+            assert!(frames.next(1 << 21).unwrap().unwrap() == plain, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn clients_get_what_they_ask_for() {
+        let (zlib, zstd) = (CapabilityFlags::CLIENT_COMPRESS, CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
+        assert_eq!(Algorithm::asked(CapabilityFlags::empty(), &[7]), None);
+        assert_eq!(Algorithm::asked(zlib.union(zstd), &[7]), Some(Algorithm::Zlib));
+        for (byte, level) in [(0, 3), (1, 1), (7, 7), (22, 9), (255, 9)] {
+            assert_eq!(Algorithm::asked(zstd, &[byte]), Some(Algorithm::Zstd { level }));
+        }
+    }
+
+    proptest! {
+        /// However the frames arrive, what was put in comes out.
+        #[test]
+        fn bytes_survive_any_fragmentation(
+            parts in prop::collection::vec((any::<u8>(), 1usize..100_000), 1..5),
+            cuts in prop::collection::vec(1usize..30_000, 1..30),
+            zstd in any::<bool>(),
+        ) {
+            let plain: Vec<u8> = parts.iter().flat_map(|(step, length)| {
+                (0..*length).map(move |n| u8::try_from(n * usize::from(*step) / 7 % 251).unwrap())
+            }).collect();
+            let algorithm = BOTH[usize::from(zstd)];
+            let stream = sent(&mut Frames::new(algorithm), &plain);
+            let (mut there, mut out, mut at) = (Frames::new(algorithm), Vec::new(), 0);
+            let mut cuts = cuts.into_iter().cycle();
+            while at < stream.len() {
+                let end = (at + cuts.next().unwrap()).min(stream.len());
+                there.keep(&stream[at..end]);
+                while let Some(some) = there.next(1 << 20).unwrap() {
+                    out.extend(some);
+                }
+                at = end;
+            }
+            prop_assert!(out == plain);
+            prop_assert_eq!(there.arrived.capacity(), 0);
+        }
+
+        /// Anything at all is answered, without a panic, and becomes no longer than it says.
+        #[test]
+        fn any_content_is_answered(
+            content in prop::collection::vec(any::<u8>(), 0..200),
+            plain in 1usize..0x100_0000,
+            plausible in any::<bool>(),
+            zstd in any::<bool>(),
+        ) {
+            let mut content = content;
+            if plausible {
+                let head: &[u8] = if zstd { &[0x28, 0xb5, 0x2f, 0xfd] } else { &[0x78, 0x9c] };
+                content.splice(0..0, head.iter().copied());
+            }
+            let mut frames = Frames::new(BOTH[usize::from(zstd)]);
+            frames.keep(&frame(0, plain, &content));
+            if let Ok(Some(out)) = frames.next(0x100_0000) {
+                prop_assert_eq!(out.len(), plain);
+            }
+        }
+    }
+}
