@@ -15,6 +15,7 @@
 //! | `track` | what changed in the session, as OK packets tell it; pure |
 //! | `prepared`, `params` | prepared statements, and what they are executed with |
 //! | `pace` | when a worker gives way before it sleeps |
+//! | `golden` | packets as MariaDB sends them, to test ours by |
 //! | `heads` | the columns of a result set, encoded once |
 //! | `auth` | proofs of passwords; pure |
 
@@ -25,6 +26,8 @@ mod conn;
 mod driver;
 mod farewell;
 mod frame;
+#[cfg(all(test, feature = "compat"))]
+mod golden;
 mod heads;
 mod login;
 mod pace;

@@ -287,7 +287,7 @@ COMMANDS: dict[str, tuple[Case, Case]] = {
     "a small number": query("SELECT 1, CONNECTION_ID()"),
     "numbers": query("SELECT 0, -1, 127, 65536, -2147483649, 9223372036854775807, 18446744073709551615, CONNECTION_ID()"),
     "exact numbers": query("SELECT 1.5, -1.5, 0.001, 1.50, .5, 123456789.123456789, CONNECTION_ID()"),
-    "floats": query("SELECT 1e3, 1.5e0, -2.5E-3, CONNECTION_ID()"),
+    "floats": query("SELECT 1e3, 1.5e0, -2.5E-3, 1e14, 1e15, 1e20, -1.25e-20, 1e300, CONNECTION_ID()"),
     "texts": query("SELECT 'text', '', 'ä€', '😀' AS bird, CONNECTION_ID()"),
     "a long text": query(f"SELECT '{'y' * 251}' AS y, '{'z' * 60_000}' AS z, CONNECTION_ID()"),
     "NULL": query("SELECT NULL, CONNECTION_ID()", "SELECT NULL AS nothing, CONNECTION_ID()"),
