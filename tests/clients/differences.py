@@ -96,7 +96,7 @@ DIFFERENCES = [
     Difference(".*column", "length", "MySQL 8: 288 characters of user@host, MariaDB 384", r"(CURRENT_)?USER\(\)"),
     Difference(".*column", "length", "as long as the value, which each has its own", r"VERSION\(\)|@@version_comment"),
     Difference(".*column", "length", "echo_sql keeps one column for all that it says back", "echo"),
-    Difference(".*column", "length", "the process list's, from MySQL 8: 64 bits, 32 and 261 characters", "Id|User|Host"),
+    Difference(".*column", "length", "a process list's are MySQL 8's: 64 bits, 32 and 261 characters", "Id|User|Host"),
     Difference(
         ".*column",
         "length",

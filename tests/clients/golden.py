@@ -22,6 +22,9 @@ from mariadbd import MariaDB
 from packets import DEPRECATE_EOF, MULTI_STATEMENTS, ORDINARY, Connection, Packet
 from server import Server
 
+# Lists of processes
+
+
 def own_list(own: int, answer: list[Packet]) -> list[Packet]:
     """A process list without MariaDB's Progress, and without connections that happen to be there, too."""
     kept = []
@@ -258,7 +261,8 @@ PREPARED: dict[str, tuple[Case, Case]] = {
 
 
 def shown(packet: Packet) -> list[str]:
-    return [f"{packet.kind} {packet.sequence}: {name} = {data.hex(' ')}  {data!r}" for name, data in packet.fields]
+    what = f"{packet.kind} {packet.sequence}"
+    return [f"{what}: {name} = {data.hex(' ')}  {data!r}" for name, data in packet.fields]
 
 
 def compare(ours: Answer, theirs: Answer) -> Iterator[str]:
@@ -308,7 +312,8 @@ def all_cases(ours: Address, theirs: Address) -> Iterator[bool]:
             yield run(f"{name}, {said}", case, ours, theirs, capabilities=ORDINARY | flag)
         one_only = (ORDINARY | flag) & ~MULTI_STATEMENTS
         refused = query("DO 1; DO 2", "DO 1;")
-        yield run(f"several statements of a client that has not asked, {said}", refused, ours, theirs, capabilities=one_only)
+        name = f"several statements of a client that has not asked, {said}"
+        yield run(name, refused, ours, theirs, capabilities=one_only)
 
 
 def main() -> int:
