@@ -17,6 +17,7 @@
 //! | `track` | what changed in the session, as OK packets tell it; pure |
 //! | `prepared`, `params` | prepared statements, and what they are executed with |
 //! | `pace` | when a worker gives way before it sleeps |
+//! | `golden` | packets as MariaDB sends them, to test ours by |
 //! | `heads` | the columns of a result set, encoded once |
 //! | `hello` | what a client says of itself in its packets; pure |
 //! | `auth` | proofs of passwords |
@@ -36,6 +37,8 @@ mod driver;
 mod farewell;
 mod frame;
 mod gate;
+#[cfg(all(test, feature = "compat"))]
+mod golden;
 mod heads;
 mod hello;
 mod login;

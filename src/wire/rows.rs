@@ -305,6 +305,8 @@ impl Sink for WireRows {
 
 #[cfg(test)]
 mod tests {
+    use mysql_common::constants::CapabilityFlags;
+
     use super::*;
 
     #[test]
@@ -324,5 +326,22 @@ mod tests {
             Value::Null,
         ];
         in_set(CharacterSet::Latin1, &[true, true, false, true, true], &values, |shown| assert_eq!(shown, expected));
+    }
+
+    /// As MariaDB: `BEGIN; SELECT …; DO 1` says in the transaction, and that more follows, behind the columns already.
+    #[test]
+    fn behind_the_columns_an_old_client_is_told_the_state_and_whether_more_follows() {
+        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
+        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_PROTOCOL_41), &Pipe::new(HELD));
+        let open = Done { in_transaction: true, ..Done::default() };
+        for (several, expected) in [(None, 0x02), (Some(true), 0x0b), (Some(false), 0x03)] {
+            rows.begin(1, Done::default());
+            if let Some(more) = several {
+                rows.done(&open, true, &[]);
+                rows.one_of_several(more);
+            }
+            rows.columns(&columns, false);
+            assert_eq!(rows.out[rows.out.len() - 5..], [0xfe, 0, 0, expected, 0], "{several:?}");
+        }
     }
 }

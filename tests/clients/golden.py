@@ -4,181 +4,25 @@
     python3 tests/clients/golden.py target/release/examples/echo_sql
 
 Both servers run here, on free ports of the loopback interface, and get the same bytes from the same client. Their
-answers are compared packet by packet and byte by byte. Where they are known to differ, DIFFERENCES says how and why;
-nothing else may.
+answers are compared packet by packet and byte by byte. Where they are known to differ, the table in differences.py says
+how and why; nothing else may.
 """
 
-import re
 import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import packets
 from check import Failure
+from differences import normal
 from mariadbd import MariaDB
 from packets import DEPRECATE_EOF, MULTI_STATEMENTS, ORDINARY, Connection, Packet
 from server import Server
 
-# The documented differences
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A field of a kind of packet that is not compared as it is: `same` gives what is compared in its place."""
-
-    kind: str
-    field: str
-    why: str
-    # The columns that it holds for, by name.
-    columns: str = ".*"
-    same: Callable[[bytes], bytes] = lambda _: b""
-
-    def meets(self, packet: Packet, field: str) -> bool:
-        if not re.fullmatch(self.kind, packet.kind) or not re.fullmatch(self.field, field):
-            return False
-        return not packet.kind.endswith("column") or re.fullmatch(self.columns, packets.name_of(packet)) is not None
-
-
-def shared_capabilities(half: int) -> Callable[[bytes], bytes]:
-    """Keeps the bits that neither server has alone; `half` is 0 for the lower 16 of them and 1 for the upper."""
-    return lambda data: (int.from_bytes(data, "little") & ~(OF_ONE_ALONE >> 16 * half) & 0xFFFF).to_bytes(2, "little")
-
-
-# Capabilities that only one of the two may have.
-OF_ONE_ALONE = (
-    packets.LONG_PASSWORD  # MariaDB leaves it out to say that it has capabilities of its own
-    | 0x10  # no database.table.column: read by nobody
-    | 0x20  # zlib compression: MariaDB offers it to everybody
-    | 0x40  # ODBC: read by nobody
-    | 0x80  # LOAD DATA LOCAL: there are no tables to load into
-    | 0x800  # TLS: this MariaDB has no certificate
-    | 0x1000  # SIGPIPE: the client's own affair
-    | 0x4000  # 4.1, in an old place: read by nobody
-    | packets.PS_MULTI_RESULTS  # for procedures, which are not served
-    | 0x400000  # expired passwords: there are none
-    | 0x800000  # session tracking: what it adds to an OK packet is not asked for here
-    | 0x2000000  # result sets without metadata: MySQL's alone
-    | 0x4000000  # zstd compression: MySQL's alone
-    | 0x80000000  # the client's own affair
-)
-
-# Columns whose values are whole numbers, of literals or functions.
-WHOLE_NUMBERS = r"-?\d{1,19}|SLEEP\(0\)|CONNECTION_ID\(\)"
-
-# Columns that give a parameter back.
-PARAMETERS = "(whole|float|text|bytes|date|time|exact|nothing).*"
-
-# The widest type of a kind: of whole numbers, of texts, of bytes, of points in time.
-WIDEST = {
-    0x01: b"\x08", 0x02: b"\x08", 0x03: b"\x08", 0x09: b"\x08",
-    0xFE: b"\xfd", 0x0F: b"\xfd",
-    0xFC: b"\xfb", 0xFA: b"\xfb", 0xF9: b"\xfb",
-    0x07: b"\x0c",
-}  # fmt: skip
-
-
-def widened(number: bytes) -> bytes:
-    """A signed number of 1 to 8 bytes in 8."""
-    return int.from_bytes(number, "little", signed=True).to_bytes(8, "little", signed=True)
-
-
-DIFFERENCES = [
-    Difference("greeting", "version", "each says its own"),
-    Difference("greeting", "connection id", "each counts its own"),
-    Difference("greeting", "nonce, .* part", "random"),
-    Difference("greeting", "capabilities, low", "those of one alone", same=shared_capabilities(0)),
-    Difference("greeting", "capabilities, high", "those of one alone", same=shared_capabilities(1)),
-    Difference("greeting", "reserved for MariaDB", "capabilities that only MariaDB has"),
-    Difference("greeting", "plugin", "the server's choice; MySQL 8 begins with caching_sha2_password"),
-    Difference(
-        "error",
-        "message",
-        "each names itself in 1064, and counts its own statements in 1243",
-        same=lambda text: re.sub(
-            rb"handler \(\d+\)", b"handler (#)", text.replace(b"MariaDB server version", b"MySQL server version")
-        ),
-    ),
-    Difference(
-        ".*column",
-        "decimals",
-        "not fixed is 31 in MySQL, 39 in MariaDB",
-        same=lambda decimals: b"\x1f" if decimals == b"\x27" else decimals,
-    ),
-    Difference(".*column", "type", "MySQL 8 has 64 bits for every whole number", WHOLE_NUMBERS),
-    Difference(".*column", "length", "MySQL 8 has room for a sign, and for 21 digits in a function", WHOLE_NUMBERS),
-    Difference(".*column", "length", "MySQL 8: 288 characters of user@host, MariaDB 384", r"(CURRENT_)?USER\(\)"),
-    Difference(".*column", "length", "as long as the value, which each has its own", r"VERSION\(\)|@@version_comment"),
-    Difference(".*column", "length", "echo_sql keeps one column for all that it says back", "echo"),
-    Difference(".*column", "length", "the process list's, from MySQL 8: 64 bits, 32 and 261 characters", "Id|User|Host"),
-    Difference(
-        ".*column",
-        "length",
-        "of a text over 65,535 bytes: MariaDB multiplies by the bytes of a character twice",
-        "Info|z",
-        same=lambda length: length if int.from_bytes(length, "little") < 1 << 16 else b"",
-    ),
-    Difference("prepared", "statement id", "MariaDB counts those of all connections"),
-    Difference("parameter", "name", "MariaDB may give it the name of the column that it becomes"),
-    Difference(
-        "prepared column",
-        "charset|length|type|flags|decimals",
-        "a parameter of which nothing is known yet is text in MySQL 8, and NULL in MariaDB",
-        r"\?|" + PARAMETERS,
-    ),
-    Difference(
-        "column",
-        "type",
-        "a parameter has the widest type of its kind in MySQL 8",
-        PARAMETERS,
-        same=lambda kind: WIDEST.get(kind[0], kind),
-    ),
-    Difference("column", "length|decimals", "a parameter's are those of its type in MySQL 8", PARAMETERS),
-    Difference(
-        "column",
-        "flags",
-        "a parameter may be NULL in MySQL 8, whatever it is now",
-        PARAMETERS,
-        same=lambda flags: bytes([flags[0] & ~1, flags[1]]),
-    ),
-    Difference("binary row", WHOLE_NUMBERS, "MySQL 8 has 64 bits for every whole number", same=widened),
-    Difference("binary row", "whole.*", "a parameter has the widest type of its kind in MySQL 8", same=widened),
-    Difference("(binary )?row", r"CONNECTION_ID\(\)|Id", "each counts its own connections"),
-    Difference("row", r"VERSION\(\)|@@version_comment", "each says its own"),
-    Difference("row", "Host", "the client's port"),
-    Difference("row", "Time", "seconds, which may pass"),
-    Difference(
-        "line",
-        "text",
-        "the figures, and MySQL has one more; their names and order are compared",
-        same=lambda text: re.sub(rb"[\d.]+", b"#", text).replace(b"Flush tables: #  ", b""),
-    ),
-    Difference(
-        "row",
-        "Command",
-        "COM_PROCESS_INFO is carried out as SHOW PROCESSLIST",
-        same=lambda text: text.replace(b"\x0bProcesslist", b"\x05Query"),
-    ),
-    Difference(
-        "row",
-        "Info",
-        "COM_PROCESS_INFO is carried out as SHOW PROCESSLIST",
-        same=lambda text: text.replace(b"\xfb", b"\x10SHOW PROCESSLIST"),
-    ),
-]
-
-
-def normal(packet: Packet) -> Packet:
-    """The packet with its documented differences taken out."""
-    fields = []
-    for field, data in packet.fields:
-        for difference in DIFFERENCES:
-            if difference.meets(packet, field):
-                data = difference.same(data)
-        fields.append((field, data))
-    return replace(packet, fields=fields)
+# Lists of processes
 
 
 def own_list(own: int, answer: list[Packet]) -> list[Packet]:
@@ -275,7 +119,9 @@ COMMANDS: dict[str, tuple[Case, Case]] = {
     "1317, KILL QUERY of oneself": query("KILL QUERY CONNECTION_ID()", "DO 1"),
     "warnings that are over": query("SELECT @@nosuch", "SELECT SLEEP(0)", "SELECT @@nosuch", "DO 1"),
     "the number of warnings": query("SELECT @@nosuch", "SELECT @@session.warning_count", "SHOW WARNINGS"),
-    "SHOW WARNINGS": query("SHOW WARNINGS", "SELECT @@nosuch", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "SHOW ERRORS"),
+    "SHOW WARNINGS": query(
+        "SHOW WARNINGS", "SELECT @@nosuch", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "SHOW ERRORS"
+    ),
     # Rows. What is only a literal is said back by echo_sql; beside CONNECTION_ID() it is answered.
     "the echo": query("SELECT 1", theirs="SELECT 'SELECT 1' AS echo"),
     "a long echo": query(f"SELECT '{'x' * 300}'", theirs=f"SELECT 'SELECT ''{'x' * 300}''' AS echo"),
@@ -285,9 +131,11 @@ COMMANDS: dict[str, tuple[Case, Case]] = {
     "SELECT VERSION()": query("SELECT VERSION(), @@version_comment"),
     "system variables": query("SELECT @@autocommit, @@tx_isolation, @@session.warning_count, @@lower_case_table_names"),
     "a small number": query("SELECT 1, CONNECTION_ID()"),
-    "numbers": query("SELECT 0, -1, 127, 65536, -2147483649, 9223372036854775807, 18446744073709551615, CONNECTION_ID()"),
+    "numbers": query(
+        "SELECT 0, -1, 127, 65536, -2147483649, 9223372036854775807, 18446744073709551615, CONNECTION_ID()"
+    ),
     "exact numbers": query("SELECT 1.5, -1.5, 0.001, 1.50, .5, 123456789.123456789, CONNECTION_ID()"),
-    "floats": query("SELECT 1e3, 1.5e0, -2.5E-3, CONNECTION_ID()"),
+    "floats": query("SELECT 1e3, 1.5e0, -2.5E-3, 1e14, 1e15, 1e20, -1.25e-20, 1e300, CONNECTION_ID()"),
     "texts": query("SELECT 'text', '', 'ä€', '😀' AS bird, CONNECTION_ID()"),
     "a long text": query(f"SELECT '{'y' * 251}' AS y, '{'z' * 60_000}' AS z, CONNECTION_ID()"),
     "NULL": query("SELECT NULL, CONNECTION_ID()", "SELECT NULL AS nothing, CONNECTION_ID()"),
@@ -413,7 +261,8 @@ PREPARED: dict[str, tuple[Case, Case]] = {
 
 
 def shown(packet: Packet) -> list[str]:
-    return [f"{packet.kind} {packet.sequence}: {name} = {data.hex(' ')}  {data!r}" for name, data in packet.fields]
+    what = f"{packet.kind} {packet.sequence}"
+    return [f"{what}: {name} = {data.hex(' ')}  {data!r}" for name, data in packet.fields]
 
 
 def compare(ours: Answer, theirs: Answer) -> Iterator[str]:
@@ -463,7 +312,8 @@ def all_cases(ours: Address, theirs: Address) -> Iterator[bool]:
             yield run(f"{name}, {said}", case, ours, theirs, capabilities=ORDINARY | flag)
         one_only = (ORDINARY | flag) & ~MULTI_STATEMENTS
         refused = query("DO 1; DO 2", "DO 1;")
-        yield run(f"several statements of a client that has not asked, {said}", refused, ours, theirs, capabilities=one_only)
+        name = f"several statements of a client that has not asked, {said}"
+        yield run(name, refused, ours, theirs, capabilities=one_only)
 
 
 def main() -> int:

@@ -152,3 +152,66 @@ fn the_time_is_the_sessions() {
     let Ok(Some(Answer::Rows { rows, .. })) = ask("SELECT NOW()") else { panic!() };
     assert!(cell(&rows[0][0]).as_str() > "2025");
 }
+
+/// As MySQL 8 has them: `Item_int::set_max_size`, `my_decimal_precision_to_length`, and as MariaDB sends them.
+#[test]
+fn columns_have_widths_and_decimals() {
+    for (item, kind, width, decimals, nullable) in [
+        ("1", ColumnType::BigInt, Some(2), None, false),
+        ("-1", ColumnType::BigInt, Some(2), None, false),
+        ("18446744073709551615", ColumnType::BigInt, Some(20), None, false),
+        ("1.5", ColumnType::Decimal, Some(4), Some(1), false),
+        ("-1.50", ColumnType::Decimal, Some(5), Some(2), false),
+        (".5", ColumnType::Decimal, Some(3), Some(1), false),
+        ("0.001", ColumnType::Decimal, Some(6), Some(3), false),
+        ("-2.5E-3", ColumnType::Double, Some(7), None, false),
+        ("TRUE", ColumnType::BigInt, Some(1), None, false),
+        ("'äb'", ColumnType::VarChar, Some(2), None, false),
+        ("''", ColumnType::VarChar, Some(0), None, false),
+        ("NULL", ColumnType::Null, None, None, true),
+        ("@@autocommit", ColumnType::BigInt, Some(1), None, true),
+        ("@@session.autocommit", ColumnType::BigInt, Some(1), None, true),
+        ("@@port", ColumnType::BigInt, None, None, true),
+        ("@@license", ColumnType::VarChar, Some(3), None, true),
+        ("@x", ColumnType::Blob, Some(1 << 24), None, true),
+        ("NOW()", ColumnType::DateTime, Some(19), Some(0), false),
+        ("NOW(3)", ColumnType::DateTime, Some(23), Some(3), false),
+        ("CURRENT_TIMESTAMP", ColumnType::DateTime, Some(19), Some(0), false),
+        ("USER()", ColumnType::VarChar, Some(288), None, true),
+        ("DATABASE()", ColumnType::VarChar, Some(64), None, true),
+        ("CONNECTION_ID()", ColumnType::BigInt, None, None, false),
+        // Of anything else the value says it.
+        ("1 + 1", ColumnType::BigInt, None, None, true),
+    ] {
+        let all = columns(&format!("SELECT {item}, CONNECTION_ID()"));
+        let Column { kind: k, width: w, decimals: d, nullable: n, .. } = &all[0];
+        assert_eq!((*k, *w, *d, *n), (kind, width, decimals, nullable), "{item}");
+    }
+}
+
+#[test]
+fn exact_numbers_keep_their_digits() {
+    play(&[
+        ("SELECT 1.50, -0.10, 007.5, CONNECTION_ID()", "1.50|-0.10|007.5|CONNECTION_ID()\n1.50|-0.10|7.5|42"),
+        (
+            "SELECT .5 AS a, 12345678901234567890.123 AS b, CONNECTION_ID() AS c",
+            "a|b|c\n0.5|12345678901234567890.123|42",
+        ),
+    ]);
+}
+
+/// MySQL counts the warnings of a statement, and a list of them has none of its own.
+#[test]
+fn a_list_of_warnings_counts_none() {
+    let mut client = ClientState::new();
+    client.answer("SELECT @@nope", &facts()).unwrap_err();
+    assert_eq!(client.done().warnings, 1);
+    for sql in ["SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "SELECT @@warning_count", "SHOW ERRORS"] {
+        assert!(client.answer(sql, &facts()).unwrap().is_some());
+        assert_eq!((client.done().warnings, client.warnings().len()), (0, 1), "{sql}");
+    }
+    client.answer("SELECT @@nope", &facts()).unwrap_err();
+    assert_eq!(client.done().warnings, 1);
+    client.clear_warnings();
+    assert_eq!((client.done().warnings, client.warnings().len()), (0, 0));
+}
