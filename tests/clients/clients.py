@@ -1,0 +1,66 @@
+"""The clients: what starts each, what installs it, and what it cannot do."""
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# Where install.sh puts what is not Debian's.
+INSTALLED = HERE.parent.parent / "target" / "clients"
+PYTHON = str(INSTALLED / "venv" / "bin" / "python")
+NODE_MODULES = INSTALLED / "node_modules"
+CONNECTOR_J = "/usr/share/java/mariadb-java-client.jar"
+
+SCENES = ("connect", "query", "prepare", "stream", "cancel", "killed", "reconnect")
+
+
+@dataclass(frozen=True)
+class Client:
+    name: str
+    command: list[str]
+    # Succeeds where the client is installed.
+    probe: list[str]
+    installed_by: str
+    scenes: tuple[str, ...] = SCENES
+    environment: dict[str, str] = field(default_factory=dict)
+    # Why it does not play over TLS, or with caching_sha2_password without TLS.
+    no_tls: str | None = None
+    no_sha2_without_tls: str | None = None
+
+    def is_installed(self) -> bool:
+        try:
+            return subprocess.run(self.probe, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
+
+
+def python(name: str, script: str, package: str, *arguments: str, **more: str) -> Client:
+    return Client(
+        name,
+        [PYTHON, str(HERE / script), *arguments],
+        [PYTHON, "-c", f"import {package}"],
+        "bash tests/clients/install.sh (PyPI)",
+        **more,
+    )
+
+
+CLIENTS = [
+    python("pymysql", "pymysql_client.py", "pymysql, cryptography"),
+    python("mysql-connector-python", "mysql_connector_client.py", "mysql.connector", "pure"),
+    python("mysql-connector-python-c", "mysql_connector_client.py", "_mysql_connector", "c"),
+    python("asyncmy", "asyncmy_client.py", "asyncmy, cryptography"),
+    Client(
+        "mysql2",
+        ["node", str(HERE / "node" / "mysql2_client.js")],
+        ["node", "--input-type=commonjs", "-e", f"require({str(NODE_MODULES / 'mysql2')!r})"],
+        "bash tests/clients/install.sh (Debian's nodejs and npm; npm)",
+        environment={"NODE_PATH": str(NODE_MODULES)},
+    ),
+    Client(
+        "mariadb-connector-j",
+        ["java", "-cp", CONNECTOR_J, str(HERE / "java" / "MariaDbConnector.java")],
+        ["javap", "-cp", CONNECTOR_J, "org.mariadb.jdbc.Driver"],
+        "apt-get install default-jdk-headless libmariadb-java",
+        scenes=(*SCENES, "timeout"),
+    ),
+]
