@@ -1,6 +1,7 @@
 """The clients: what starts each, what installs it, and what it cannot do."""
 
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def python(name: str, script: str, package: str, *arguments: str, **more: str) -
     )
 
 
+def rust(name: str) -> Client:
+    program = str(INSTALLED / "rust")
+    return Client(name, [program, name], ["test", "-x", program], "bash tests/clients/install.sh (crates.io)")
+
+
 CLIENTS = [
     python("pymysql", "pymysql_client.py", "pymysql, cryptography"),
     python("mysql-connector-python", "mysql_connector_client.py", "mysql.connector", "pure"),
@@ -62,5 +68,27 @@ CLIENTS = [
         ["javap", "-cp", CONNECTOR_J, "org.mariadb.jdbc.Driver"],
         "apt-get install default-jdk-headless libmariadb-java",
         scenes=(*SCENES, "timeout"),
+    ),
+    Client(
+        "go-sql-driver",
+        [str(INSTALLED / "go-sql-driver")],
+        ["test", "-x", str(INSTALLED / "go-sql-driver")],
+        "bash tests/clients/install.sh (Debian's golang-go and golang-github-go-sql-driver-mysql-dev)",
+        scenes=(*SCENES, "context"),
+    ),
+    Client(
+        "dbd-mariadb",
+        ["perl", str(HERE / "perl" / "dbd_mariadb.pl")],
+        ["perl", "-MDBD::MariaDB", "-e", "1"],
+        "apt-get install libdbd-mariadb-perl",
+    ),
+    rust("mysql_async"),
+    rust("sqlx"),
+    Client(
+        "sysbench",
+        [sys.executable, str(HERE / "sysbench.py")],
+        ["sysbench", "--version"],
+        "apt-get install sysbench",
+        scenes=("text", "prepared"),
     ),
 ]
