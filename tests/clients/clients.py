@@ -51,6 +51,19 @@ def rust(name: str) -> Client:
 
 
 CLIENTS = [
+    Client(
+        "mariadb",
+        [sys.executable, str(HERE / "mariadb_matrix.py")],
+        ["mariadb", "--version"],
+        "apt-get install mariadb-client",
+    ),
+    Client(
+        "mysqladmin",
+        [sys.executable, str(HERE / "mariadb_admin.py")],
+        ["mysqladmin", "--version"],
+        "apt-get install mariadb-client",
+        scenes=("connect", "processlist", "killed"),
+    ),
     python("pymysql", "pymysql_client.py", "pymysql, cryptography"),
     python("mysql-connector-python", "mysql_connector_client.py", "mysql.connector", "pure"),
     python("mysql-connector-python-c", "mysql_connector_client.py", "_mysql_connector", "c"),
@@ -82,6 +95,7 @@ CLIENTS = [
         ["perl", "-MDBD::MariaDB", "-e", "1"],
         "apt-get install libdbd-mariadb-perl",
     ),
+    python("mycli", "mycli_client.py", "mycli, pexpect"),
     rust("mysql_async"),
     rust("sqlx"),
     Client(

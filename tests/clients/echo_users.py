@@ -26,6 +26,7 @@ plugin = "caching_sha2_password"
 
 class EchoSql(Server):
     users = tuple(PASSWORDS)
+    left_out: dict[str, str] = {}
     many_rows = "SELECT * FROM seq(100000)"
 
 

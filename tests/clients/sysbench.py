@@ -13,8 +13,6 @@ LUA = Path(__file__).with_name("select_one.lua")
 
 
 def bench(*options: str) -> None:
-    if scenes.TLS:
-        tls_files()
     command = [
         *("sysbench", str(LUA), f"--threads={THREADS}", f"--events={EVENTS}", "--time=0", "--db-driver=mysql"),
         *(f"--mysql-host={scenes.HOST}", f"--mysql-port={scenes.PORT}", f"--mysql-user={scenes.USER}"),
@@ -30,14 +28,21 @@ def bench(*options: str) -> None:
 
 
 def tls_files() -> None:
-    """Those that sysbench wants in its directory: a certificate of its own, and whom it would trust."""
-    files = [Path(name) for name in ("client-key.pem", "client-cert.pem", "cacert.pem")]
-    if all(file.exists() for file in files):
-        return
+    """Those that sysbench wants in its directory: a certificate of its own, and whom it trusts."""
+    key, own, trusted = Path("client-key.pem"), Path("client-cert.pem"), Path("cacert.pem")
     new = ("-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=sysbench")
-    into = ("-keyout", str(files[0]), "-out", str(files[1]))
-    subprocess.run(["openssl", "req", "-x509", *new, *into], check=True, capture_output=True)
-    files[2].write_bytes(files[1].read_bytes())
+    openssl("req", "-x509", *new, "-keyout", str(key), "-out", str(own))
+    # The server's own, which nobody else has signed.
+    shown = openssl("s_client", "-connect", f"{scenes.HOST}:{scenes.PORT}", "-starttls", "mysql")
+    trusted.write_text(expect_match(shown, r"(?s)-----BEGIN CERT.*?-----END CERTIFICATE-----\n")[0])
 
 
+def openssl(*arguments: str) -> str:
+    done = subprocess.run(["openssl", *arguments], input="", capture_output=True, text=True, check=False)
+    expect_equal(done.returncode, 0, f"the exit code of openssl {arguments[0]}: {done.stderr[-400:]!r}")
+    return done.stdout
+
+
+if scenes.TLS:
+    tls_files()
 scenes.play(text=bench, prepared=lambda: bench("--prepared"))
