@@ -24,8 +24,7 @@ use super::{
     command::{self, WireCommand},
     conn::{Broken, Conn},
     gate::Gate,
-    hello,
-    login::{Known, Left, Talk, Turned, Unproved, Unwelcome, Welcome, frame_error, login, prove},
+    login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
     pace,
     packet::{self, Peer},
     rows::{HELD, WireRows},
@@ -34,7 +33,7 @@ use super::{
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Done, ErrorKind, Killed, Origin, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, ErrorKind, Origin, Reason, Refused, SqlError, Statement},
     session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
     state::{Phase, Signal, Slot},
     supervisor::Connect,
@@ -113,13 +112,13 @@ async fn refuse(conn: &mut Conn, error: &SqlError) {
     let _ = timeout(FAREWELL, told).await;
 }
 
-struct Driver<E: Engine> {
-    core: Core<E>,
-    conn: Conn,
-    gate: Arc<Gate>,
+pub(super) struct Driver<E: Engine> {
+    pub(super) core: Core<E>,
+    pub(super) conn: Conn,
+    pub(super) gate: Arc<Gate>,
     /// The greeting's: a change of user is proved with it.
-    nonce: [u8; 20],
-    peer: Peer,
+    pub(super) nonce: [u8; 20],
+    pub(super) peer: Peer,
     /// From the sink of a long result to the socket.
     pipe: Arc<Pipe<Bytes>>,
     /// Lent to each statement while it runs.
@@ -129,7 +128,7 @@ struct Driver<E: Engine> {
 }
 
 /// What follows a command.
-enum Next {
+pub(super) enum Next {
     Serve,
     Leave(Reason),
 }
@@ -277,59 +276,6 @@ impl<E: Engine> Driver<E> {
         .await;
     }
 
-    /// Goes on as another user. When that fails, the connection is closed, as MySQL does.
-    async fn change_user(&mut self, payload: Bytes) -> Next {
-        let (cx, began) = match self.core.begin(Command::ChangeUser, None) {
-            Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
-        };
-        let (sequence, proved) = self.prove(&cx, &payload).await;
-        let state = self.core.state();
-        self.rows().begin(sequence, state);
-        let result = match proved {
-            Ok(Known { principal, database }) => {
-                let run = self.watched(&cx, began, |core, cx, sink, began| {
-                    Box::pin(core.change_user(cx, principal, database, sink, began))
-                });
-                run.await
-            }
-            Err(Unproved::Refused(error)) => Err(error),
-            Err(Unproved::Turned(why)) => {
-                let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
-                cx.slot().switch.terminate(reason);
-                return Next::Leave(reason);
-            }
-        };
-        let farewell = self.core.settle(result);
-        if farewell.result.is_err() {
-            cx.slot().switch.terminate(Reason::Protocol);
-        }
-        self.tell(&cx, farewell).await
-    }
-
-    /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the
-    /// sequence number of the next packet.
-    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (u8, Result<Known, Unproved>) {
-        let Driver { core, conn, gate, nonce, peer, .. } = self;
-        let Some(hello) = hello::read_change_user(payload, peer.0) else {
-            return (1, Err(Unproved::Refused(command::malformed())));
-        };
-        let mut talk = Talk { conn, sequence: 1, peer: *peer };
-        let shared = core.shared();
-        let proved = {
-            let proving = timeout(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
-            match select(pin!(proving), pin!(cx.killed())).await {
-                Either::Left((Ok(proved), _)) => proved,
-                Either::Left((Err(_elapsed), _)) => {
-                    cx.slot().switch.terminate(Reason::LoginTimeout);
-                    Err(Unproved::Turned(Turned::Gone))
-                }
-                Either::Right((reason, _)) => Err(Unproved::Refused(Killed(reason).into())),
-            }
-        };
-        (talk.sequence, proved)
-    }
-
     /// Runs a command that has no rows.
     async fn command<F>(&mut self, command: Command, run: F) -> Next
     where
@@ -345,7 +291,7 @@ impl<E: Engine> Driver<E> {
     }
 
     /// Runs something of the session's beside the socket.
-    async fn watched<F>(&mut self, cx: &StatementContext, began: Instant, run: F) -> Result<Done, SqlError>
+    pub(super) async fn watched<F>(&mut self, cx: &StatementContext, began: Instant, run: F) -> Result<Done, SqlError>
     where
         F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a>,
     {
@@ -393,7 +339,7 @@ impl<E: Engine> Driver<E> {
         self.tell(cx, farewell).await
     }
 
-    async fn tell(&mut self, cx: &StatementContext, farewell: Farewell<Done>) -> Next {
+    pub(super) async fn tell(&mut self, cx: &StatementContext, farewell: Farewell<Done>) -> Next {
         let Farewell { result, killed } = farewell;
         match &result {
             Ok(done) => self.rows().done(done, false),
@@ -411,7 +357,7 @@ impl<E: Engine> Driver<E> {
         self.flush().await
     }
 
-    fn rows(&mut self) -> &mut WireRows {
+    pub(super) fn rows(&mut self) -> &mut WireRows {
         let Driver { rows, pipe, peer, .. } = self;
         rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
     }

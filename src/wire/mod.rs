@@ -1,11 +1,11 @@
-//! The MySQL client/server protocol, version 4.1 of it, over TCP and Unix sockets, with TLS or
-//! without.
+//! The MySQL client/server protocol, version 4.1 of it, over TCP and Unix sockets, with TLS or without.
 //!
 //! | file | what lives there |
 //! | --- | --- |
 //! | `server` | accepting: `serve`, workers |
 //! | `driver` | one connection, from greeting to goodbye |
 //! | `login` | the handshake |
+//! | `change_user` | the handshake again, of a client that wants to be somebody else |
 //! | `command` | the commands a client sends after it |
 //! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
 //! | `conn` | packets in, bytes out, and whether the client is still there |
@@ -19,6 +19,7 @@
 //! | `tls` | rules for TLS from PEM files |
 
 mod auth;
+mod change_user;
 mod command;
 mod conn;
 mod driver;
