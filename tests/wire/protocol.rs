@@ -37,7 +37,7 @@ fn the_simple_commands_are_answered() {
 fn what_is_not_served_gives_1047_and_the_session_lives() {
     let server = Server::start();
     let mut raw = Raw::login(&server);
-    let served = [0x01, 0x02, 0x03, 0x09, 0x0a, 0x0c, 0x0e, 0x1f];
+    let served = [0x01, 0x02, 0x03, 0x09, 0x0a, 0x0c, 0x0e, 0x11, 0x1f];
     for code in (0..=0xff).filter(|code| !served.contains(code)) {
         raw.command(code, b"\x01\x00\x00\x00");
         assert_eq!(raw.answer().unwrap().code(), 1047, "{code:#x}");

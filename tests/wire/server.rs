@@ -84,7 +84,7 @@ impl Server {
         Self::start_as(accounts, |builder| builder, served)
     }
 
-    fn start_as(
+    pub fn start_as(
         accounts: Accounts,
         change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
         served: impl FnOnce(Serve) -> Serve + Send + 'static,

@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
-use killdeer::wire::{
-    rustls::{
-        self, ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
+use killdeer::{
+    Builder,
+    wire::{
+        rustls::{
+            self, ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned,
+            pki_types::{CertificateDer, ServerName, pem::PemObject},
+        },
+        tls_from_pem,
     },
-    tls_from_pem,
 };
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts, prelude::Queryable};
 use mysql_common::constants::CapabilityFlags;
@@ -20,7 +23,7 @@ use crate::{
     auth::accounts,
     client::{code, opts},
     raw::{BASIC, Raw, error, framed},
-    server::Server,
+    server::{Odd, Server},
 };
 
 /// A certificate for `localhost` in PEM, and the rules of a server that has it.
@@ -85,8 +88,9 @@ fn hello(user: &str, proof: &[u8], plugin: &str) -> Vec<u8> {
     [&wish()[..], user.as_bytes(), &[0, proof_length], proof, plugin.as_bytes(), &[0]].concat()
 }
 
-/// A connection that has wished for TLS, with the first bytes of it in the same write.
-fn at_once(server: &Server, pem: &str) -> StreamOwned<ClientConnection, std::net::TcpStream> {
+/// A connection that has wished for TLS, with the first bytes of it in the same write; somebody may have put something
+/// `between` them.
+fn at_once(server: &Server, pem: &str, between: &[u8]) -> StreamOwned<ClientConnection, std::net::TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
     let rules = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -98,6 +102,7 @@ fn at_once(server: &Server, pem: &str) -> StreamOwned<ClientConnection, std::net
     let mut raw = Raw::greeted(server);
     assert_ne!(raw.capabilities & CapabilityFlags::CLIENT_SSL.bits(), 0);
     let mut first = framed(1, &wish());
+    first.extend_from_slice(between);
     tls.write_tls(&mut first).unwrap();
     raw.socket.write_all(&first).unwrap();
     StreamOwned::new(tls, raw.socket)
@@ -116,7 +121,7 @@ fn a_password_in_the_clear_is_taken_under_tls() {
     let (pem, server) = serving();
     for user in ["sha2", "native"] {
         for (password, code) in [("secret\0", 0), ("secret", 0), ("Secret\0", 1045), ("\0", 1045)] {
-            let mut tls = at_once(&server, &pem);
+            let mut tls = at_once(&server, &pem, &[]);
             tls.write_all(&framed(2, &hello(user, password.as_bytes(), "mysql_clear_password"))).unwrap();
             let answer = packet(&mut tls);
             match code {
@@ -129,7 +134,12 @@ fn a_password_in_the_clear_is_taken_under_tls() {
 
 #[test]
 fn what_is_sent_in_the_clear_behind_a_wish_for_tls_is_never_obeyed() {
-    let (_, server) = serving();
+    let (pem, server) = serving();
+    // What somebody on the way puts before the client's handshake is taken for a part of that.
+    let injected = framed(2, &hello("open", &[], "mysql_native_password"));
+    let mut tls = at_once(&server, &pem, &injected);
+    let answer = tls.read(&mut [0; 64]);
+    assert!(!matches!(answer, Ok(1..)), "{answer:?}");
     let mut raw = Raw::greeted(&server);
     let both = [framed(1, &wish()), framed(2, &hello("open", &[], "mysql_native_password"))].concat();
     raw.socket.write_all(&both).unwrap();
@@ -140,7 +150,19 @@ fn what_is_sent_in_the_clear_behind_a_wish_for_tls_is_never_obeyed() {
     assert!(rest.first().is_none_or(|first| *first == 0x15), "{rest:?}");
     server.wait_empty();
     let status = server.runtime.status();
-    assert_eq!((status.aborted_logins, status.aborted_clients), (1, 0));
+    assert_eq!((status.aborted_logins, status.aborted_clients), (2, 0));
+}
+
+#[test]
+fn who_does_not_finish_the_handshake_of_tls_in_time_is_gone() {
+    let (_, rules) = certificate();
+    let hurried = |builder: Builder<Odd>| builder.login_timeout(Duration::from_millis(200));
+    let server = Server::start_as(accounts(), hurried, |serve| serve.tls(rules));
+    let mut raw = Raw::greeted(&server);
+    raw.send(&wish());
+    assert!(raw.closes_silently());
+    server.wait_empty();
+    assert_eq!(server.runtime.status().aborted_logins, 1);
 }
 
 #[test]
