@@ -46,7 +46,7 @@ pub(crate) struct Changes {
     pub(crate) transaction: Option<&'static str>,
 }
 
-#[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "read by wires alone"))]
+#[cfg_attr(not(any(feature = "mysql", test)), expect(dead_code, reason = "read by wires alone"))]
 impl Notes {
     /// The client can be told.
     pub(crate) fn tellable(&self) {

@@ -339,8 +339,7 @@ mod tests {
         for algorithm in BOTH {
             let mut frames = Frames::new(algorithm);
             // A megabyte of zeros is a kilobyte or less.
-            let mut bomb = Vec::new();
-            bomb.reserve(1 << 16);
+            let mut bomb = Vec::with_capacity(1 << 16);
             let plain = vec![0; 1 << 20];
             assert!(TOOLS.with_borrow_mut(|tools| match algorithm {
                 Algorithm::Zlib => {

@@ -384,9 +384,8 @@ impl<E: Engine> Driver<E> {
                     let closed = word.leaving().is_some_and(|reason| !reason.is_told());
                     if closed && matches!(word.phase(), Phase::Ended(_)) {
                         // At once, however long the engine takes to see it.
-                        if let (true, Some(reason), Some(next)) = (tell, word.leaving(), conn.next())
-                            && !reason.is_goodbye()
-                        {
+                        let forced = word.leaving().filter(|reason| tell && !reason.is_goodbye());
+                        if let (Some(reason), Some(next)) = (forced, conn.next()) {
                             conn.part_with(&farewell::packet(reason, next, true));
                         }
                         conn.close();

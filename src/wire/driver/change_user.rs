@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
-    model::{Command, Killed, Reason},
+    model::{CharacterSet, CharacterSets, Command, Killed, Reason},
     session::Farewell,
     wire::{
         command, hello,
@@ -25,7 +25,7 @@ impl<E: Engine> Driver<E> {
             Err(reason) => return Next::Leave(reason),
         };
         self.statements = None;
-        let (sequence, proved) = self.prove(&cx, &payload).await;
+        let (sequence, proved, set) = self.prove(&cx, &payload).await;
         let state = self.core.state();
         self.rows().begin(sequence, state);
         let result = match proved {
@@ -44,7 +44,11 @@ impl<E: Engine> Driver<E> {
         };
         let Farewell { result, killed } = self.settle(result);
         match &result {
-            Ok(done) => self.done(done, false),
+            Ok(done) => {
+                self.core.slot().notes.set_character_sets(CharacterSets { client: set, results: set });
+                self.rows().results = set;
+                self.done(done, false);
+            }
             Err(error) => {
                 cx.slot().switch.terminate(Reason::Protocol);
                 self.rows().failed(error);
@@ -54,12 +58,13 @@ impl<E: Engine> Driver<E> {
     }
 
     /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the
-    /// sequence number of the next packet.
-    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (u8, Result<Known, Unproved>) {
+    /// sequence number of the next packet, and with what it writes and reads.
+    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (u8, Result<Known, Unproved>, CharacterSet) {
         let Driver { core, conn, gate, nonce, peer, .. } = self;
         let Some(hello) = hello::read_change_user(payload, peer.0) else {
-            return (1, Err(Unproved::Refused(command::malformed())));
+            return (1, Err(Unproved::Refused(command::malformed())), CharacterSet::default());
         };
+        let set = hello.character_set();
         let mut talk = Talk { conn, sequence: 1, peer: *peer };
         let shared = core.shared();
         let proved = {
@@ -73,6 +78,6 @@ impl<E: Engine> Driver<E> {
                 Either::Right((reason, _)) => Err(Unproved::Refused(Killed(reason).into())),
             }
         };
-        (talk.sequence, proved)
+        (talk.sequence, proved, set)
     }
 }
