@@ -1,5 +1,7 @@
 //! The parameters of a prepared statement, as COM_STMT_EXECUTE brings them.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, Bytes};
 use mysql_common::{
     constants::{ColumnFlags, ColumnType as WireType},
@@ -8,7 +10,7 @@ use mysql_common::{
     value::{BinValue, Value as Wired, ValueDeserializer},
 };
 
-use crate::model::{Date, DateTime, ErrorKind, OwnedValue, Params, SqlError, Time};
+use crate::model::{CharacterSet, Date, DateTime, ErrorKind, OwnedValue, Params, SqlError, Time};
 
 /// The type that a client gives a parameter: MySQL's type and whether it has no sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(super) struct ParamType {
 /// Reads the parameters behind the fixed part of a COM_STMT_EXECUTE: a map of NULLs, whether types follow, the types, the
 /// values.
 ///
-/// `types`: as the last execution had them; a client that executes again with the same ones leaves them out. `long`: what
+/// `set`: what the client writes its text in. `types`: as the last execution had them; a client that executes again with the same ones leaves them out. `long`: what
 /// came ahead by COM_STMT_SEND_LONG_DATA; such a parameter has no value here.
 ///
 /// # Errors
@@ -29,9 +31,10 @@ pub(super) fn read(
     payload: &Bytes,
     count: usize,
     types: &mut Vec<ParamType>,
+    set: CharacterSet,
     long: impl Fn(usize) -> Option<Vec<u8>>,
 ) -> Result<Params, SqlError> {
-    parse(payload, count, types, long).ok_or_else(wrong)
+    parse(payload, count, types, set, long).ok_or_else(wrong)
 }
 
 /// What is told of an execution that makes no sense.
@@ -43,6 +46,7 @@ fn parse(
     mut payload: &[u8],
     count: usize,
     types: &mut Vec<ParamType>,
+    set: CharacterSet,
     long: impl Fn(usize) -> Option<Vec<u8>>,
 ) -> Option<Params> {
     if count == 0 {
@@ -67,9 +71,9 @@ fn parse(
     for (place, given) in types.iter().enumerate() {
         let null = nulls[place / 8] & (1 << (place % 8)) != 0;
         values.push(match long(place) {
-            Some(bytes) => given.of_bytes(bytes),
+            Some(bytes) => given.of_bytes(bytes, set),
             None if null => OwnedValue::Null,
-            None => given.read(&mut rest)?,
+            None => given.read(&mut rest, set)?,
         });
     }
     rest.is_empty().then_some(Params(values))
@@ -114,7 +118,7 @@ fn kind(byte: u8) -> Option<WireType> {
 }
 
 impl ParamType {
-    fn read(self, rest: &mut ParseBuf<'_>) -> Option<OwnedValue> {
+    fn read(self, rest: &mut ParseBuf<'_>, set: CharacterSet) -> Option<OwnedValue> {
         let mut flags = ColumnFlags::empty();
         flags.set(ColumnFlags::UNSIGNED_FLAG, self.unsigned);
         let read = ValueDeserializer::<BinValue>::deserialize((self.kind, flags), rest).ok()?.0;
@@ -125,7 +129,7 @@ impl ParamType {
             Wired::UInt(v) => OwnedValue::UInt(v),
             Wired::Float(v) => OwnedValue::Float(v),
             Wired::Double(v) => OwnedValue::Double(v),
-            Wired::Bytes(bytes) => self.of_bytes(bytes),
+            Wired::Bytes(bytes) => self.of_bytes(bytes, set),
             Wired::Date(year, month, day, hour, minute, second, micros) => {
                 let date = Date::new(year, month, day).ok()?;
                 let point = DateTime::new(date, hour, minute, second, micros).ok()?;
@@ -142,7 +146,7 @@ impl ParamType {
     }
 
     /// Bytes are what the type says of them, and text only if they are.
-    fn of_bytes(self, bytes: Vec<u8>) -> OwnedValue {
+    fn of_bytes(self, bytes: Vec<u8>, set: CharacterSet) -> OwnedValue {
         use WireType as W;
         let text = |bytes: Vec<u8>, of: fn(String) -> OwnedValue| {
             String::from_utf8(bytes).map_or_else(|error| OwnedValue::Bytes(error.into_bytes()), of)
@@ -155,7 +159,10 @@ impl ParamType {
             | W::MYSQL_TYPE_LONG_BLOB
             | W::MYSQL_TYPE_BIT
             | W::MYSQL_TYPE_GEOMETRY => OwnedValue::Bytes(bytes),
-            _ => text(bytes, OwnedValue::Text),
+            _ => match set.decode(&bytes) {
+                Cow::Borrowed(_) => text(bytes, OwnedValue::Text),
+                Cow::Owned(decoded) => text(decoded, OwnedValue::Text),
+            },
         }
     }
 }
@@ -163,7 +170,7 @@ impl ParamType {
 #[cfg(test)]
 mod tests {
     use bytes::BufMut;
-    use mysql_common::{constants::StmtExecuteParamFlags, packets::ComStmtExecuteRequestBuilder};
+    use mysql_common::packets::ComStmtExecuteRequestBuilder;
     use proptest::prelude::*;
 
     use super::*;
@@ -196,7 +203,7 @@ mod tests {
             Wired::Date(2024, 2, 29, 23, 59, 58, 7),
             Wired::Time(true, 2, 3, 4, 5, 6),
         ];
-        let read = read(&written(&params), params.len(), &mut Vec::new(), none).unwrap();
+        let read = read(&written(&params), params.len(), &mut Vec::new(), CharacterSet::Utf8mb4, none).unwrap();
         let expected = [
             OwnedValue::Null,
             OwnedValue::Int(-5),
@@ -209,25 +216,41 @@ mod tests {
             OwnedValue::Time("-51:04:05.000006".parse().unwrap()),
         ];
         assert_eq!(read.0, expected);
-        let _ = StmtExecuteParamFlags::empty();
     }
 
     #[test]
     fn types_are_remembered_and_asked_for_if_they_never_came() {
         let mut types = Vec::new();
-        let first = read(&Bytes::from_static(&[0, 1, 1, 0x80, 0xfe]), 1, &mut types, none).unwrap();
+        let first =
+            read(&Bytes::from_static(&[0, 1, 1, 0x80, 0xfe]), 1, &mut types, CharacterSet::Utf8mb4, none).unwrap();
         assert_eq!(first.0, [OwnedValue::UInt(0xfe)]);
-        let again = read(&Bytes::from_static(&[0, 0, 0x01]), 1, &mut types, none).unwrap();
+        let again = read(&Bytes::from_static(&[0, 0, 0x01]), 1, &mut types, CharacterSet::Utf8mb4, none).unwrap();
         assert_eq!(again.0, [OwnedValue::UInt(1)]);
-        assert_eq!(read(&Bytes::from_static(&[0, 0, 0x01]), 1, &mut Vec::new(), none).unwrap_err().code(), 1210);
+        assert_eq!(
+            read(&Bytes::from_static(&[0, 0, 0x01]), 1, &mut Vec::new(), CharacterSet::Utf8mb4, none)
+                .unwrap_err()
+                .code(),
+            1210
+        );
     }
 
     #[test]
     fn long_data_takes_the_place_of_the_value() {
         let blob = |place| (place == 0).then(|| b"long".to_vec());
         let mut types = Vec::new();
-        let both = read(&Bytes::from_static(&[0, 1, 252, 0, 3, 0, 9, 0, 0, 0]), 2, &mut types, blob).unwrap();
+        let both =
+            read(&Bytes::from_static(&[0, 1, 252, 0, 3, 0, 9, 0, 0, 0]), 2, &mut types, CharacterSet::Utf8mb4, blob)
+                .unwrap();
         assert_eq!(both.0, [OwnedValue::Bytes(b"long".to_vec()), OwnedValue::Int(9)]);
+    }
+
+    #[test]
+    fn text_is_read_in_the_clients_character_set_and_bytes_are_not() {
+        for (kind, expected) in [(253, OwnedValue::Text("é".into())), (252, OwnedValue::Bytes(vec![0xe9]))] {
+            let payload = Bytes::copy_from_slice(&[0, 1, kind, 0, 1, 0xe9]);
+            let read = read(&payload, 1, &mut Vec::new(), CharacterSet::Latin1, none).unwrap();
+            assert_eq!(read.0, [expected]);
+        }
     }
 
     #[test]
@@ -243,7 +266,11 @@ mod tests {
             (&[0, 1, 10, 0, 4, 0xe8, 7, 13, 1], "month 13"),
             (&[0, 1, 11, 0, 8, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0], "days without end"),
         ] {
-            assert_eq!(read(&Bytes::from_static(bytes), 1, &mut Vec::new(), none).unwrap_err().code(), 1210, "{why}");
+            assert_eq!(
+                read(&Bytes::from_static(bytes), 1, &mut Vec::new(), CharacterSet::Utf8mb4, none).unwrap_err().code(),
+                1210,
+                "{why}"
+            );
         }
     }
 
@@ -261,7 +288,7 @@ mod tests {
             }
             payload.put_slice(&bytes);
             let arrived = payload.len();
-            if let Ok(Params(values)) = read(&payload.freeze(), count, &mut Vec::new(), none) {
+            if let Ok(Params(values)) = read(&payload.freeze(), count, &mut Vec::new(), CharacterSet::Utf8mb4, none) {
                 let kept: usize = values
                     .iter()
                     .map(|value| match value {

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::params::{self, ParamType};
 use crate::{
-    model::{ErrorKind, SqlError, Statement},
+    model::{CharacterSet, ErrorKind, SqlError, Statement},
     session::{MOST_PREPARED, too_many_prepared},
     supervisor::{Gauge, Gauged},
 };
@@ -62,7 +62,7 @@ impl Statements {
     ///
     /// # Errors
     /// 1243 for an unknown id, 1210 for parameters that make no sense, and what was wrong with its long data.
-    pub(super) fn execute(&mut self, mut payload: Bytes) -> Result<Statement, SqlError> {
+    pub(super) fn execute(&mut self, mut payload: Bytes, set: CharacterSet) -> Result<Statement, SqlError> {
         let id = payload.try_get_u32_le().map_err(|_| params::wrong())?;
         let statement = self.by_id.get_mut(&id).ok_or_else(|| unknown_id(id, "mysqld_stmt_execute"))?;
         let long = std::mem::take(&mut statement.long);
@@ -76,7 +76,8 @@ impl Statements {
             return Err(params::wrong());
         }
         payload.advance(5);
-        let params = params::read(&payload, statement.params, &mut statement.types, |place| came.get(&place).cloned())?;
+        let params =
+            params::read(&payload, statement.params, &mut statement.types, set, |place| came.get(&place).cloned())?;
         Ok(Statement { sql: statement.sql.clone(), params: Some(params) })
     }
 
@@ -165,15 +166,19 @@ mod tests {
         bytes(&[&id.to_le_bytes(), &place.to_le_bytes(), data])
     }
 
+    fn execute(statements: &mut Statements, payload: Bytes) -> Result<Statement, SqlError> {
+        statements.execute(payload, CharacterSet::Utf8mb4)
+    }
+
     #[test]
     fn ids_are_new_and_unknown_ones_are_errors() {
         let (gauge, mut statements) = (Gauge::default(), Statements::new(100));
         let first = statements.insert(b"DO 1", 0, &gauge).unwrap();
         let second = statements.insert(b"DO 2", 0, &gauge).unwrap();
         assert_ne!(first, second);
-        assert_eq!(statements.execute(execution(second, &[])).unwrap().sql, b"DO 2".as_slice());
+        assert_eq!(execute(&mut statements, execution(second, &[])).unwrap().sql, b"DO 2".as_slice());
         statements.close(Bytes::copy_from_slice(&second.to_le_bytes()));
-        assert_eq!(statements.execute(execution(second, &[])).unwrap_err().code(), 1243);
+        assert_eq!(execute(&mut statements, execution(second, &[])).unwrap_err().code(), 1243);
         assert_eq!(statements.reset(Bytes::copy_from_slice(&second.to_le_bytes())).unwrap_err().code(), 1243);
         assert_ne!(statements.insert(b"DO 3", 0, &gauge).unwrap(), second);
         assert_eq!(gauge.get(), 2);
@@ -199,14 +204,14 @@ mod tests {
         let typed = [0, 1, 252, 0];
         statements.long_data(long(id, 0, b"ab"));
         statements.long_data(long(id, 0, b"cd"));
-        let whole = statements.execute(execution(id, &typed)).unwrap();
+        let whole = execute(&mut statements, execution(id, &typed)).unwrap();
         assert_eq!(whole.params, Some(Params(vec![OwnedValue::Bytes(b"abcd".to_vec())])));
-        assert_eq!(statements.execute(execution(id, &typed)).unwrap_err().code(), 1210, "it was used up");
+        assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1210, "it was used up");
         statements.long_data(long(id, 0, b"12345678"));
         statements.long_data(long(id, 0, b"9"));
-        assert_eq!(statements.execute(execution(id, &typed)).unwrap_err().code(), 1105);
+        assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1105);
         statements.long_data(long(id, 1, b"x"));
-        assert_eq!(statements.execute(execution(id, &typed)).unwrap_err().code(), 1210, "no such parameter");
+        assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1210, "no such parameter");
         statements.long_data(long(id, 0, b"12345678"));
         statements.reset(Bytes::copy_from_slice(&id.to_le_bytes())).unwrap();
         assert_eq!(statements.waiting, 0);
@@ -231,7 +236,7 @@ mod tests {
                 payload.put_slice(&rest);
                 let payload = payload.freeze();
                 match what {
-                    0 => drop(statements.execute(payload)),
+                    0 => drop(execute(&mut statements, payload)),
                     1 => statements.long_data(payload),
                     2 => drop(statements.reset(payload)),
                     _ => statements.close(payload),

@@ -41,7 +41,7 @@ impl<E: Engine> Driver<E> {
     /// COM_STMT_EXECUTE. Its rows are in the binary format.
     pub(super) async fn execute(&mut self, payload: Bytes) -> Next {
         let bound = match self.statements.as_deref_mut() {
-            Some(statements) => statements.execute(payload),
+            Some(statements) => statements.execute(payload, self.core.slot().notes.character_sets().client),
             None => Err(prepared::unknown(payload, "mysqld_stmt_execute")),
         };
         let statement = match bound {
