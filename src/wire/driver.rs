@@ -1,27 +1,25 @@
-//! One connection, from its greeting to its goodbye: the work of a session actor whose statements come over a socket.
+//! A client that is in: its commands, one after the other.
 //!
 //! A statement runs as a future of its own beside the socket: while the engine works, rows are written as they come,
 //! and the client is watched.
 
 mod change_user;
+mod ending;
 mod statements;
 
 use std::{
     borrow::Cow,
     future::poll_fn,
-    pin::pin,
     sync::Arc,
     task::{Poll, ready},
-    time::Duration,
 };
 
-use actix::WeakRecipient;
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, join, select};
+use futures::future::{BoxFuture, join};
 use mysql_common::constants::CapabilityFlags;
 use tokio::{
     task::yield_now,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -29,119 +27,23 @@ use super::{
     conn::{Broken, Chunk, Conn},
     farewell,
     gate::Gate,
-    login::{Left, Turned, Unwelcome, Welcome, frame_error, login},
+    life::FAREWELL,
+    login::frame_error,
     pace,
-    packet::{self, Peer},
+    packet::Peer,
     prepared::Statements,
     rows::{HELD, WireRows},
-    stream::Stream,
-    track,
 };
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
-    model::{
-        CharacterSet, CharacterSets, Command, Done, ErrorKind, Origin, Reason, Refused, SqlError, Statement,
-        transaction_state,
-    },
-    session::{Core, Farewell, Inbox, Pipe, Shared, unless_leaving},
-    state::{Phase, Signal, Slot},
-    supervisor::Connect,
+    model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
+    session::{Core, Pipe},
+    state::Phase,
 };
 
-/// So long a client may take to read its last error, when its connection is being closed.
-const FAREWELL: Duration = Duration::from_secs(2);
-
-/// The life of a connection.
-pub(super) async fn live<E: Engine>(
-    shared: Arc<Shared<E>>,
-    inbox: Arc<Inbox>,
-    control: WeakRecipient<Signal>,
-    gate: Arc<Gate>,
-    io: Stream,
-    from: Origin,
-) {
-    let mut conn = Conn::new(io);
-    let tell = shared.tell_killed;
-    let connect = Connect { peer: from, control, principal: None };
-    let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
-        Ok(registration) => registration,
-        Err(refused) => return refuse(&mut conn, &refused.into()).await,
-    };
-    let slot = Arc::clone(registration.slot());
-    inbox.set_slot(&slot);
-    // On the heap, and gone when the client is in: an idle connection has no room for it.
-    let leading_in = Box::pin(async {
-        let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, pin!(sleep(shared.login_timeout))).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right(((), _login)) => {
-                slot.switch.terminate(Reason::LoginTimeout);
-                Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
-            }
-        }
-    });
-    match unless_leaving(&slot, leading_in).await {
-        Ok(Ok(Welcome { core, peer, nonce, compression, character_set })) => {
-            slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
-            compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
-            if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
-                slot.notes.tellable();
-            }
-            let pipe = Pipe::new(HELD);
-            let (rows, statements) = (None, None);
-            let driver = Driver { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false };
-            Box::new(driver).serve().await;
-        }
-        Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome, tell)).await,
-        Err(reason) if tell => Box::pin(tell_and_close(conn, reason)).await,
-        Err(_) => {}
-    }
-    tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
-}
-
-/// Ends a session whose client was not let in.
-async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>, tell: bool) {
-    let Unwelcome { left, why } = unwelcome;
-    let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
-    slot.switch.terminate(reason);
-    match left {
-        Left::Opened(core) => core.leave(reason).await,
-        Left::Registered(registration) => drop(registration),
-        Left::Nothing => {}
-    }
-    if why == Turned::Told {
-        let _ = timeout(FAREWELL, conn.linger()).await;
-        return;
-    }
-    let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
-    if let (Some(reason), true) = (forced, tell) {
-        tell_and_close(conn, reason).await;
-    }
-}
-
-/// Tells a client that is not in yet why its connection is closed.
-async fn tell_and_close(mut conn: Conn, reason: Reason) {
-    if let Some(next) = conn.next() {
-        conn.part_with(&farewell::packet(reason, next, conn.heard()));
-        let _ = timeout(FAREWELL, conn.depart()).await;
-    }
-}
-
-/// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
-async fn refuse(conn: &mut Conn, error: &SqlError) {
-    let (mut out, mut written) = (Vec::new(), 0);
-    packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
-    let told = async {
-        if poll_fn(|task| conn.poll_write(task, &out, &mut written)).await.is_ok() {
-            conn.linger().await;
-        }
-    };
-    // A client that does not read it will not know.
-    let _ = timeout(FAREWELL, told).await;
-}
-
-struct Driver<E: Engine> {
+/// See the module's text.
+pub(super) struct Driver<E: Engine> {
     core: Core<E>,
     conn: Conn,
     gate: Arc<Gate>,
@@ -170,7 +72,14 @@ enum Next {
 type Running<'a, T> = BoxFuture<'a, Result<T, SqlError>>;
 
 impl<E: Engine> Driver<E> {
-    async fn serve(mut self: Box<Self>) {
+    /// For a client that was let in.
+    pub(super) fn new(core: Core<E>, conn: Conn, gate: Arc<Gate>, nonce: [u8; 20], peer: Peer) -> Box<Self> {
+        let (pipe, rows, statements) = (Pipe::new(HELD), None, None);
+        Box::new(Self { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false })
+    }
+
+    /// Serves the client until one of us leaves.
+    pub(super) async fn serve(mut self: Box<Self>) {
         let slot = Arc::clone(self.core.slot());
         let longest = self.core.shared().max_allowed_packet;
         let reason = loop {
@@ -412,122 +321,5 @@ impl<E: Engine> Driver<E> {
             conn.close();
         }
         result
-    }
-
-    /// Decides how a command ended, tells the client, and only then calls it over.
-    async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
-        let farewell = self.settle(result);
-        match &farewell.result {
-            Ok(done) => self.done(done, false),
-            Err(error) => self.rows().failed(error),
-        }
-        self.tell(cx, farewell.result.map(|done| done.affected), farewell.killed).await
-    }
-
-    /// Decides how a command ended.
-    fn settle<R>(&mut self, result: Result<R, SqlError>) -> Farewell<R> {
-        let Farewell { mut result, killed } = self.core.settle(result);
-        self.told = killed.is_some();
-        if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
-            result = Err(farewell::error(reason));
-        }
-        Farewell { result, killed }
-    }
-    /// Tells the client how a command ended, and calls it over.
-    async fn tell(&mut self, cx: &StatementContext, end: Result<u64, SqlError>, killed: Option<Reason>) -> Next {
-        let next = self.flush().await;
-        let at = if self.waited { Instant::now() } else { self.core.ended() };
-        self.core.finish(cx, end, killed, at);
-        next
-    }
-
-    /// A statement ended well: its OK, with what changed in the session.
-    fn done(&mut self, done: &Done, more: bool) {
-        let notes = &self.core.slot().notes;
-        let changes = match &self.rows {
-            Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
-            _ => Vec::new(),
-        };
-        let results = notes.character_sets().results;
-        let rows = self.rows();
-        rows.done(done, more, &changes);
-        // For the statements that follow in the same command.
-        rows.results = results;
-    }
-
-    /// An error, outside of any statement.
-    async fn refuse(&mut self, error: &SqlError) -> Next {
-        self.begin().failed(error);
-        self.told = true;
-        self.flush().await
-    }
-
-    fn rows(&mut self) -> &mut WireRows {
-        let Driver { rows, pipe, peer, .. } = self;
-        rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
-    }
-
-    /// Begins the answer to a command.
-    fn begin(&mut self) -> &mut WireRows {
-        let state = self.core.state();
-        self.told = false;
-        let first = self.conn.first();
-        let results = self.core.slot().notes.character_sets().results;
-        let rows = self.rows();
-        rows.begin(first, state);
-        rows.results = results;
-        rows
-    }
-
-    /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
-    async fn flush(&mut self) -> Next {
-        let Driver { core, conn, rows, waited, told, .. } = self;
-        let tell = core.shared().tell_killed;
-        let switch = &core.slot().switch;
-        *waited = false;
-        let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
-        let mut patience = None;
-        let flushed = poll_fn(|task| {
-            // Who is closed without a word is not told how its statement ended.
-            let leaving = switch.word().leaving();
-            if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
-                if !tell || reason.is_goodbye() {
-                    return Poll::Ready(Err(reason));
-                }
-                // Told, but not waited for.
-                return match rows.poll_write(task, conn) {
-                    Poll::Ready(written) => Poll::Ready(written.map_err(|_| reason)),
-                    Poll::Pending => {
-                        let mut words = rows.unwritten();
-                        if !*told {
-                            words.extend(farewell::packet(reason, 1, true));
-                        }
-                        conn.part_with(&words);
-                        Poll::Ready(Err(reason))
-                    }
-                };
-            }
-            if let Poll::Ready(written) = rows.poll_write(task, conn) {
-                return Poll::Ready(written.map_err(|_| Reason::ClientGone));
-            }
-            *waited = true;
-            if let Some(reason) = leaving {
-                let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-                if over.as_mut().poll(task).is_ready() {
-                    return Poll::Ready(Err(reason));
-                }
-            }
-            conn.poll_gone(task).map(|()| Err(Reason::ClientGone))
-        })
-        .await;
-        rows.rest();
-        match flushed {
-            Ok(()) => switch.word().leaving().map_or(Next::Serve, Next::Leave),
-            Err(reason) => {
-                switch.terminate(reason);
-                conn.close();
-                Next::Leave(reason)
-            }
-        }
     }
 }

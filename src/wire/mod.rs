@@ -4,7 +4,8 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `server` | accepting: `serve`, workers |
-//! | `driver` | one connection, from greeting to goodbye |
+//! | `life` | one connection, from greeting to goodbye |
+//! | `driver` | a client that is in: its commands, one after the other |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
 //! | `compress` | the compressed protocol: frames around the packets; pure |
@@ -41,6 +42,7 @@ mod gate;
 mod golden;
 mod heads;
 mod hello;
+mod life;
 mod login;
 mod pace;
 mod packet;

@@ -26,9 +26,8 @@ use actix_service::fn_service;
 
 use super::{
     auth::{AuthPlugin, Prover},
-    driver,
     gate::Gate,
-    pace,
+    life, pace,
     stream::Stream,
 };
 use crate::{
@@ -217,7 +216,7 @@ fn accepted<E: Engine>(runtime: &Runtime<E>, gate: &Arc<Gate>, stream: Stream, f
     let registry = Arc::clone(&shared.registry);
     let inbox = Inbox::closed();
     Session::launch(&registry, Arc::clone(&inbox), |control| {
-        Box::pin(driver::live(shared, inbox, control, gate, stream, from))
+        Box::pin(life::live(shared, inbox, control, gate, stream, from))
     });
 }
 

@@ -1,0 +1,137 @@
+//! How commands end: what the client is told, and when it is over.
+
+use std::{future::poll_fn, task::Poll};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Driver, Next};
+use crate::{
+    engine::{Engine, StatementContext},
+    model::{Done, Reason, SqlError, transaction_state},
+    session::Farewell,
+    wire::{farewell, life::FAREWELL, rows::WireRows, track},
+};
+
+impl<E: Engine> Driver<E> {
+    /// Decides how a command ended, tells the client, and only then calls it over.
+    pub(super) async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
+        let farewell = self.settle(result);
+        match &farewell.result {
+            Ok(done) => self.done(done, false),
+            Err(error) => self.rows().failed(error),
+        }
+        self.tell(cx, farewell.result.map(|done| done.affected), farewell.killed).await
+    }
+
+    /// Decides how a command ended.
+    pub(super) fn settle<R>(&mut self, result: Result<R, SqlError>) -> Farewell<R> {
+        let Farewell { mut result, killed } = self.core.settle(result);
+        self.told = killed.is_some();
+        if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
+            result = Err(farewell::error(reason));
+        }
+        Farewell { result, killed }
+    }
+    /// Tells the client how a command ended, and calls it over.
+    pub(super) async fn tell(
+        &mut self,
+        cx: &StatementContext,
+        end: Result<u64, SqlError>,
+        killed: Option<Reason>,
+    ) -> Next {
+        let next = self.flush().await;
+        let at = if self.waited { Instant::now() } else { self.core.ended() };
+        self.core.finish(cx, end, killed, at);
+        next
+    }
+
+    /// A statement ended well: its OK, with what changed in the session.
+    pub(super) fn done(&mut self, done: &Done, more: bool) {
+        let notes = &self.core.slot().notes;
+        let changes = match &self.rows {
+            Some(rows) if notes.any() && rows.can_tell() => track::encode(&notes.take(transaction_state(done))),
+            _ => Vec::new(),
+        };
+        let results = notes.character_sets().results;
+        let rows = self.rows();
+        rows.done(done, more, &changes);
+        // For the statements that follow in the same command.
+        rows.results = results;
+    }
+
+    /// An error, outside of any statement.
+    pub(super) async fn refuse(&mut self, error: &SqlError) -> Next {
+        self.begin().failed(error);
+        self.told = true;
+        self.flush().await
+    }
+
+    pub(super) fn rows(&mut self) -> &mut WireRows {
+        let Driver { rows, pipe, peer, .. } = self;
+        rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
+    }
+
+    /// Begins the answer to a command.
+    pub(super) fn begin(&mut self) -> &mut WireRows {
+        let state = self.core.state();
+        self.told = false;
+        let first = self.conn.first();
+        let results = self.core.slot().notes.character_sets().results;
+        let rows = self.rows();
+        rows.begin(first, state);
+        rows.results = results;
+        rows
+    }
+
+    /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
+    pub(super) async fn flush(&mut self) -> Next {
+        let Driver { core, conn, rows, waited, told, .. } = self;
+        let tell = core.shared().tell_killed;
+        let switch = &core.slot().switch;
+        *waited = false;
+        let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
+        let mut patience = None;
+        let flushed = poll_fn(|task| {
+            // Who is closed without a word is not told how its statement ended.
+            let leaving = switch.word().leaving();
+            if let Some(reason) = leaving.filter(|reason| !reason.is_told()) {
+                if !tell || reason.is_goodbye() {
+                    return Poll::Ready(Err(reason));
+                }
+                // Told, but not waited for.
+                return match rows.poll_write(task, conn) {
+                    Poll::Ready(written) => Poll::Ready(written.map_err(|_| reason)),
+                    Poll::Pending => {
+                        let mut words = rows.unwritten();
+                        if !*told {
+                            words.extend(farewell::packet(reason, 1, true));
+                        }
+                        conn.part_with(&words);
+                        Poll::Ready(Err(reason))
+                    }
+                };
+            }
+            if let Poll::Ready(written) = rows.poll_write(task, conn) {
+                return Poll::Ready(written.map_err(|_| Reason::ClientGone));
+            }
+            *waited = true;
+            if let Some(reason) = leaving {
+                let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
+                if over.as_mut().poll(task).is_ready() {
+                    return Poll::Ready(Err(reason));
+                }
+            }
+            conn.poll_gone(task).map(|()| Err(Reason::ClientGone))
+        })
+        .await;
+        rows.rest();
+        match flushed {
+            Ok(()) => switch.word().leaving().map_or(Next::Serve, Next::Leave),
+            Err(reason) => {
+                switch.terminate(reason);
+                conn.close();
+                Next::Leave(reason)
+            }
+        }
+    }
+}
