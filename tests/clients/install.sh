@@ -32,7 +32,7 @@ cp "$here"/node/package{,-lock}.json "$installed"
 npm ci --prefix "$installed" --no-audit --no-fund
 
 # From Debian's packages: no modules.
-GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$installed/go-sql-driver" "$here/go"
+(cd "$here/go" && GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$installed/go-sql-driver")
 
 cargo build --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$installed/cargo"
 cp "$installed/cargo/debug/killdeer-clients" "$installed/rust"
