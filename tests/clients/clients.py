@@ -65,8 +65,20 @@ CLIENTS = [
         scenes=("connect", "processlist", "killed"),
     ),
     python("pymysql", "pymysql_client.py", "pymysql, cryptography"),
-    python("mysql-connector-python", "mysql_connector_client.py", "mysql.connector", "pure"),
-    python("mysql-connector-python-c", "mysql_connector_client.py", "_mysql_connector", "c"),
+    python(
+        "mysql-connector-python",
+        "mysql_connector_client.py",
+        "mysql.connector",
+        "pure",
+        no_sha2_without_tls="it knows no public key: it would send the password as it is, which is refused (1045)",
+    ),
+    python(
+        "mysql-connector-python-c",
+        "mysql_connector_client.py",
+        "_mysql_connector",
+        "c",
+        no_sha2_without_tls="it has no option to ask for the public key (its own error 2061)",
+    ),
     python("asyncmy", "asyncmy_client.py", "asyncmy, cryptography"),
     Client(
         "mysql2",

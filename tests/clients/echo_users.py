@@ -29,8 +29,7 @@ class EchoSql(Server):
     left_out: dict[str, str] = {}
     many_rows = "SELECT * FROM seq(100000)"
 
-
-def start_echo_sql(binary: str, home: Path) -> EchoSql:
-    users = home / "users.toml"
-    users.write_text(USERS)
-    return EchoSql(binary, home, "--users", str(users), "--tls-self-signed")
+    def __init__(self, binary: str, home: Path) -> None:
+        users = home / "users.toml"
+        users.write_text(USERS)
+        super().__init__(binary, home, "--users", str(users), "--tls-self-signed")

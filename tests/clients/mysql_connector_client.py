@@ -8,6 +8,7 @@ if not PURE:
     import _mysql_connector  # noqa: F401
 
 import datetime
+import ssl
 from decimal import Decimal
 
 import dbapi
@@ -36,6 +37,10 @@ class MySqlConnector(dbapi.Driver):
         )
         kind = "MySQLConnection" if PURE else "CMySQLConnection"
         expect_equal(type(connection).__name__, kind, "the connection's class")
+        if PURE:
+            scenes.expect_tls(isinstance(connection._socket.sock, ssl.SSLSocket))
+        else:
+            scenes.expect_tls(bool(connection._cmysql.get_ssl_cipher()))
         return connection
 
     def greeted_id(self, connection: MySQLConnectionAbstract) -> int:

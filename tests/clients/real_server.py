@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 from check import Failure, attempts
@@ -23,8 +24,7 @@ class MariaDb:
     many_rows = "SELECT * FROM seq_1_to_100000"
 
     def __init__(self, binary: str, home: Path) -> None:
-        data = home / "data"
-        data.mkdir()
+        data = Path(tempfile.mkdtemp(dir=home))
         # The server does not run as root, and neither reads what only root may.
         shutil.chown(data, "mysql")
         home.chmod(0o755)
@@ -65,10 +65,6 @@ class MariaDb:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-
-
-def start_mariadb(binary: str, home: Path) -> MariaDb:
-    return MariaDb(binary, home)
 
 
 def run(*command: str) -> None:
