@@ -137,6 +137,12 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         None => Accounts::default(),
     };
     let tls = tls(&options)?;
+    if tls.is_none() && accounts.want_tls() {
+        tracing::warn!(
+            "there is no TLS: some clients do not log in by caching_sha2_password without it \
+             (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
+        );
+    }
     let version = options.server_version.into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
     let engine = EchoSql::new(accounts, Arc::clone(&version), longest);

@@ -66,6 +66,11 @@ impl Accounts {
         Ok(Self(accounts))
     }
 
+    /// Whether there are passwords that some clients do not prove without TLS: those by caching_sha2_password.
+    pub fn want_tls(&self) -> bool {
+        self.0.values().any(|account| AuthPlugin::of(&account.verifier) == Some(AuthPlugin::CachingSha2))
+    }
+
     /// Lets a client in, or not. An account without a password is for clients on this machine only.
     pub async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         let account = self.0.get(&login.user);

@@ -194,6 +194,7 @@ impl EchoSession {
             privileges: principal.privileges(),
             database: database.as_deref(),
             databases: &DATABASES,
+            encryption: cx.encryption(),
             character_sets: cx.character_sets(),
             variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],
             ..Facts::default()

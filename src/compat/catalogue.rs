@@ -105,9 +105,11 @@ pub(super) fn pairs(list: Vec<(String, String)>) -> impl Iterator<Item = Vec<Own
 /// The server's counters by name. Clients look for those of TLS to learn whether it is in use: empty means not.
 pub(super) fn status(facts: &Facts<'_>) -> Vec<(String, String)> {
     let mut list = (facts.status)();
-    for name in ["Ssl_cipher", "Ssl_version"] {
+    let encryption = facts.encryption;
+    let (cipher, protocol) = encryption.map_or(("", ""), |encryption| (encryption.cipher, encryption.protocol));
+    for (name, value) in [("Ssl_cipher", cipher), ("Ssl_version", protocol)] {
         if !list.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            list.push((name.to_owned(), String::new()));
+            list.push((name.to_owned(), value.to_owned()));
         }
     }
     list.sort();

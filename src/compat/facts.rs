@@ -1,6 +1,6 @@
 //! What the server knows of itself and of the session that asks.
 
-use crate::model::{CharacterSets, Privileges};
+use crate::model::{CharacterSets, Encryption, Privileges};
 
 /// What the server knows of itself and of the session that asks. Cheap to make: everything is borrowed.
 ///
@@ -34,6 +34,8 @@ pub struct Facts<'a> {
     /// The server's own values of global system variables (`max_allowed_packet`, `wait_timeout`, `hostname`), in place
     /// of MySQL's defaults. A name that MySQL does not have becomes a read-only variable.
     pub variables: &'a [(&'a str, &'a str)],
+    /// How the connection is encrypted, if it is: `Ssl_cipher` and `Ssl_version` of `SHOW STATUS`.
+    pub encryption: Option<&'static Encryption>,
     /// The counters of `SHOW STATUS`; asked for only when a client asks.
     pub status: &'a dyn Fn() -> Vec<(String, String)>,
     /// Whether this account may change global variables. It is told 1235 then, since they are not changeable here;
@@ -65,6 +67,7 @@ impl Default for Facts<'_> {
             tables: Some(&[]),
             character_sets: CharacterSets::default(),
             variables: &[],
+            encryption: None,
             status: &Vec::new,
             may_set_global: false,
         }

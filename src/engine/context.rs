@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     id::SessionId,
-    model::{Attributes, CharacterSets, Killed, Origin, Principal, Reason, StatementNo, Tracking},
+    model::{Attributes, CharacterSets, Encryption, Killed, Origin, Principal, Reason, StatementNo, Tracking},
     state::Slot,
 };
 
@@ -52,6 +52,11 @@ impl StatementContext {
     /// Where the client is.
     pub fn peer(&self) -> Origin {
         self.slot.peer()
+    }
+
+    /// How the connection is encrypted, if it is.
+    pub fn encryption(&self) -> Option<&'static Encryption> {
+        self.slot.encryption()
     }
 
     /// What the client said of itself when it connected.

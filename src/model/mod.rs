@@ -5,6 +5,7 @@
 
 mod attributes;
 mod charset;
+mod encryption;
 mod error;
 mod event;
 mod kill;
@@ -20,6 +21,7 @@ mod value;
 
 pub use attributes::Attributes;
 pub use charset::{CharacterSet, CharacterSets};
+pub use encryption::Encryption;
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
 pub use event::Event;
 pub use kill::{KillMode, KillOutcome, Target};

@@ -13,7 +13,7 @@ use super::{notes::Notes, signal::Signal, switch::KillSwitch, word::Phase};
 use crate::{
     control::{self, Syntax},
     id::SessionId,
-    model::{Attributes, Command, Origin, Principal, ProcessRow, StatementNo},
+    model::{Attributes, Command, Encryption, Origin, Principal, ProcessRow, StatementNo},
 };
 
 /// Of a longer statement, this many bytes are shown.
@@ -35,6 +35,7 @@ pub(crate) struct Slot {
 struct Shown {
     principal: Option<Arc<Principal>>,
     attributes: Option<Attributes>,
+    encryption: Option<&'static Encryption>,
     database: Option<Arc<str>>,
     command: Command,
     state: &'static str,
@@ -58,6 +59,7 @@ impl Slot {
         let shown = Shown {
             principal: None,
             attributes: None,
+            encryption: None,
             database: None,
             command: Command::Connect,
             state: "Reading from net",
@@ -82,6 +84,16 @@ impl Slot {
 
     pub(crate) fn set_principal(&self, principal: Arc<Principal>) {
         self.shown().principal = Some(principal);
+    }
+
+    /// How the connection is encrypted, if it is.
+    pub(crate) fn encryption(&self) -> Option<&'static Encryption> {
+        self.shown().encryption
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn set_encryption(&self, encryption: Option<&'static Encryption>) {
+        self.shown().encryption = encryption;
     }
 
     pub(crate) fn attributes(&self) -> Option<Attributes> {

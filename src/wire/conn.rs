@@ -19,6 +19,8 @@ use super::{
     frame::{FrameError, Inbound, Packet},
     stream::Stream,
 };
+#[cfg(feature = "tls")]
+use crate::model::Encryption;
 use crate::session::Pipe;
 
 /// While a statement runs, so many bytes that the client sends are read ahead, so that its goodbye behind them is seen.
@@ -88,6 +90,12 @@ impl Conn {
     /// Whether nobody on the way can read it: TLS, or a Unix socket.
     pub(super) fn is_secure(&self) -> bool {
         self.io.as_ref().is_some_and(Stream::is_secure)
+    }
+
+    /// How it is encrypted, if it is.
+    #[cfg(feature = "tls")]
+    pub(super) fn encryption(&self) -> Option<&'static Encryption> {
+        self.io.as_ref().and_then(Stream::encryption)
     }
 
     /// Goes on under TLS; what has arrived already belongs to its handshake.

@@ -222,6 +222,8 @@ pub(super) async fn prove<E: Engine>(
     };
     tracing::debug!(session = %id, user = %principal.user(), %from, charset, ?attributes, "logged in");
     slot.set_attributes(attributes);
+    #[cfg(feature = "tls")]
+    slot.set_encryption(talk.conn.encryption());
     Ok(Known { principal, database })
 }
 

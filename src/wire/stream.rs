@@ -16,6 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+#[cfg(feature = "tls")]
+use super::tls::encryption;
+#[cfg(feature = "tls")]
+use crate::model::Encryption;
+
 /// A socket of either kind.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -77,6 +82,15 @@ impl Stream {
             Self::Plain(Socket::Unix(_)) => true,
             #[cfg(feature = "tls")]
             Self::Tls(_) => true,
+        }
+    }
+
+    /// How it is encrypted, if it is.
+    #[cfg(feature = "tls")]
+    pub(super) fn encryption(&self) -> Option<&'static Encryption> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.get_ref().1.negotiated_cipher_suite().map(|suite| encryption(suite.suite())),
         }
     }
 

@@ -190,3 +190,11 @@ fn the_accounts_of_a_file_hold_what_they_should() {
         assert!(account(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn accounts_say_whether_some_clients_need_tls_for_them() {
+    let of = |line: &str| Accounts::parse(&format!("[[user]]\nuser = \"a\"\n{line}")).unwrap().want_tls();
+    assert!(of("password = \"x\""));
+    assert!(!of("password = \"x\"\nplugin = \"mysql_native_password\""));
+    assert!(!of("password = \"\""), "no password");
+}

@@ -50,6 +50,8 @@ async fn both_plugins_work_under_tls_and_an_account_may_ask_for_it() {
     // Twice: by the password itself, and remembered.
     for user in ["sha2", "sha2", "native", "tls"] {
         let mut conn = Conn::new(under_tls(&server, &pem, user, "secret")).await.unwrap();
+        let status: (String, String) = conn.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap().unwrap();
+        assert!(status.1.starts_with("TLS_"), "{status:?}");
         let rows: Vec<u64> = conn.query("SELECT * FROM seq(200000)").await.unwrap();
         assert_eq!(rows.len(), 200_000);
         let long = "x".repeat(3 << 20);
@@ -62,7 +64,10 @@ async fn both_plugins_work_under_tls_and_an_account_may_ask_for_it() {
     }
     let in_the_clear = |user| OptsBuilder::from_opts(opts(&server, user)).pass(Some("secret"));
     assert_eq!(code(Conn::new(in_the_clear("tls")).await), 1045);
-    Conn::new(in_the_clear("native")).await.unwrap().disconnect().await.unwrap();
+    let mut clear = Conn::new(in_the_clear("native")).await.unwrap();
+    let status: (String, String) = clear.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap().unwrap();
+    assert_eq!(status.1, "", "none");
+    clear.disconnect().await.unwrap();
     // A certificate that the client does not know.
     let (other, _) = certificate();
     assert!(Conn::new(under_tls(&server, &other, "native", "secret")).await.is_err());
