@@ -9,7 +9,7 @@
 //!
 //! An engine opens a session for each client; the session runs statements and pushes rows. The runtime is started
 //! within an actix `System`. Sessions can be connected by the host, as here, or by clients over the MySQL protocol:
-//! with the feature `mysql`, `wire::serve` takes a runtime and a listener.
+//! with the feature `mysql`, `wire::serve` takes a runtime and a listener, `wire::Serve` a Unix socket and TLS as well.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -64,15 +64,15 @@
 //! | module | what lives there | feature |
 //! | --- | --- | --- |
 //! | `id` | session ids, the order in which they are given out, the map of those in use: [`SessionId`], [`Layout`] | |
-//! | `model` | the nouns: [`Principal`], [`Statement`], [`Value`], [`SqlError`], [`Reason`], [`Event`] and others | |
-//! | [`control`] | the control statements `KILL` and `SHOW PROCESSLIST`: lexer, parser, redaction of secrets | |
+//! | `model` | the nouns: [`Principal`], [`Statement`], [`Value`], [`SqlError`], [`Reason`], [`Event`], [`Login`] and others | |
+//! | [`control`] | the control statements `KILL`, `SHOW PROCESSLIST` and `PREPARE`, `EXECUTE`, `DEALLOCATE`: lexer, parser, redaction of secrets | |
 //! | `dialect` | the rules of one system: who may see and kill whom, what its list looks like: [`Dialect`] | |
 //! | `state` | what a session shares with everybody: its state in one word, the kill switch, the slot that lists read | |
 //! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
-//! | `wire` | the MySQL protocol over TCP and Unix sockets, with TLS or without | `mysql` |
+//! | `wire` | the MySQL protocol over TCP and Unix sockets | `mysql`; with TLS `tls`, compressed `compression` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |
 //!
 //! # Design
