@@ -2,7 +2,7 @@
 
 use super::{
     Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Lexer, Number, Source, Syntax, Text, Token, TokenKind,
-    UserName, lexer::is_space, resolve,
+    UserName, lexer::is_space, resolve, truncate_chars,
 };
 use crate::model::{ErrorKind, KillMode, SqlError};
 
@@ -43,7 +43,7 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     } else if parser.eat("PREPARE") {
         parser.prepare().map(Some)
     } else if parser.eat("EXECUTE") {
-        parser.execute().map(Some)
+        if parser.is_immediate() { Ok(None) } else { parser.execute().map(Some) }
     } else if parser.eat("DEALLOCATE") {
         if parser.eat("PREPARE") { parser.deallocate().map(Some) } else { Err(parser.unexpected()) }
     } else if parser.eat("DROP") && parser.eat("PREPARE") {
@@ -52,6 +52,9 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
         Ok(None)
     }
 }
+
+/// The longest name, in characters: MySQL's.
+const LONGEST_NAME: usize = 64;
 
 /// How control statements begin.
 const WORDS: [&[u8; 4]; 6] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP"];
@@ -250,6 +253,12 @@ impl<'a> Parser<'a> {
         Ok(Control::Prepare { name, source })
     }
 
+    /// Whether `EXECUTE IMMEDIATE …` is looked at (MariaDB), which is the engine's.
+    fn is_immediate(&self) -> bool {
+        let mut ahead = self.ahead();
+        ahead.eat("IMMEDIATE") && matches!(ahead.token.kind, TokenKind::Str(_) | TokenKind::UserVar(_))
+    }
+
     fn execute(&mut self) -> Result<Control, SqlError> {
         let name = self.name()?;
         let mut using = Vec::new();
@@ -280,6 +289,10 @@ impl<'a> Parser<'a> {
             TokenKind::QuotedIdent(name) => name.to_string_lossy(),
             _ => return Err(self.unexpected()),
         };
+        if name.chars().nth(LONGEST_NAME).is_some() {
+            let shown = truncate_chars(&name, LONGEST_NAME);
+            return Err(SqlError::of(ErrorKind::TooLongIdentifier, format!("Identifier name '{shown}' is too long")));
+        }
         self.bump();
         Ok(name.to_lowercase())
     }

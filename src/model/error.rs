@@ -24,6 +24,7 @@ pub struct SqlError {
 pub enum ErrorKind {
     TooManyConnections,
     BadHandshake,
+    OutOfResources,
     AccessDenied,
     NoDatabaseSelected,
     UnknownCommand,
@@ -33,6 +34,7 @@ pub enum ErrorKind {
     SyntaxError,
     UnknownThread,
     KillDenied,
+    TooLongIdentifier,
     EmptyQuery,
     UnknownError,
     UnknownTable,
@@ -65,6 +67,7 @@ impl ErrorKind {
     pub const fn code(self) -> (u16, &'static str) {
         match self {
             ErrorKind::TooManyConnections => (1040, "08004"),
+            ErrorKind::OutOfResources => (1041, "HY000"),
             ErrorKind::BadHandshake => (1043, "08S01"),
             ErrorKind::AccessDenied => (1045, "28000"),
             ErrorKind::NoDatabaseSelected => (1046, "3D000"),
@@ -73,6 +76,7 @@ impl ErrorKind {
             ErrorKind::ServerShutdown => (1053, "08S01"),
             ErrorKind::BadField => (1054, "42S22"),
             ErrorKind::SyntaxError => (1064, "42000"),
+            ErrorKind::TooLongIdentifier => (1059, "42000"),
             ErrorKind::EmptyQuery => (1065, "42000"),
             ErrorKind::UnknownThread => (1094, "HY000"),
             ErrorKind::KillDenied => (1095, "HY000"),
@@ -162,6 +166,11 @@ impl SqlError {
     /// 1049.
     pub fn unknown_database(name: &str) -> Self {
         Self::of(ErrorKind::UnknownDatabase, format!("Unknown database '{name}'"))
+    }
+
+    /// 1041: what a session would keep is more than it may. `what` is plural.
+    pub fn out_of_resources(what: &str) -> Self {
+        Self::of(ErrorKind::OutOfResources, format!("Out of memory: {what} are longer than 'max_allowed_packet' bytes"))
     }
 
     /// 1146, as MySQL words it.

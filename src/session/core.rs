@@ -357,6 +357,7 @@ impl<E: Engine> Core<E> {
     /// before.
     pub(crate) async fn leave(mut self, why: Reason) {
         let slot = Arc::clone(self.slot());
+        self.named = None;
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.

@@ -23,18 +23,52 @@ use crate::{
 /// So many statements all sessions together may keep prepared: MySQL's default of max_prepared_stmt_count.
 pub(crate) const MOST_PREPARED: usize = 16_382;
 
-/// The longest text that has a name.
-const LONGEST: usize = 1024 * 1024;
-
 /// The statements that have a name.
 #[derive(Debug, Default)]
-pub(super) struct Named(HashMap<String, Kept>);
+pub(super) struct Named {
+    by_name: HashMap<String, Kept>,
+    /// The bytes of their texts, which are bounded together.
+    held: usize,
+}
+
+impl Named {
+    fn remove(&mut self, name: &str) -> Option<Kept> {
+        let gone = self.by_name.remove(name)?;
+        self.held -= gone.sql.len();
+        Some(gone)
+    }
+}
 
 #[derive(Debug)]
 struct Kept {
     sql: Bytes,
     params: usize,
     _counted: Gauged,
+}
+
+/// How many bytes of text it has.
+fn length(value: &OwnedValue) -> usize {
+    match value {
+        OwnedValue::Text(text) | OwnedValue::Decimal(text) => text.len(),
+        OwnedValue::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+/// A value that is no text, as MySQL would read it for one.
+fn shown(value: &OwnedValue) -> String {
+    match value {
+        OwnedValue::Int(v) => v.to_string(),
+        OwnedValue::UInt(v) => v.to_string(),
+        OwnedValue::Float(v) => v.to_string(),
+        OwnedValue::Double(v) => v.to_string(),
+        OwnedValue::Date(v) => v.to_string(),
+        OwnedValue::DateTime(v) => v.to_string(),
+        OwnedValue::Time(v) => v.to_string(),
+        OwnedValue::Decimal(v) | OwnedValue::Text(v) => v.clone(),
+        OwnedValue::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
+        OwnedValue::Null => "NULL".to_owned(),
+    }
 }
 
 fn unknown(name: &str, by: &str) -> SqlError {
@@ -99,9 +133,10 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        if let Some(named) = &mut self.named {
-            named.0.remove(&name);
-        }
+        let held = self.named.as_mut().map_or(0, |named| {
+            named.remove(&name);
+            named.held
+        });
         let sql: Bytes = match source {
             Source::Text(text) => text.into(),
             Source::Variable(variable) => match self.variable(cx, &variable)? {
@@ -109,16 +144,18 @@ impl<E: Engine> Core<E> {
                 OwnedValue::Bytes(bytes) => bytes.into(),
                 // MySQL takes the value's text, NULL's too, and finds no statement in it.
                 OwnedValue::Null => Bytes::from_static(b"NULL"),
-                other => return Err(control::syntax_error(format!("{other:?}").as_bytes(), 0)),
+                other => return Err(control::syntax_error(shown(&other).as_bytes(), 0)),
             },
         };
-        if sql.len() > LONGEST {
-            return Err(SqlError::not_supported("a named prepared statement of more than 1 MiB"));
+        if held + sql.len() > self.shared.max_allowed_packet {
+            return Err(SqlError::out_of_resources("the prepared statements of a session"));
         }
         let prepared = self.prepare(cx, sql.clone(), sink, began).await?;
         let counted = self.shared.registry.counters.prepared.enter(MOST_PREPARED).ok_or_else(too_many_prepared)?;
         let kept = Kept { sql, params: prepared.params.len(), _counted: counted };
-        self.named.get_or_insert_default().0.insert(name, kept);
+        let named = self.named.get_or_insert_default();
+        named.held += kept.sql.len();
+        named.by_name.insert(name, kept);
         Ok(self.state())
     }
 
@@ -129,18 +166,27 @@ impl<E: Engine> Core<E> {
         name: &str,
         using: &[String],
     ) -> Result<Statement, SqlError> {
-        let kept = self.named.as_ref().and_then(|named| named.0.get(name)).ok_or_else(|| unknown(name, "EXECUTE"))?;
+        let kept =
+            self.named.as_ref().and_then(|named| named.by_name.get(name)).ok_or_else(|| unknown(name, "EXECUTE"))?;
         let (sql, params) = (kept.sql.clone(), kept.params);
         if using.len() != params {
             return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
         }
-        let values = using.iter().map(|variable| self.variable(cx, variable)).collect::<Result<_, _>>()?;
+        // One variable may be named many times: what is copied is bounded, not what there is.
+        let mut room = self.shared.max_allowed_packet;
+        let mut values = Vec::with_capacity(params);
+        for variable in using {
+            let value = self.variable(cx, variable)?;
+            let left = room.checked_sub(length(&value));
+            room = left.ok_or_else(|| SqlError::out_of_resources("the parameters of an execution"))?;
+            values.push(value);
+        }
         Ok(Statement { sql, params: Some(Params(values)) })
     }
 
     /// `DEALLOCATE PREPARE name`.
     pub(super) fn deallocate(&mut self, name: &str) -> Result<Done, SqlError> {
-        let gone = self.named.as_mut().and_then(|named| named.0.remove(name));
+        let gone = self.named.as_mut().and_then(|named| named.remove(name));
         gone.map(|_| self.state()).ok_or_else(|| unknown(name, "DEALLOCATE PREPARE"))
     }
 

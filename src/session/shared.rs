@@ -22,7 +22,6 @@ pub(crate) struct Shared<E> {
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) server_version: Arc<str>,
     /// The longest packet that a client may send, in bytes.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) max_allowed_packet: usize,
     /// Whether every client is told why its connection is closed for it.
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]

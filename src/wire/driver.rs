@@ -113,6 +113,7 @@ impl<E: Engine> Driver<E> {
             self.conn.part_with(&farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
+        self.statements = None;
         let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.
         if told && !conn.is_parting() {
@@ -163,11 +164,7 @@ impl<E: Engine> Driver<E> {
             }
             // On the heap: it is rare, and an idle connection has no room for it.
             WireCommand::ChangeUser(payload) => Box::pin(self.change_user(payload)).await,
-            WireCommand::Reset => {
-                let command = Command::ResetConnection;
-                self.statements = None;
-                self.command(command, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began))).await
-            }
+            WireCommand::Reset => Box::pin(self.reset()).await,
             // On the heap: they are rare, or at least not everybody's.
             WireCommand::Prepare(sql) => Box::pin(self.prepare(sql)).await,
             WireCommand::Execute(payload) => Box::pin(self.execute(payload)).await,

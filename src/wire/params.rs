@@ -32,7 +32,7 @@ pub(super) fn read(
     count: usize,
     types: &mut Vec<ParamType>,
     set: CharacterSet,
-    long: impl Fn(usize) -> Option<Vec<u8>>,
+    long: impl FnMut(usize) -> Option<Vec<u8>>,
 ) -> Result<Params, SqlError> {
     parse(payload, count, types, set, long).ok_or_else(wrong)
 }
@@ -47,7 +47,7 @@ fn parse(
     count: usize,
     types: &mut Vec<ParamType>,
     set: CharacterSet,
-    long: impl Fn(usize) -> Option<Vec<u8>>,
+    mut long: impl FnMut(usize) -> Option<Vec<u8>>,
 ) -> Option<Params> {
     if count == 0 {
         // Some clients send the flag for no types, too.

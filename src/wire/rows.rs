@@ -265,6 +265,10 @@ fn in_set(set: CharacterSet, text: &[bool], values: &[Value<'_>], show: impl FnO
 
 impl Sink for WireRows {
     fn columns(&mut self, columns: &Arc<[Column]>, kept: bool) {
+        if self.misfit.is_some() {
+            // The error takes the place of everything that follows.
+            return;
+        }
         if std::mem::replace(&mut self.open, true) {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
         }
@@ -289,7 +293,8 @@ impl Sink for WireRows {
                 self.text = text;
             }
         }
-        self.out.len() >= CHUNK && self.hand_on()
+        // After a misfit there is never room: an engine that asks for it is told to stop.
+        self.misfit.is_some() || self.out.len() >= CHUNK && self.hand_on()
     }
 
     fn flush(&mut self) {
@@ -299,6 +304,9 @@ impl Sink for WireRows {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.misfit.is_some() {
+            return Poll::Ready(Err(Closed));
+        }
         self.pipe.poll_room(cx)
     }
 }
@@ -343,5 +351,23 @@ mod tests {
             rows.columns(&columns, false);
             assert_eq!(rows.out[rows.out.len() - 5..], [0xfe, 0, 0, expected, 0], "{several:?}");
         }
+    }
+
+    #[test]
+    fn nothing_follows_a_row_that_does_not_fit() {
+        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
+        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_DEPRECATE_EOF), &Pipe::new(HELD));
+        rows.begin(1, Done::default());
+        rows.binary();
+        rows.columns(&columns, false);
+        assert!(!rows.row(&[Value::Int(1)]));
+        let whole = rows.out.clone();
+        assert!(rows.row(&[Value::Text("many")]), "an engine that asks for room");
+        let mut task = Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(rows.poll_ready(&mut task), Poll::Ready(Err(Closed))), "is told to stop");
+        rows.row(&[Value::Int(2)]);
+        rows.columns(&columns, false);
+        assert_eq!(rows.out, whole, "not even the end of the first rows");
+        assert_eq!(rows.take_misfit().map(|error| error.code()), Some(1366));
     }
 }

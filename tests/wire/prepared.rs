@@ -260,3 +260,34 @@ fn a_value_that_does_not_fit_its_column_ends_the_rows_in_an_error() {
     let Answer::Rows { rows, .. } = raw.query("MISFIT") else { panic!("as text, all fits") };
     assert_eq!(rows.len(), 3);
 }
+
+#[test]
+fn what_an_execution_by_name_copies_is_bounded() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    let set = raw.query(&format!("SET @a = '{}'", "x".repeat(50_000)));
+    assert!(matches!(set, Answer::Ok { .. }), "{set:?}");
+    let count = 1500;
+    assert_eq!(raw.query(&format!("PREPARE s FROM 'SELECT {}?'", "?,".repeat(count - 1))).code(), 0);
+    let using = format!("EXECUTE s USING {}@a", "@a,".repeat(count - 1));
+    assert_eq!(raw.query(&using).code(), 1041);
+    assert!(matches!(raw.query("SELECT 1"), Answer::Rows { .. }));
+}
+
+#[test]
+fn a_session_keeps_only_so_much_text() {
+    let server =
+        Server::start_with(crate::echo::accounts::Accounts::default(), |builder| builder.max_allowed_packet(1 << 20));
+    let mut raw = Raw::login(&server);
+    let text = format!("DO '{}'", "x".repeat(400_000));
+    let (first, ..) = prepare(&mut raw, &text).unwrap();
+    prepare(&mut raw, &text).unwrap();
+    assert_eq!(prepare(&mut raw, &text).unwrap_err().code(), 1041);
+    raw.command(0x19, &first.to_le_bytes());
+    prepare(&mut raw, &text).unwrap();
+    let named = |name: &str| format!("PREPARE {name} FROM \"{text}\"");
+    assert_eq!(raw.query(&named("a")).code(), 0);
+    assert_eq!(raw.query(&named("b")).code(), 0);
+    assert_eq!(raw.query(&named("b")).code(), 0, "in the place of the one before");
+    assert_eq!(raw.query(&named("c")).code(), 1041);
+}

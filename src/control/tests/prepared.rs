@@ -44,6 +44,21 @@ fn what_is_not_in_the_grammar_is_an_error_at_its_place() {
 }
 
 #[test]
+fn names_have_an_end_and_immediate_ones_are_the_engines() {
+    let long = "é".repeat(64);
+    assert!(matches!(parsed(&format!("EXECUTE `{long}`")), Control::Execute { .. }));
+    for sql in [format!("EXECUTE `{long}é`"), format!("PREPARE {} FROM 'DO 1'", "x".repeat(1 << 20))] {
+        let error = parse(sql.as_bytes(), &Syntax::default()).unwrap_err();
+        assert_eq!(error.code(), 1059);
+        assert!(error.message().len() < 200, "it is cut");
+    }
+    for sql in ["EXECUTE IMMEDIATE 'SELECT 1'", "execute immediate @sql"] {
+        assert_eq!(parse(sql.as_bytes(), &Syntax::default()), Ok(None), "{sql}");
+    }
+    assert!(matches!(parsed("EXECUTE immediate USING @a"), Control::Execute { .. }));
+}
+
+#[test]
 fn parameters_are_counted() {
     for (sql, count) in
         [("KILL ?", 1), ("KILL QUERY ID ?", 1), ("KILL 5", 0), ("KILL USER u", 0), ("SHOW PROCESSLIST", 0)]

@@ -7,6 +7,21 @@ use super::{Driver, Next, Statements};
 use crate::{engine::Engine, model::Command, session::Farewell, wire::prepared};
 
 impl<E: Engine> Driver<E> {
+    /// COM_RESET_CONNECTION. What was prepared is gone, if it comes about.
+    pub(super) async fn reset(&mut self) -> Next {
+        let (cx, began) = match self.core.begin(Command::ResetConnection, None) {
+            Ok(begun) => begun,
+            Err(reason) => return Next::Leave(reason),
+        };
+        self.begin();
+        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began)));
+        let result = run.await;
+        if result.is_ok() {
+            self.statements = None;
+        }
+        self.conclude(&cx, result).await
+    }
+
     /// COM_STMT_PREPARE.
     pub(super) async fn prepare(&mut self, sql: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::Prepare, Some(sql.clone())) {
