@@ -5,13 +5,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+import tempfile
 from pathlib import Path
 
-from check import Failure
+from check import Failure, attempts
 
-# So long, in seconds, it may take to make a data directory, and to start or to stop.
-STARTING = 60.0
+# So long, in seconds, it may take to make a data directory, and to stop.
+PATIENCE = 60.0
 
 MISSING = "there is no {} here: apt-get install mariadb-server"
 
@@ -27,18 +27,19 @@ def tool(name: str) -> str:
 class MariaDB:
     """Listens on a free port of the loopback interface. `root` has no password."""
 
-    def __init__(self, home: Path) -> None:
+    host = "127.0.0.1"
+
+    def __init__(self, home: Path, *options: str) -> None:
         server, install = tool("mariadbd"), tool("mariadb-install-db")
-        self.host = "127.0.0.1"
-        data = home / "mariadb"
-        self._log = home / "mariadb.log"
+        data = Path(tempfile.mkdtemp(prefix="mariadb-", dir=home))
+        self._log = data / "log"
         # It does not run as root unless it is told to.
         user = ["--user=root"] if os.geteuid() == 0 else []
         made = subprocess.run(
             [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", *user],
             capture_output=True,
             text=True,
-            timeout=STARTING,
+            timeout=PATIENCE,
         )
         if made.returncode != 0:
             raise Failure(f"mariadb-install-db failed: {made.stdout[-400:]!r} {made.stderr[-400:]!r}")
@@ -47,35 +48,36 @@ class MariaDB:
             self.port = free.getsockname()[1]
         command = [
             server, "--no-defaults", f"--datadir={data}", f"--bind-address={self.host}", f"--port={self.port}",
-            f"--socket={home / 'mariadb.sock'}", f"--pid-file={home / 'mariadb.pid'}", "--skip-name-resolve",
+            f"--socket={data / 'socket'}", f"--pid-file={data / 'pid'}", "--skip-name-resolve",
             "--innodb-buffer-pool-size=16M", "--character-set-server=utf8mb4",
-            "--collation-server=utf8mb4_general_ci", *user,
+            "--collation-server=utf8mb4_general_ci", *user, *options,
         ]  # fmt: skip
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
         try:
-            self._await_listening(home / "mariadb.pid")
+            self._await_listening()
         except BaseException:
             self.discard()
             raise
 
-    def _await_listening(self, ready: Path) -> None:
-        # It writes its process id once it listens; nothing else to wait on is told.
-        deadline = time.monotonic() + STARTING
-        while not ready.exists():
-            try:
-                code = self._process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                if time.monotonic() < deadline:
-                    continue
-                code = "nothing yet"
-            raise Failure(f"mariadbd said {code}: {self._log.read_text(errors='replace')[-800:]!r}")
+    def _await_listening(self) -> None:
+        # It accepts when all is ready, a file of statements to begin with included.
+        for _ in attempts("MariaDB's readiness"):
+            if self._process.poll() is not None:
+                raise Failure(f"MariaDB has ended: {self.log()[-1000:]}")
+            with socket.socket() as probe:
+                probe.settimeout(0.1)
+                if probe.connect_ex((self.host, self.port)) == 0:
+                    return
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def discard(self) -> None:
         """Leaves nothing running."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(STARTING)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -21,9 +21,9 @@ from pathlib import Path
 from check import Failure
 from clients import CLIENTS, Client
 from echo_users import PASSWORDS, EchoSql
-from real_server import MariaDb
+from real_server import RealServer
 
-Start = Callable[[Path], EchoSql | MariaDb]
+Start = Callable[[Path], EchoSql | RealServer]
 
 # So long, in seconds, one client may take for its scenes.
 LIMIT = 120
@@ -44,7 +44,7 @@ class Case:
             return self.client.no_tls
         return self.client.no_sha2_without_tls if self.user == "sha2" else None
 
-    def passes(self, server: EchoSql | MariaDb, home: Path) -> bool:
+    def passes(self, server: EchoSql | RealServer, home: Path) -> bool:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -109,12 +109,12 @@ def main() -> int:
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(names):
         sys.exit(f"{__doc__}\nNAME is one of: {' '.join(names)}")
     binary = shutil.which(sys.argv[1]) or sys.exit(f"{sys.argv[1]} is no program that could be run")
-    kind = MariaDb if Path(binary).name == "mariadbd" else EchoSql
+    real = Path(binary).name == "mariadbd"
     wanted = [client for client in CLIENTS if client.name in (sys.argv[2:] or names)]
     results = []
     for client in wanted:
         with tempfile.TemporaryDirectory() as home:
-            results += plays(client, lambda home: kind(binary, home), Path(home))
+            results += plays(client, lambda home: RealServer(home) if real else EchoSql(binary, home), Path(home))
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
 
