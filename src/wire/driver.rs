@@ -98,7 +98,9 @@ impl<E: Engine> Driver<E> {
                 Ok(Err(Broken::Gone)) => Next::Leave(Reason::ClientGone),
                 Ok(Err(Broken::Frame(error))) => {
                     slot.switch.terminate(Reason::Protocol);
-                    self.refuse(&frame_error(error)).await
+                    self.begin().failed(&frame_error(error));
+                    self.told = true;
+                    self.flush().await
                 }
                 Err(reason) => Next::Leave(reason),
             };

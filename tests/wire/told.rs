@@ -51,6 +51,29 @@ fn a_killed_connection_is_told_so_idle_or_busy() {
 }
 
 #[test]
+fn an_idle_client_is_told_whatever_its_last_answer_was() {
+    let server = telling();
+    let mut by = Raw::login(&server);
+    for kill_query in [false, true] {
+        let mut victim = Raw::login(&server);
+        if kill_query {
+            victim.send_query("SELECT BENCHMARK(1000000000000, 1)");
+            server.wait_running(victim.id);
+            assert_eq!(by.query(&format!("KILL QUERY {}", victim.id)).code(), 0);
+            assert_eq!(victim.answer().unwrap().code(), 1317);
+            server.wait("an idle session", |list| list.iter().filter(|row| row.statement.is_some()).count() == 0);
+        } else {
+            victim.command(0x7f, b"");
+            assert_eq!(victim.answer().unwrap().code(), 1047);
+        }
+        assert_eq!(by.query(&format!("KILL {}", victim.id)).code(), 0);
+        victim.expect_next(1);
+        assert_eq!(error(&victim.receive().expect("an error")), killed(), "{kill_query}");
+        assert!(victim.closes_silently());
+    }
+}
+
+#[test]
 fn a_killed_stream_ends_in_the_error() {
     let server = telling();
     let mut by = Raw::login(&server);

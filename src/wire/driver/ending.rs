@@ -26,12 +26,14 @@ impl<E: Engine> Driver<E> {
     /// Decides how a command ended.
     pub(super) fn settle<R>(&mut self, result: Result<R, SqlError>) -> Farewell<R> {
         let Farewell { mut result, killed } = self.core.settle(result);
-        self.told = killed.is_some();
+        // A kill of the statement alone is no reason for a close that may follow.
+        self.told = killed.is_some() && killed == self.core.slot().switch.word().leaving();
         if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
             result = Err(farewell::error(reason));
         }
         Farewell { result, killed }
     }
+
     /// Tells the client how a command ended, and calls it over.
     pub(super) async fn tell(
         &mut self,
@@ -62,7 +64,6 @@ impl<E: Engine> Driver<E> {
     /// An error, outside of any statement.
     pub(super) async fn refuse(&mut self, error: &SqlError) -> Next {
         self.begin().failed(error);
-        self.told = true;
         self.flush().await
     }
 
