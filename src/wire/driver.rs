@@ -110,7 +110,7 @@ impl<E: Engine> Driver<E> {
         };
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         let tell = self.core.shared().tell_killed;
-        if tell && !self.told && !reason.is_goodbye() {
+        if tell && !self.told && farewell::is_due(reason) {
             self.conn.renumber();
             self.conn.part_with(&farewell::packet(reason, 1, true));
         }

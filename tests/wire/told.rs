@@ -15,6 +15,7 @@ use killdeer::{
 };
 
 use crate::{
+    auth::accounts,
     echo::accounts::Accounts,
     kills::stalled,
     raw::{Answer, BASIC, Raw, error},
@@ -71,6 +72,26 @@ fn an_idle_client_is_told_whatever_its_last_answer_was() {
         assert_eq!(error(&victim.receive().expect("an error")), killed(), "{kill_query}");
         assert!(victim.closes_silently());
     }
+}
+
+#[test]
+fn what_ends_with_its_own_error_is_told_once() {
+    let server = Server::start_with(accounts(), |builder| builder.tell_killed(true));
+    let mut refused = Raw::login_as(&server, "open", BASIC);
+    refused.send_change_user("nobody", &[], "", "caching_sha2_password");
+    assert_eq!(refused.answer().unwrap().code(), 1045);
+    assert!(refused.closes_silently());
+    let mut unordered = Raw::login_as(&server, "open", BASIC);
+    unordered.send_change_user("native", &[1; 32], "", "caching_sha2_password");
+    assert_eq!(unordered.receive().unwrap()[0], 0xfe);
+    unordered.send_numbered(9, &[0; 20]);
+    unordered.expect_next(3);
+    assert_eq!(unordered.answer().unwrap().code(), 1156);
+    assert!(unordered.closes_silently());
+    let mut panicked = Raw::login_as(&server, "open", BASIC);
+    assert_eq!(panicked.query("PANIC").code(), 1105);
+    assert!(panicked.closes_silently());
+    server.wait_empty();
 }
 
 #[test]
