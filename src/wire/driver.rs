@@ -111,8 +111,7 @@ impl<E: Engine> Driver<E> {
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         let tell = self.core.shared().tell_killed;
         if tell && !self.told && farewell::is_due(reason) {
-            self.conn.renumber();
-            self.conn.part_with(&farewell::packet(reason, 1, true));
+            self.conn.part_ahead(&[], &farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
         let Driver { core, mut conn, .. } = *self;

@@ -103,11 +103,12 @@ impl<E: Engine> Driver<E> {
                 return match rows.poll_write(task, conn) {
                     Poll::Ready(written) => Poll::Ready(written.map_err(|_| reason)),
                     Poll::Pending => {
-                        let mut words = rows.unwritten();
-                        if !*told {
-                            words.extend(farewell::packet(reason, 1, true));
+                        let words = rows.unwritten();
+                        if *told {
+                            conn.part_with(&words);
+                        } else {
+                            conn.part_ahead(&words, &farewell::packet(reason, 1, true));
                         }
-                        conn.part_with(&words);
                         Poll::Ready(Err(reason))
                     }
                 };
