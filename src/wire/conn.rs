@@ -63,6 +63,8 @@ pub(super) struct Conn {
     heard: bool,
     /// Nothing is read any more, and nothing is written but `chunk`: its last words.
     parting: bool,
+    /// So many bytes at the end of them are the answer to a command that the client has not sent yet.
+    ahead: u16,
 }
 
 /// Whole packets on their way through a pipe.
@@ -76,7 +78,18 @@ impl Conn {
     pub(super) fn new(io: Stream) -> Self {
         let (inbound, chunk) = (Inbound::default(), Bytes::new());
         let (look, frames) = (None, None);
-        Self { io: Some(io), inbound, chunk, look, frames, next: 0, torn: false, heard: false, parting: false }
+        Self {
+            io: Some(io),
+            inbound,
+            chunk,
+            look,
+            frames,
+            next: 0,
+            torn: false,
+            heard: false,
+            parting: false,
+            ahead: 0,
+        }
     }
 
     /// Compresses what is written from now on, and uncompresses what is read.
@@ -134,7 +147,7 @@ impl Conn {
     }
 
     /// The client is about to send a command, and will expect the answer's numbers from 1 on.
-    pub(super) fn renumber(&mut self) {
+    fn renumber(&mut self) {
         self.next = 1;
         self.frames.iter_mut().for_each(|frames| frames.renumber(1));
     }
@@ -157,6 +170,14 @@ impl Conn {
         let _ = self.poll_last_words(&mut Context::from_waker(std::task::Waker::noop()));
     }
 
+    /// The same, and behind it the answer to a command that the client has not sent yet, at the most 64 KiB.
+    pub(super) fn part_ahead(&mut self, words: &[u8], answer: &[u8]) {
+        if self.is_open() {
+            self.ahead = u16::try_from(answer.len()).unwrap_or_default();
+        }
+        self.part_with(&[words, answer].concat());
+    }
+
     /// Whether there are last words to be said, with [`Conn::depart`].
     pub(super) fn is_parting(&self) -> bool {
         self.parting
@@ -165,8 +186,12 @@ impl Conn {
     /// Ready when they are written, or cannot be; our end is closed then.
     pub(super) fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.chunk.is_empty() {
+            if self.chunk.len() == usize::from(self.ahead) {
+                self.renumber();
+                self.ahead = 0;
+            }
             let chunk = std::mem::take(&mut self.chunk);
-            let polled = self.poll_any(cx, &chunk);
+            let polled = self.poll_any(cx, &chunk[..chunk.len() - usize::from(self.ahead)]);
             self.chunk = chunk;
             match ready!(polled) {
                 Ok(written) => self.chunk.advance(written),

@@ -98,7 +98,9 @@ impl<E: Engine> Driver<E> {
                 Ok(Err(Broken::Gone)) => Next::Leave(Reason::ClientGone),
                 Ok(Err(Broken::Frame(error))) => {
                     slot.switch.terminate(Reason::Protocol);
-                    self.refuse(&frame_error(error)).await
+                    self.begin().failed(&frame_error(error));
+                    self.told = true;
+                    self.flush().await
                 }
                 Err(reason) => Next::Leave(reason),
             };
@@ -108,9 +110,8 @@ impl<E: Engine> Driver<E> {
         };
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         let tell = self.core.shared().tell_killed;
-        if tell && !self.told && !reason.is_goodbye() {
-            self.conn.renumber();
-            self.conn.part_with(&farewell::packet(reason, 1, true));
+        if tell && !self.told && farewell::is_due(reason) {
+            self.conn.part_ahead(&[], &farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
         self.statements = None;

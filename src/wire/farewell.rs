@@ -17,6 +17,12 @@ pub(super) fn error(reason: Reason) -> SqlError {
     }
 }
 
+/// Whether a close for this reason is told by itself. Who has left is not told, and who is closed for an error of its own,
+/// or the engine's, was told by that.
+pub(super) fn is_due(reason: Reason) -> bool {
+    !reason.is_goodbye() && !matches!(reason, Reason::Protocol | Reason::Panic)
+}
+
 /// The packet for this reason, with this number. `heard`: the client has said of itself what it can read.
 pub(super) fn packet(reason: Reason, mut sequence: u8, heard: bool) -> Vec<u8> {
     let known = if heard { CapabilityFlags::CLIENT_PROTOCOL_41 } else { CapabilityFlags::empty() };
@@ -36,6 +42,16 @@ mod tests {
         assert_eq!(code(Reason::KillOwnConnection), 1317);
         assert_eq!(code(Reason::Shutdown), 1053);
         assert_eq!(code(Reason::LoginTimeout), 1159);
+    }
+
+    #[test]
+    fn what_was_told_already_is_not_told_again() {
+        for due in [Reason::KillConnection, Reason::KillOwnConnection, Reason::Shutdown, Reason::LoginTimeout] {
+            assert!(is_due(due), "{due:?}");
+        }
+        for told in [Reason::Protocol, Reason::Panic, Reason::Quit, Reason::ClientGone] {
+            assert!(!is_due(told), "{told:?}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn accounts() -> Accounts {
 }
 
 /// What the client does once it is asked for the password itself, and the last packet that it gets.
-fn full(raw: &mut Raw, password: &str) -> Vec<u8> {
+pub fn full(raw: &mut Raw, password: &str) -> Vec<u8> {
     raw.send(&[2]);
     let key = raw.receive().unwrap();
     assert_eq!(key[0], 1);

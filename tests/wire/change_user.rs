@@ -1,10 +1,16 @@
 //! `COM_CHANGE_USER`: the same connection, and another user's session.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
+use actix::{Actor, Handler};
 use killdeer::{
-    Command, Done, Engine, EngineSession, Login, Principal, Privileges, Reason, RowSink, Runtime, SqlError, Statement,
-    StatementContext, wire,
+    Command, Done, Engine, EngineSession, Event, KillMode, Login, Principal, Privileges, Reason, RowSink, Runtime,
+    SessionEvent, SqlError, Statement, StatementContext, Target,
+    wire::{self, native_verifier},
 };
 use mysql_async::{ChangeUserOpts, Conn, OptsBuilder, prelude::Queryable};
 use mysql_common::scramble::scramble_native;
@@ -12,7 +18,7 @@ use mysql_common::scramble::scramble_native;
 use crate::{
     auth::accounts,
     client::{code, opts},
-    raw::{Answer, BASIC, Raw, error},
+    raw::{Answer, BASIC, PATIENCE, Raw, error},
     server::Server,
 };
 
@@ -94,16 +100,18 @@ fn a_proof_may_be_made_of_the_greetings_nonce_or_asked_for() {
 fn a_kill_in_the_middle_of_it_ends_the_session() {
     let server = Server::start_with(accounts(), |builder| builder);
     let root = Arc::new(Principal::new("root", Privileges::ALL));
-    for mode in [killdeer::KillMode::Connection, killdeer::KillMode::Query] {
+    for mode in [KillMode::Connection, KillMode::Query] {
         let mut raw = Raw::login_as(&server, "open", BASIC);
         raw.send_change_user("native", &[1; 32], "", "caching_sha2_password");
         assert_eq!(raw.receive().unwrap()[0], 0xfe);
         let row = server.row(raw.id).unwrap();
         assert_eq!((row.user(), row.command.as_str()), ("open", "Change user"));
-        let target = killdeer::Target::Session(row.id);
+        let target = Target::Session(row.id);
         let kill = server.runtime.kill(&root, target, mode);
         assert_eq!(futures::executor::block_on(kill).unwrap().sessions(), 1);
-        if mode == killdeer::KillMode::Query {
+        if mode == KillMode::Query {
+            // Its own answer to the switch is on its way, and has the number 2.
+            raw.expect_next(3);
             assert_eq!(error(&raw.receive().unwrap()).code(), 1317);
         }
         assert!(raw.closes_silently());
@@ -140,7 +148,8 @@ fn ten_thousand_changes_keep_id_count_and_list_right() {
     server.wait_empty();
 }
 
-/// Notes whose sessions it opens, rolls back and drops. Everybody may come in, but for `eve` it has no session.
+/// Notes whose sessions it opens, rolls back and drops. Everybody may come in, but `asked` needs the password `secret`,
+/// `musing` is thought about for ever, `eve` gets no session, and `slow` never gets its.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -166,12 +175,20 @@ impl Engine for Notes {
     type Session = Noting;
 
     async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        match &*login.user.clone() {
+            "asked" if !login.proves(&native_verifier("secret")).await => return Err(login.denied()),
+            "musing" => std::future::pending().await,
+            _ => {}
+        }
         Ok(Principal::new(login.user.as_str(), Privileges::NONE))
     }
 
     async fn open(&self, who: &Arc<Principal>) -> Result<Noting, SqlError> {
         if **who.user() == *"eve" {
             return Err(SqlError::new(1203, "42000", "too many"));
+        }
+        if **who.user() == *"slow" {
+            std::future::pending::<()>().await;
         }
         self.note("open", who.user());
         Ok(Noting(self.clone(), who.user().to_string()))
@@ -189,14 +206,26 @@ impl EngineSession for Noting {
     }
 }
 
+/// Serves with [`Notes`] while a client, on a thread of its own, does this.
+async fn while_serving<T: Send + 'static>(
+    runtime: &Runtime<Notes>,
+    client: impl FnOnce(SocketAddr) -> T + Send + 'static,
+) -> T {
+    let serving = wire::serve(runtime, wire::listen("127.0.0.1:0".parse().unwrap()).unwrap(), 1).unwrap();
+    let (address, stop) = (serving.address(), serving.stop());
+    let server = actix_rt::spawn(serving);
+    let result = tokio::task::spawn_blocking(move || client(address)).await;
+    runtime.shutdown(Duration::ZERO).await;
+    stop.await;
+    server.await.unwrap().unwrap();
+    result.unwrap()
+}
+
 #[actix_rt::test]
 async fn the_old_session_is_rolled_back_before_the_new_one_is_opened() {
     let notes = Notes::default();
     let runtime = Runtime::builder(notes.clone()).start();
-    let serving = wire::serve(&runtime, wire::listen("127.0.0.1:0".parse().unwrap()).unwrap(), 1).unwrap();
-    let (address, stop) = (serving.address(), serving.stop());
-    let server = actix_rt::spawn(serving);
-    let client = tokio::task::spawn_blocking(move || {
+    let client = while_serving(&runtime, |address| {
         let mut raw = Raw::login_at(address, "alice", BASIC);
         let mut codes = vec![raw.query("begin").code()];
         raw.send_change_user("bob", &[], "", NATIVE);
@@ -207,7 +236,7 @@ async fn the_old_session_is_rolled_back_before_the_new_one_is_opened() {
         assert!(raw.closes_silently());
         codes
     });
-    assert_eq!(client.await.unwrap(), [0, 0, 0, 1203]);
+    assert_eq!(client.await, [0, 0, 0, 1203]);
     let expected = [
         "open alice",
         "begin alice",
@@ -219,9 +248,98 @@ async fn the_old_session_is_rolled_back_before_the_new_one_is_opened() {
         "drop bob",
     ];
     assert_eq!(notes.take(), expected);
-    runtime.shutdown(std::time::Duration::ZERO).await;
-    stop.await;
-    server.await.unwrap().unwrap();
+}
+
+/// Kills the statement of the only session once the list shows it as this user's, at this command.
+fn kill_query(runtime: &Runtime<Notes>, user: &str) {
+    let root = Arc::new(Principal::new("root", Privileges::ALL));
+    let id = loop {
+        let rows = runtime.list(&root).rows();
+        if let Some(row) = rows.iter().find(|row| row.user() == user && row.command.as_str() == "Change user") {
+            break row.id;
+        }
+        std::thread::yield_now();
+    };
+    let kill = runtime.kill(&root, Target::Session(id), KillMode::Query);
+    assert_eq!(futures::executor::block_on(kill).unwrap().sessions(), 1);
+}
+
+#[actix_rt::test]
+async fn a_kill_of_the_statement_ends_an_open_that_hangs() {
+    let runtime = Runtime::builder(Notes::default()).start();
+    let killer = runtime.clone();
+    while_serving(&runtime, move |address| {
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        raw.send_change_user("slow", &[], "", NATIVE);
+        kill_query(&killer, "slow");
+        assert_eq!(raw.answer().unwrap().code(), 1317);
+        assert!(raw.closes_silently());
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn an_open_that_hangs_has_the_time_of_a_login() {
+    for tell in [false, true] {
+        let builder = Runtime::builder(Notes::default()).tell_killed(tell);
+        let runtime = builder.login_timeout(Duration::from_secs(1)).start();
+        while_serving(&runtime, move |address| {
+            let mut raw = Raw::login_at(address, "alice", BASIC);
+            raw.send_change_user("slow", &[], "", NATIVE);
+            if tell {
+                assert_eq!(raw.answer().unwrap().code(), 1159);
+            }
+            assert!(raw.closes_silently());
+        })
+        .await;
+    }
+}
+
+/// Hands on what it is told of statements.
+struct Subscriber(mpsc::Sender<String>);
+
+impl Actor for Subscriber {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<SessionEvent> for Subscriber {
+    type Result = ();
+
+    fn handle(&mut self, told: SessionEvent, _: &mut Self::Context) {
+        let _ = self.0.send(match &told.event {
+            Event::StatementBegan { .. } => "began".to_owned(),
+            Event::StatementEnded { killed, .. } => format!("ended {killed:?}"),
+            Event::Disconnected { reason } => format!("left: {reason}"),
+            _ => return,
+        });
+    }
+}
+
+#[actix_rt::test]
+async fn one_that_comes_to_nothing_is_told_as_ended() {
+    for vanishes in [true, false] {
+        let runtime = Runtime::builder(Notes::default()).start();
+        let (sender, told) = mpsc::channel();
+        runtime.subscribe(Subscriber(sender).start().recipient(), 100);
+        let told = while_serving(&runtime, move |address| {
+            let mut raw = Raw::login_at(address, "alice", BASIC);
+            raw.send_change_user("asked", &[1; 32], "", "caching_sha2_password");
+            assert_eq!(raw.receive().unwrap()[0], 0xfe);
+            if !vanishes {
+                raw.send_numbered(9, &[0; 20]);
+                raw.expect_next(3);
+                assert_eq!(raw.answer().unwrap().code(), 1156);
+            }
+            drop(raw);
+            (0..3).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect::<Vec<_>>()
+        });
+        let ends = if vanishes {
+            ["ended Some(ClientGone)", "left: client gone"]
+        } else {
+            ["ended Some(Protocol)", "left: refused"]
+        };
+        assert_eq!(told.await, [&["began"][..], &ends].concat());
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use mysql_common::constants::CapabilityFlags;
 use crate::{
     client::opts,
     echo::accounts::Accounts,
+    kills::stalls,
     raw::{BASIC, LONGEST, Raw, error, framed},
     server::Server,
 };
@@ -244,6 +245,39 @@ fn an_idle_client_finds_its_end_as_the_next_answer() {
         let mut victim = Squeezed::login(&server, kind);
         victim.rows("SELECT * FROM seq(10000)");
         assert_eq!(by.query(&format!("KILL {}", victim.raw.id)).code(), 0);
+        victim.next = 1;
+        assert_eq!(error(&victim.packet().unwrap()).code(), 1927, "{kind:?}");
+        assert!(victim.packet().is_none());
+    }
+}
+
+/// What does not get much shorter by compression.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'A' + u8::try_from((state >> 33) % 26).unwrap())
+    };
+    (0..length).map(letter).collect()
+}
+
+#[test]
+fn who_does_not_read_the_answer_finds_its_end_behind_it() {
+    let server = Server::start_with(Accounts::default(), |builder| builder.tell_killed(true));
+    let mut by = Raw::login(&server);
+    for kind in BOTH {
+        let mut victim = Squeezed::login(&server, kind);
+        // More than the kernel keeps; the engine is done with it before it is written.
+        let sql = format!("ECHO {}", noise(15 << 20));
+        victim.send_query(&sql);
+        stalls(&victim.raw);
+        assert!(server.row(victim.raw.id).unwrap().statement.is_some(), "it is still being written");
+        assert_eq!(by.query(&format!("KILL {}", victim.raw.id)).code(), 0);
+        assert_eq!(victim.packet().unwrap(), [1]);
+        victim.packet().unwrap();
+        assert!(victim.packet().unwrap()[4..] == *sql.as_bytes());
+        assert_eq!(victim.packet().unwrap()[0], 0xfe);
+        assert!(victim.plain.is_empty(), "what follows has a frame of its own");
         victim.next = 1;
         assert_eq!(error(&victim.packet().unwrap()).code(), 1927, "{kind:?}");
         assert!(victim.packet().is_none());

@@ -150,8 +150,15 @@ pub fn stalled(server: &Server) -> Raw {
     let mut raw = Raw::login(server);
     raw.send_query("SELECT * FROM seq(100000000)");
     server.wait_running(raw.id);
-    // Something has arrived, and then nothing is read: the kernel's buffers fill, then the server's.
     raw.socket.read_exact(&mut [0; 1]).unwrap();
+    stalls(&raw);
+    raw
+}
+
+/// Waits until the server can write no more to a client that does not read.
+pub fn stalls(raw: &Raw) {
+    // Something has arrived, and then nothing is read: the kernel's buffers fill, then the server's.
+    raw.socket.peek(&mut [0; 1]).unwrap();
     let mut seen = 0;
     let mut last = Instant::now();
     while last.elapsed() < Duration::from_millis(300) {
@@ -161,7 +168,6 @@ pub fn stalled(server: &Server) -> Raw {
         }
         std::thread::yield_now();
     }
-    raw
 }
 
 #[test]

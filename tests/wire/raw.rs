@@ -11,7 +11,7 @@ use mysql_common::constants::CapabilityFlags;
 use crate::server::Server;
 
 /// Longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A payload of this length goes on in the next packet.
 pub const LONGEST: usize = 0xff_ff_ff;

@@ -15,6 +15,7 @@ use killdeer::{
 };
 
 use crate::{
+    auth::accounts,
     echo::accounts::Accounts,
     kills::stalled,
     raw::{Answer, BASIC, Raw, error},
@@ -48,6 +49,49 @@ fn a_killed_connection_is_told_so_idle_or_busy() {
     }
     assert_eq!(by.query("KILL CONNECTION_ID()").code(), 1317, "of oneself as ever, and once");
     assert!(by.closes_silently());
+}
+
+#[test]
+fn an_idle_client_is_told_whatever_its_last_answer_was() {
+    let server = telling();
+    let mut by = Raw::login(&server);
+    for kill_query in [false, true] {
+        let mut victim = Raw::login(&server);
+        if kill_query {
+            victim.send_query("SELECT BENCHMARK(1000000000000, 1)");
+            server.wait_running(victim.id);
+            assert_eq!(by.query(&format!("KILL QUERY {}", victim.id)).code(), 0);
+            assert_eq!(victim.answer().unwrap().code(), 1317);
+            server.wait("an idle session", |list| list.iter().filter(|row| row.statement.is_some()).count() == 0);
+        } else {
+            victim.command(0x7f, b"");
+            assert_eq!(victim.answer().unwrap().code(), 1047);
+        }
+        assert_eq!(by.query(&format!("KILL {}", victim.id)).code(), 0);
+        victim.expect_next(1);
+        assert_eq!(error(&victim.receive().expect("an error")), killed(), "{kill_query}");
+        assert!(victim.closes_silently());
+    }
+}
+
+#[test]
+fn what_ends_with_its_own_error_is_told_once() {
+    let server = Server::start_with(accounts(), |builder| builder.tell_killed(true));
+    let mut refused = Raw::login_as(&server, "open", BASIC);
+    refused.send_change_user("nobody", &[], "", "caching_sha2_password");
+    assert_eq!(refused.answer().unwrap().code(), 1045);
+    assert!(refused.closes_silently());
+    let mut unordered = Raw::login_as(&server, "open", BASIC);
+    unordered.send_change_user("native", &[1; 32], "", "caching_sha2_password");
+    assert_eq!(unordered.receive().unwrap()[0], 0xfe);
+    unordered.send_numbered(9, &[0; 20]);
+    unordered.expect_next(3);
+    assert_eq!(unordered.answer().unwrap().code(), 1156);
+    assert!(unordered.closes_silently());
+    let mut panicked = Raw::login_as(&server, "open", BASIC);
+    assert_eq!(panicked.query("PANIC").code(), 1105);
+    assert!(panicked.closes_silently());
+    server.wait_empty();
 }
 
 #[test]

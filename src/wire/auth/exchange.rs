@@ -92,7 +92,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
         let mut encrypted = !self.is_secure();
         if sent == WANT_KEY {
             let Some(keys) = self.prover.keys.clone() else { return Ok(None) };
-            let Some(Some(pem)) = self.prover.work(move || keys.public()).await else { return Ok(None) };
+            let Some(Some(pem)) = self.prover.threads.run(move || keys.public()).await else { return Ok(None) };
             self.say(pem.as_bytes()).await?;
             sent = self.talk.receive().await?.payload;
             encrypted = true;
@@ -103,7 +103,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
         // A password in the clear that anybody may have read is not one.
         let Some(keys) = self.prover.keys.clone().filter(|_| sent.len() == ENCRYPTED) else { return Ok(None) };
         let nonce = self.nonce;
-        let opened = self.prover.work(move || keys.open(&sent, &nonce)).await.flatten();
+        let opened = self.prover.threads.run(move || keys.open(&sent, &nonce)).await.flatten();
         Ok(opened.map(|password| without_nul(&password.into())))
     }
 
@@ -119,7 +119,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
                     let fits = sha2::fits(&password, stored.sha2());
                     fits.then(|| sha2::digested(&password))
                 };
-                let Some(proved) = self.prover.work(hashing).await.flatten() else { return false };
+                let Some(proved) = self.prover.threads.run(hashing).await.flatten() else { return false };
                 self.prover.cache.put(user, verifier.expose(), proved);
                 true
             }

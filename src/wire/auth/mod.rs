@@ -8,6 +8,7 @@
 //! | `crypt` | the slow hash in its verifiers; pure |
 //! | `cache` | which passwords were proved before |
 //! | `key` | the RSA key for clients without TLS |
+//! | `threads` | where passwords are hashed and opened |
 //! | `exchange` | the packets of a proof, whichever the method |
 
 mod cache;
@@ -17,16 +18,16 @@ mod key;
 mod native;
 mod sha2;
 mod stored;
+mod threads;
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use std::sync::Arc;
 
 use rand::RngExt;
-use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::model::Verifier;
 
 pub(super) use self::exchange::{Claim, Exchange};
-use self::{cache::Cache, key::Keys, stored::Stored};
+use self::{cache::Cache, key::Keys, stored::Stored, threads::Threads};
 pub use self::{native::native_verifier, sha2::caching_sha2_verifier};
 
 /// The methods by which accounts keep their passwords.
@@ -110,30 +111,13 @@ pub(super) struct Prover {
     cache: Cache,
     /// `None`: passwords are not taken by RSA.
     keys: Option<Arc<Keys>>,
-    /// Hashes take a millisecond and more of a processor: as many at a time as there are processors.
-    working: Arc<Semaphore>,
+    /// Hashes take a millisecond and more of a processor.
+    threads: Threads,
 }
 
 impl Prover {
     pub(super) fn new(default: AuthPlugin, rsa: bool) -> Self {
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self {
-            default,
-            cache: Cache::default(),
-            keys: rsa.then(Arc::default),
-            working: Arc::new(Semaphore::new(processors)),
-        }
-    }
-
-    /// Runs what takes long on a thread for such work. `None`: it panicked.
-    async fn work<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
-        let permit = Arc::clone(&self.working).acquire_owned().await.ok()?;
-        let job = move || {
-            // Held to the end of the work, even if nobody waits for it any more.
-            let _permit = permit;
-            job()
-        };
-        spawn_blocking(job).await.ok()
+        Self { default, cache: Cache::default(), keys: rsa.then(Arc::default), threads: Threads::default() }
     }
 }
 

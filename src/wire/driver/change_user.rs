@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{Driver, Next};
 use crate::{
@@ -38,8 +38,7 @@ impl<E: Engine> Driver<E> {
             Err(Unproved::Refused(error)) => Err(error),
             Err(Unproved::Turned(why)) => {
                 let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
-                cx.slot().switch.terminate(reason);
-                return Next::Leave(reason);
+                return self.come_to_nothing(&cx, reason, why == Turned::Told);
             }
         };
         let Farewell { result, killed } = self.settle(result);
@@ -55,6 +54,15 @@ impl<E: Engine> Driver<E> {
             }
         }
         self.tell(&cx, result.map(|_| 0), killed).await
+    }
+
+    /// The client is gone, or was told already what was wrong.
+    fn come_to_nothing(&mut self, cx: &StatementContext, reason: Reason, told: bool) -> Next {
+        cx.slot().switch.terminate(reason);
+        let Farewell { result, killed } = self.settle::<u64>(Err(Killed(reason).into()));
+        self.told = told;
+        self.core.finish(cx, result, killed, Instant::now());
+        Next::Leave(reason)
     }
 
     /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the

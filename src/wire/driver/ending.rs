@@ -26,12 +26,15 @@ impl<E: Engine> Driver<E> {
     /// Decides how a command ended.
     pub(super) fn settle<R>(&mut self, result: Result<R, SqlError>) -> Farewell<R> {
         let Farewell { mut result, killed } = self.core.settle(result);
-        self.told = killed.is_some();
-        if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
+        // A kill of the statement alone is no reason for a close that may follow.
+        self.told = killed.is_some() && killed == self.core.slot().switch.word().leaving();
+        let closed = killed.filter(|reason| matches!(reason, Reason::KillConnection | Reason::LoginTimeout));
+        if let (Some(reason), true) = (closed, self.core.shared().tell_killed) {
             result = Err(farewell::error(reason));
         }
         Farewell { result, killed }
     }
+
     /// Tells the client how a command ended, and calls it over.
     pub(super) async fn tell(
         &mut self,
@@ -62,7 +65,6 @@ impl<E: Engine> Driver<E> {
     /// An error, outside of any statement.
     pub(super) async fn refuse(&mut self, error: &SqlError) -> Next {
         self.begin().failed(error);
-        self.told = true;
         self.flush().await
     }
 
@@ -102,11 +104,12 @@ impl<E: Engine> Driver<E> {
                 return match rows.poll_write(task, conn) {
                     Poll::Ready(written) => Poll::Ready(written.map_err(|_| reason)),
                     Poll::Pending => {
-                        let mut words = rows.unwritten();
-                        if !*told {
-                            words.extend(farewell::packet(reason, 1, true));
+                        let words = rows.unwritten();
+                        if *told {
+                            conn.part_with(&words);
+                        } else {
+                            conn.part_ahead(&words, &farewell::packet(reason, 1, true));
                         }
-                        conn.part_with(&words);
                         Poll::Ready(Err(reason))
                     }
                 };
