@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use killdeer::{
-    Column, ColumnType, OwnedValue, Params,
+    Column, ColumnType, OwnedValue, Params, SqlError,
     compat::{bind, placeholders},
     control::{Lexer, Syntax, TokenKind},
 };
 
-/// How many parameters a statement has.
-pub fn count(sql: &[u8]) -> usize {
-    placeholders(sql, &Syntax::default()).len()
+/// How many parameters a statement has; 1390 if more than can be.
+pub fn count(sql: &[u8]) -> Result<usize, SqlError> {
+    placeholders(sql, &Syntax::default()).map(|places| places.len())
 }
 
 /// The statement with its parameters in their places.

@@ -2,17 +2,24 @@
 
 use crate::{
     control::{Lexer, Syntax, TokenKind},
-    model::OwnedValue,
+    model::{OwnedValue, SqlError},
 };
 
+/// So many parameters a statement may have: an answer to its preparation counts them in two bytes.
+const MOST: usize = 0xffff;
+
 /// Where the parameters of a statement stand: each `?` outside of strings, names and comments, by its byte.
-pub fn placeholders(sql: &[u8], syntax: &Syntax) -> Vec<usize> {
+///
+/// # Errors
+/// 1390 if there are more than 65,535. It is found before a place is kept for them.
+pub fn placeholders(sql: &[u8], syntax: &Syntax) -> Result<Vec<usize>, SqlError> {
     let mut lexer = Lexer::new(sql, syntax);
     let mut places = Vec::new();
     loop {
         let token = lexer.next_token();
         match token.kind {
-            TokenKind::End => return places,
+            TokenKind::End => return Ok(places),
+            TokenKind::Symbol(b'?') if places.len() == MOST => return Err(SqlError::too_many_placeholders()),
             TokenKind::Symbol(b'?') => places.push(token.start),
             _ => {}
         }
@@ -22,11 +29,19 @@ pub fn placeholders(sql: &[u8], syntax: &Syntax) -> Vec<usize> {
 /// The statement with a literal in the place of each parameter. Those for which there is no value are left.
 pub fn bind(sql: &[u8], values: &[OwnedValue], syntax: &Syntax) -> Vec<u8> {
     let mut out = Vec::with_capacity(sql.len() + 8 * values.len());
-    let mut from = 0;
-    for (place, value) in placeholders(sql, syntax).into_iter().zip(values) {
-        out.extend_from_slice(&sql[from..place]);
-        literal(&mut out, value);
-        from = place + 1;
+    let (mut lexer, mut values, mut from) = (Lexer::new(sql, syntax), values.iter(), 0);
+    loop {
+        let token = lexer.next_token();
+        match token.kind {
+            TokenKind::End => break,
+            TokenKind::Symbol(b'?') => {
+                let Some(value) = values.next() else { break };
+                out.extend_from_slice(&sql[from..token.start]);
+                literal(&mut out, value);
+                from = token.end;
+            }
+            _ => {}
+        }
     }
     out.extend_from_slice(&sql[from..]);
     out
@@ -84,11 +99,19 @@ mod tests {
     #[test]
     fn parameters_stand_outside_of_strings_names_and_comments() {
         let sql = "SELECT ?, '?', \"?\", `?` /* ? */ -- ?\n + ?";
-        assert_eq!(placeholders(sql.as_bytes(), &Syntax::default()), [7, sql.len() - 1]);
+        assert_eq!(placeholders(sql.as_bytes(), &Syntax::default()).unwrap(), [7, sql.len() - 1]);
         assert_eq!(
             bound(sql, &[OwnedValue::Int(-1), OwnedValue::Null]),
             "SELECT -1, '?', \"?\", `?` /* ? */ -- ?\n + NULL"
         );
+    }
+
+    #[test]
+    fn a_statement_has_as_many_parameters_as_can_be_counted() {
+        let most = vec![b'?'; MOST];
+        assert_eq!(placeholders(&most, &Syntax::default()).unwrap().len(), 65_535);
+        let more = vec![b'?'; MOST + 1];
+        assert_eq!(placeholders(&more, &Syntax::default()).unwrap_err().code(), 1390);
     }
 
     #[test]
