@@ -88,7 +88,7 @@ impl EngineSession for EchoSession {
     }
 
     async fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
-        let count = prepared::count(sql);
+        let count = prepared::count(sql)?;
         let params = vec![Column::new("?", ColumnType::Null); count];
         Ok(Prepared { params, columns: self.columns_of(cx, sql, count)? })
     }

@@ -84,7 +84,8 @@ pub trait EngineSession: Send + 'static {
     /// Runs a statement: columns and rows go into `out`, the rest is the answer. A statement without a result set
     /// leaves `out` alone; several result sets are several calls of [`RowSink::columns`].
     ///
-    /// Control statements (`KILL`, `SHOW PROCESSLIST`) never come here: the runtime answers them.
+    /// Control statements (`KILL`, `SHOW PROCESSLIST`, `PREPARE`, `EXECUTE`, `DEALLOCATE PREPARE`) never come here: the
+    /// runtime answers them. What an `EXECUTE` runs does, as the statement that was prepared, with its parameters.
     ///
     /// # Errors
     /// Whatever the client shall be told. The session goes on.
@@ -158,7 +159,7 @@ pub trait EngineSession: Send + 'static {
         async {}
     }
 
-    /// The value of a user variable, for `KILL @x`. The default knows none.
+    /// The value of a user variable, for `KILL @x`, `PREPARE … FROM @x` and `EXECUTE … USING @x`. The default knows none.
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
         let _ = name;
         None

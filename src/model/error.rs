@@ -185,6 +185,11 @@ impl SqlError {
         Self::of(ErrorKind::UnsupportedPrepared, text)
     }
 
+    /// 1390: a statement with more than 65,535 parameters. No answer to its preparation could count them.
+    pub fn too_many_placeholders() -> Self {
+        Self::of(ErrorKind::TooManyPlaceholders, "Prepared statement contains too many placeholders")
+    }
+
     /// 1105: what the client is told when the engine panicked. The panic's text goes to the log, not to the client.
     pub fn panicked() -> Self {
         Self::of(ErrorKind::UnknownError, "Unknown error: the statement failed inside the server")

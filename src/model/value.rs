@@ -113,7 +113,7 @@ pub enum Value<'a> {
     Float(f32),
     /// A 64-bit float.
     Double(f64),
-    /// An exact number, in digits.
+    /// An exact number, in digits. As a parameter: whatever text the client sent for one, which need not be a number.
     Decimal(&'a str),
     /// A date.
     Date(Date),
@@ -141,7 +141,7 @@ pub enum OwnedValue {
     Float(f32),
     /// A 64-bit float.
     Double(f64),
-    /// An exact number, in digits.
+    /// An exact number, in digits. As a parameter: whatever text the client sent for one, which need not be a number.
     Decimal(String),
     /// A date.
     Date(Date),

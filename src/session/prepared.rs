@@ -119,8 +119,7 @@ impl<E: Engine> Core<E> {
             other => unreachable!("a preparation is answered by {other:?}"),
         };
         if prepared.params.len() > usize::from(u16::MAX) {
-            let text = "Prepared statement contains too many placeholders";
-            return Err(SqlError::of(ErrorKind::TooManyPlaceholders, text));
+            return Err(SqlError::too_many_placeholders());
         }
         Ok(prepared)
     }

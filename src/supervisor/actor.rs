@@ -112,7 +112,7 @@ async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receip
         (Target::Statement(query_id), None) => Err(KillError::UnknownQuery(*query_id)),
         (_, last) => {
             found.extend(last);
-            registry.kill_user(&by, found, kill.mode)
+            registry.kill_user(&by, &kill.target, found, kill.mode)
         }
     }
 }

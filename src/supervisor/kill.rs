@@ -95,13 +95,16 @@ impl Registry {
     }
 
     /// Kills all of a user's sessions, or their statements: all of them, or none if one of them is not the requester's
-    /// to kill (MariaDB).
+    /// to kill (MariaDB). Those `found` that have become another user's since are left alone.
     pub(crate) fn kill_user(
         &self,
         by: &Requester<'_>,
-        found: Vec<Arc<Slot>>,
+        target: &Target,
+        mut found: Vec<Arc<Slot>>,
         mode: KillMode,
     ) -> Result<Receipt, KillError> {
+        // They were looked for some at a time, and a user can be changed meanwhile; from here on nothing awaits.
+        found.retain(|slot| matches(target, slot));
         if let Some(denied) = found.iter().find(|slot| !self.may_kill(by, slot)) {
             return Err(KillError::NotOwner(denied.id()));
         }
@@ -166,4 +169,51 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
         }
     };
     Victim { slot, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, AsyncContext, Context, Handler};
+
+    use super::*;
+    use crate::{
+        dialect::Dialect,
+        id::Layout,
+        model::{Origin, Privileges},
+    };
+
+    /// A session that hears nothing: what is asked is what its switch shows.
+    struct Deaf;
+
+    impl Actor for Deaf {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Signal> for Deaf {
+        type Result = ();
+
+        fn handle(&mut self, _: Signal, _: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn a_session_that_was_found_and_is_anothers_by_now_is_left_alone() {
+        let user = |name: &str| Arc::new(Principal::new(name, Privileges::NONE));
+        let root = Principal::new("root", Privileges::CONNECTION_ADMIN);
+        for asker in [&root, &*user("a")] {
+            let registry = Registry::new(Layout::plain32(), Dialect::mysql());
+            let admit = || {
+                let control = Context::<Deaf>::new().address().into();
+                registry.admit(Origin::Local, control, Some(user("a"))).unwrap()
+            };
+            let (stays, changes) = (admit(), admit());
+            let found = vec![Arc::clone(stays.slot()), Arc::clone(changes.slot())];
+            registry.authenticated(changes.slot(), user("b"));
+            let target = Target::User { user: "a".into(), host: None };
+            let by = Requester { principal: asker, session: None };
+            let receipt = registry.kill_user(&by, &target, found, KillMode::Connection).unwrap();
+            assert_eq!(receipt.sessions(), 1);
+            assert_eq!(stays.slot().switch.word().leaving(), Some(Reason::KillConnection));
+            assert_eq!(changes.slot().switch.word().leaving(), None);
+        }
+    }
 }

@@ -141,8 +141,9 @@ impl<E: Engine> Driver<E> {
         let set = self.core.slot().notes.character_sets().client;
         match (set, payload.first()) {
             (CharacterSet::Utf8mb4, _) => payload,
-            // COM_INIT_DB, COM_QUERY, COM_STMT_PREPARE: text, and before it a byte that is the same in all of them.
-            (set, Some(0x02 | 0x03 | 0x16)) => match set.decode(&payload) {
+            // COM_INIT_DB, COM_QUERY, COM_FIELD_LIST, COM_STMT_PREPARE: text, and before it a byte that is the same in all
+            // of them.
+            (set, Some(0x02..=0x04 | 0x16)) => match set.decode(&payload) {
                 Cow::Borrowed(_) => payload,
                 Cow::Owned(text) => text.into(),
             },

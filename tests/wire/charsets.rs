@@ -60,6 +60,9 @@ fn latin1_is_what_a_client_of_latin1_writes_and_reads() {
         // COM_INIT_DB.
         raw.command(0x02, b"\xe9");
         assert_eq!(&raw.receive().unwrap()[9..], b"Unknown database '\xe9'");
+        // COM_FIELD_LIST.
+        raw.command(0x04, b"\xe9\0%");
+        assert_eq!(&raw.receive().unwrap()[9..], b"Table '\xe9' doesn't exist");
     }
 }
 
