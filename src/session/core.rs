@@ -258,26 +258,12 @@ impl<E: Engine> Core<E> {
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
         cx.set_database(None);
         self.principal = Arc::clone(&principal);
-        let opened = self.reopen(cx, &principal).await;
+        let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();
         self.session = Some(opened?);
         match database {
             Some(name) => self.use_database(&cx.of(principal), name, sink, began).await,
             None => Ok(self.state),
-        }
-    }
-
-    /// Opens a session within a statement, which a kill ends, and which has as much time as a login.
-    #[cfg(feature = "mysql")]
-    async fn reopen(&self, cx: &StatementContext, principal: &Arc<Principal>) -> Result<Box<E::Session>, SqlError> {
-        let opening = timeout(self.shared.login_timeout, open_session(&self.shared, self.slot(), principal));
-        match select(pin!(opening), pin!(cx.killed())).await {
-            Either::Left((Ok(opened), _)) => Ok(opened?),
-            Either::Left((Err(_elapsed), _)) => {
-                self.slot().switch.terminate(Reason::LoginTimeout);
-                Err(Killed(Reason::LoginTimeout).into())
-            }
-            Either::Right((reason, _)) => Err(Killed(reason).into()),
         }
     }
 
@@ -436,6 +422,24 @@ async fn open_session<E: Engine>(
             Err(Refused::Engine(SqlError::panicked()))
         }
         Err(reason) => Err(Refused::Ended(reason)),
+    }
+}
+
+/// Opens a session within a statement, which a kill ends, and which has as much time as a login.
+#[cfg(feature = "mysql")]
+async fn reopen<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    cx: &StatementContext,
+    principal: &Arc<Principal>,
+) -> Result<Box<E::Session>, SqlError> {
+    let opening = timeout(shared.login_timeout, open_session(shared, cx.slot(), principal));
+    match select(pin!(opening), pin!(cx.killed())).await {
+        Either::Left((Ok(opened), _)) => Ok(opened?),
+        Either::Left((Err(_elapsed), _)) => {
+            cx.slot().switch.terminate(Reason::LoginTimeout);
+            Err(Killed(Reason::LoginTimeout).into())
+        }
+        Either::Right((reason, _)) => Err(Killed(reason).into()),
     }
 }
 
