@@ -7,6 +7,8 @@
 //! `settle` decides, in one compare-and-swap, whether a statement ended well or was killed; the caller then tells its
 //! client, and calls `finish`, so that a killed statement stays listed until its client has been told.
 
+#[cfg(feature = "mysql")]
+use std::pin::pin;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -15,6 +17,8 @@ use std::{
 
 use bytes::Bytes;
 use futures::FutureExt;
+#[cfg(feature = "mysql")]
+use futures::future::{Either, select};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -254,7 +258,7 @@ impl<E: Engine> Core<E> {
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
         cx.set_database(None);
         self.principal = Arc::clone(&principal);
-        let opened = open_session(&self.shared, self.slot(), &principal).await;
+        let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();
         self.session = Some(opened?);
         match database {
@@ -417,6 +421,24 @@ async fn open_session<E: Engine>(
             Err(Refused::Engine(SqlError::panicked()))
         }
         Err(reason) => Err(Refused::Ended(reason)),
+    }
+}
+
+/// Opens a session within a statement, which a kill ends, and which has as much time as a login.
+#[cfg(feature = "mysql")]
+async fn reopen<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    cx: &StatementContext,
+    principal: &Arc<Principal>,
+) -> Result<Box<E::Session>, SqlError> {
+    let opening = timeout(shared.login_timeout, open_session(shared, cx.slot(), principal));
+    match select(pin!(opening), pin!(cx.killed())).await {
+        Either::Left((Ok(opened), _)) => Ok(opened?),
+        Either::Left((Err(_elapsed), _)) => {
+            cx.slot().switch.terminate(Reason::LoginTimeout);
+            Err(Killed(Reason::LoginTimeout).into())
+        }
+        Either::Right((reason, _)) => Err(Killed(reason).into()),
     }
 }
 

@@ -250,6 +250,51 @@ async fn the_old_session_is_rolled_back_before_the_new_one_is_opened() {
     assert_eq!(notes.take(), expected);
 }
 
+/// Kills the statement of the only session once the list shows it as this user's, at this command.
+fn kill_query(runtime: &Runtime<Notes>, user: &str) {
+    let root = Arc::new(Principal::new("root", Privileges::ALL));
+    let id = loop {
+        let rows = runtime.list(&root).rows();
+        if let Some(row) = rows.iter().find(|row| row.user() == user && row.command.as_str() == "Change user") {
+            break row.id;
+        }
+        std::thread::yield_now();
+    };
+    let kill = runtime.kill(&root, Target::Session(id), KillMode::Query);
+    assert_eq!(futures::executor::block_on(kill).unwrap().sessions(), 1);
+}
+
+#[actix_rt::test]
+async fn a_kill_of_the_statement_ends_an_open_that_hangs() {
+    let runtime = Runtime::builder(Notes::default()).start();
+    let killer = runtime.clone();
+    while_serving(&runtime, move |address| {
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        raw.send_change_user("slow", &[], "", NATIVE);
+        kill_query(&killer, "slow");
+        assert_eq!(raw.answer().unwrap().code(), 1317);
+        assert!(raw.closes_silently());
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn an_open_that_hangs_has_the_time_of_a_login() {
+    for tell in [false, true] {
+        let builder = Runtime::builder(Notes::default()).tell_killed(tell);
+        let runtime = builder.login_timeout(Duration::from_secs(1)).start();
+        while_serving(&runtime, move |address| {
+            let mut raw = Raw::login_at(address, "alice", BASIC);
+            raw.send_change_user("slow", &[], "", NATIVE);
+            if tell {
+                assert_eq!(raw.answer().unwrap().code(), 1159);
+            }
+            assert!(raw.closes_silently());
+        })
+        .await;
+    }
+}
+
 /// Hands on what it is told of statements.
 struct Subscriber(mpsc::Sender<String>);
 

@@ -28,7 +28,8 @@ impl<E: Engine> Driver<E> {
         let Farewell { mut result, killed } = self.core.settle(result);
         // A kill of the statement alone is no reason for a close that may follow.
         self.told = killed.is_some() && killed == self.core.slot().switch.word().leaving();
-        if let (Some(reason @ Reason::KillConnection), true) = (killed, self.core.shared().tell_killed) {
+        let closed = killed.filter(|reason| matches!(reason, Reason::KillConnection | Reason::LoginTimeout));
+        if let (Some(reason), true) = (closed, self.core.shared().tell_killed) {
             result = Err(farewell::error(reason));
         }
         Farewell { result, killed }
