@@ -152,6 +152,11 @@ impl Conn {
         self.frames.iter_mut().for_each(|frames| frames.renumber(1));
     }
 
+    /// A frame of the client's is on its way, and nobody will read it: the next of ours is the answer to it.
+    pub(super) fn skip_frame(&mut self) {
+        self.frames.iter_mut().for_each(|frames| frames.renumber(frames.number().wrapping_add(1)));
+    }
+
     /// Whether the client has sent a packet.
     pub(super) fn heard(&self) -> bool {
         self.heard
@@ -326,8 +331,10 @@ impl Conn {
                 }
             }
         }
-        self.torn = false;
-        self.poll_out(cx)
+        let polled = self.poll_out(cx);
+        // Frames and a TLS may hold a part of it.
+        self.torn = polled.is_pending();
+        polled
     }
 
     /// Writes what comes through the pipe; ready when there is nothing in it.

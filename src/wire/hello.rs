@@ -180,12 +180,18 @@ impl<'a> Reader<'a> {
             return Some(None);
         }
         let all = self.counted().filter(|all| all.len() <= MOST_ATTRIBUTES)?;
+        // Looked through first, and read again: a list of them would take many times what was sent.
         let mut rest = Reader(all);
-        let mut pairs = Vec::new();
         while !rest.0.is_empty() {
-            pairs.push((rest.counted()?, rest.counted()?));
+            rest.pair()?;
         }
-        Some((!pairs.is_empty()).then(|| Attributes::new(pairs.into_iter())))
+        let mut rest = Reader(all);
+        Some((!all.is_empty()).then(|| Attributes::new(std::iter::from_fn(|| rest.pair()))))
+    }
+
+    /// A name and its value.
+    fn pair(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        Some((self.counted()?, self.counted()?))
     }
 }
 
@@ -228,9 +234,19 @@ mod tests {
         assert!(read_change_user(&change_user(&long), ALL).is_none(), "more than 64 KiB");
     }
 
+    #[test]
+    fn as_many_attributes_as_can_be_are_kept_in_little() {
+        // Of the longest list, each name and each value empty.
+        let hello = read_change_user(&change_user(&[&[0xfd, 0x00, 0x00, 0x01][..], &[0; 0x1_0000]].concat()), ALL);
+        let kept = hello.unwrap().attributes.unwrap();
+        assert_eq!((kept.pairs().count(), kept.size()), (0x8000, 0x2_0000));
+        assert!(read_change_user(&change_user(b"\x00"), ALL).unwrap().attributes.is_none());
+        assert!(read_change_user(&change_user(b"\x03\0\0\0"), ALL).is_none(), "a last name without a value");
+    }
+
     proptest! {
-        /// Whatever is sent is read or refused, and what is kept of it is no longer than it was (a wrong byte of a name
-        /// takes three, and so does one that is a character of the client's).
+        /// Whatever is sent is read or refused, and what is kept of it is no longer than it was (a byte of a name
+        /// may take three).
         #[test]
         fn any_bytes_are_answered(
             mut bytes in prop::collection::vec(any::<u8>(), 0..300),

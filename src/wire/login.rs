@@ -269,6 +269,7 @@ impl Talk<'_> {
         let (mut out, mut written) = (Vec::with_capacity(128), 0);
         fill(&mut out, &mut self.sequence, self.peer);
         poll_fn(|task| self.conn.poll_write(task, &out, &mut written)).await?;
+        self.conn.written_up_to(self.sequence);
         Ok(())
     }
 
@@ -277,10 +278,24 @@ impl Talk<'_> {
         let packet = match poll_fn(|task| self.conn.poll_packet(task, expected, LOGIN_LIMIT)).await {
             Ok(packet) => packet,
             Err(Broken::Gone) => return Err(Turned::Gone),
-            Err(Broken::Frame(error)) => return Err(self.refuse(&frame_error(error)).await),
+            Err(Broken::Frame(error)) => {
+                // The answer to it, whatever it is.
+                self.sequence = expected.wrapping_add(1);
+                return Err(self.refuse(&frame_error(error)).await);
+            }
         };
         self.sequence = packet.sequence.wrapping_add(1);
         Ok(packet)
+    }
+
+    /// Ends it at any moment: the number that the client expects of the next packet. A packet of its that was waited for
+    /// is on its way, and counts as read. `None`: it was sent a part of a packet.
+    pub(super) fn break_off(self) -> Option<u8> {
+        let next = self.conn.next()?;
+        if next != self.sequence {
+            self.conn.skip_frame();
+        }
+        Some(next)
     }
 
     /// Says why not.

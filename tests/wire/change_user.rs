@@ -69,7 +69,7 @@ fn who_is_refused_is_closed() {
         raw.send_change_user(user, proof, database, plugin);
         assert_eq!(raw.answer().unwrap().code(), code, "{user}");
         assert!(raw.closes_silently());
-        assert!(server.row(raw.id).is_none() || !server.row(raw.id).unwrap().command.as_str().eq("Sleep"));
+        assert!(server.row(raw.id).is_none_or(|row| row.command != Command::Sleep));
     }
     for cut in [&b""[..], b"open", b"open\0\x05"] {
         let mut raw = Raw::login_as(&server, "open", BASIC);
@@ -293,6 +293,33 @@ async fn an_open_that_hangs_has_the_time_of_a_login() {
         })
         .await;
     }
+}
+
+#[actix_rt::test]
+async fn an_interrupted_proof_is_told_with_the_number_that_the_client_expects() {
+    let builder = Runtime::builder(Notes::default()).tell_killed(true);
+    let runtime = builder.login_timeout(Duration::from_secs(1)).start();
+    let killer = runtime.clone();
+    while_serving(&runtime, move |address| {
+        // The client has nothing to say: the error is the answer to its command.
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        raw.send_change_user("musing", &[], "", NATIVE);
+        kill_query(&killer, "alice");
+        assert_eq!(raw.answer().unwrap().code(), 1317);
+        assert!(raw.closes_silently());
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        raw.send_change_user("musing", &[], "", NATIVE);
+        assert_eq!(raw.answer().unwrap().code(), 1159);
+        assert!(raw.closes_silently());
+        // It was asked, and the error is the answer to what it is about to send.
+        let mut raw = Raw::login_at(address, "alice", BASIC);
+        raw.send_change_user("asked", &[1; 32], "", "caching_sha2_password");
+        assert_eq!(raw.receive().unwrap()[0], 0xfe);
+        raw.expect_next(3);
+        assert_eq!(raw.answer().unwrap().code(), 1159);
+        assert!(raw.closes_silently());
+    })
+    .await;
 }
 
 /// Hands on what it is told of statements.

@@ -140,6 +140,7 @@ fn wrong_sequence_numbers_and_packets_that_are_too_large_end_the_connection() {
     // Before login, far less is allowed, and nothing is kept for what is only claimed.
     let mut raw = Raw::greeted(&server);
     raw.socket.write_all(&framed_claim(0xff_ff_ff, 1)).unwrap();
+    raw.expect_next(2);
     assert_eq!(error(&raw.receive().unwrap()).code(), 1153);
     assert!(raw.closes_silently());
     server.wait("an empty list", <[_]>::is_empty);

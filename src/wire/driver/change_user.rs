@@ -26,8 +26,11 @@ impl<E: Engine> Driver<E> {
         };
         self.statements = None;
         let (sequence, proved, set) = self.prove(&cx, &payload).await;
+        if sequence.is_none() {
+            self.conn.close();
+        }
         let state = self.core.state();
-        self.rows().begin(sequence, state);
+        self.rows().begin(sequence.unwrap_or_default(), state);
         let result = match proved {
             Ok(Known { principal, database }) => {
                 let run = self.watched(&cx, began, |core, cx, sink, began| {
@@ -66,11 +69,15 @@ impl<E: Engine> Driver<E> {
     }
 
     /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the
-    /// sequence number of the next packet, and with what it writes and reads.
-    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (u8, Result<Known, Unproved>, CharacterSet) {
+    /// sequence number of the next packet, unless the client could make no sense of it, and with what it writes and reads.
+    async fn prove(
+        &mut self,
+        cx: &StatementContext,
+        payload: &Bytes,
+    ) -> (Option<u8>, Result<Known, Unproved>, CharacterSet) {
         let Driver { core, conn, gate, nonce, peer, .. } = self;
         let Some(hello) = hello::read_change_user(payload, peer.0) else {
-            return (1, Err(Unproved::Refused(command::malformed())), CharacterSet::default());
+            return (Some(1), Err(Unproved::Refused(command::malformed())), CharacterSet::default());
         };
         let set = hello.character_set();
         let mut talk = Talk { conn, sequence: 1, peer: *peer };
@@ -78,14 +85,17 @@ impl<E: Engine> Driver<E> {
         let proved = {
             let proving = timeout(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
             match select(pin!(proving), pin!(cx.killed())).await {
-                Either::Left((Ok(proved), _)) => proved,
+                Either::Left((Ok(proved), _)) => Ok(proved),
                 Either::Left((Err(_elapsed), _)) => {
                     cx.slot().switch.terminate(Reason::LoginTimeout);
-                    Err(Unproved::Turned(Turned::Gone))
+                    Err(Reason::LoginTimeout)
                 }
-                Either::Right((reason, _)) => Err(Unproved::Refused(Killed(reason).into())),
+                Either::Right((reason, _)) => Err(reason),
             }
         };
-        (talk.sequence, proved, set)
+        match proved {
+            Ok(proved) => (Some(talk.sequence), proved, set),
+            Err(interrupted) => (talk.break_off(), Err(Unproved::Refused(Killed(interrupted).into())), set),
+        }
     }
 }
