@@ -168,7 +168,10 @@ fn a_shutdown_is_told_to_the_idle_too() {
 
 /// Computes until it is let go, whoever kills it.
 #[derive(Clone, Default)]
-struct Deaf(Arc<AtomicBool>);
+struct Deaf {
+    computes: Arc<AtomicBool>,
+    released: Arc<AtomicBool>,
+}
 
 impl BlockingEngine for Deaf {
     type Session = Deaf;
@@ -184,7 +187,8 @@ impl BlockingEngine for Deaf {
 
 impl BlockingSession for Deaf {
     fn execute(&mut self, _: &StatementContext, _: Statement, _: &mut RowSink) -> Result<Done, SqlError> {
-        while !self.0.load(Ordering::Acquire) {
+        self.computes.store(true, Ordering::Release);
+        while !self.released.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
         Ok(Done::default())
@@ -204,7 +208,7 @@ async fn who_waits_for_an_engine_that_does_not_heed_its_kill_is_told_at_once() {
         (answer, raw.closes_silently())
     });
     let root = Arc::new(Principal::new("root", Privileges::ALL));
-    while !runtime.list(&root).rows().iter().any(|row| row.statement.is_some()) {
+    while !deaf.computes.load(Ordering::Acquire) {
         tokio::task::yield_now().await;
     }
     let id = runtime.list(&root).rows()[0].id;
@@ -214,7 +218,7 @@ async fn who_waits_for_an_engine_that_does_not_heed_its_kill_is_told_at_once() {
     }
     assert_eq!(client.join().unwrap(), (killed(), true));
     assert_eq!(runtime.list(&root).rows().len(), 1, "it still computes");
-    deaf.0.store(true, Ordering::Release);
+    deaf.released.store(true, Ordering::Release);
     receipt.ended().await;
     runtime.shutdown(Duration::ZERO).await;
     stop.await;
