@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 
+use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use mysql_common::constants::CapabilityFlags;
 use zstd::zstd_safe::{CCtx, DCtx, zstd_sys::ZSTD_ErrorCode};
@@ -13,10 +14,17 @@ use super::frame::FrameError;
 /// What uncompressing gives at a time.
 const STEP: usize = 16 * 1024;
 
+/// What is uncompressed in one turn, where it can be done in several.
+pub(super) const TURN: usize = 256 * 1024;
+
 /// zstd's level for clients that name none (MySQL: 3), and the highest that a client gets: what is above it costs the
 /// server many times more.
 const ZSTD_LEVEL: i32 = 3;
 const MOST_ZSTD_LEVEL: i32 = 9;
+
+/// What a block of zstd's becomes at most, and how long it is at least if it becomes anything (RFC 8878, 3.1.1.2).
+const BLOCK: usize = 128 * 1024;
+const BLOCK_CONTENT: usize = 4;
 
 /// zstd's word for a destination that is full: its errors are negative numbers in an unsigned one.
 const TOO_SMALL: usize = (ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize).wrapping_neg();
@@ -97,45 +105,84 @@ pub(super) fn uncompress(
     plain: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
-    match algorithm {
-        Algorithm::Zlib => inflate(tools, content, plain, out)?,
+    let whole = match algorithm {
+        Algorithm::Zlib => {
+            tools.inflate.reset(true);
+            inflate(&mut tools.inflate, &mut tools.step, content, plain + 1, out)?
+        }
         Algorithm::Zstd { .. } => unzstd(tools, content, plain, out)?,
-    }
-    if out.len() == plain { Ok(()) } else { Err(FrameError::Uncompressed) }
+    };
+    if whole && out.len() == plain { Ok(()) } else { Err(FrameError::Uncompressed) }
 }
 
-/// At most `plain` bytes, and one step more.
-fn inflate(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
-    let Tools { inflate, step, .. } = tools;
-    inflate.reset(true);
-    let mut at = 0;
-    while out.len() <= plain {
-        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(&content[at..], step, FlushDecompress::None);
+/// A long content of zlib's, uncompressed in part: it is done in turns.
+pub(super) struct Half {
+    content: Bytes,
+    inflate: Decompress,
+    /// How long it must become.
+    plain: usize,
+    out: Vec<u8>,
+}
+
+impl Half {
+    pub(super) fn new(content: Bytes, plain: usize) -> Self {
+        Self { content, inflate: Decompress::new(true), plain, out: Vec::new() }
+    }
+
+    /// How long the content is.
+    pub(super) fn len(&self) -> usize {
+        self.content.len()
+    }
+
+    /// Takes another turn: [`TURN`] bytes and a step at most. What it became, when that was the last one.
+    pub(super) fn turn(&mut self, tools: &mut Tools) -> Result<Option<Vec<u8>>, FrameError> {
+        let Self { content, inflate: state, plain, out } = self;
+        let most = (out.len() + TURN).min(*plain + 1);
+        let ended = inflate(state, &mut tools.step, content, most, out)?;
+        match out.len() {
+            length if length == *plain && ended => Ok(Some(std::mem::take(out))),
+            length if length <= *plain && !ended => Ok(None),
+            _ => Err(FrameError::Uncompressed),
+        }
+    }
+}
+
+/// Goes on with `content` until there are `most` bytes in `out`, and up to one step more. Whether that was all of it.
+fn inflate(
+    inflate: &mut Decompress,
+    step: &mut [u8],
+    content: &[u8],
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Result<bool, FrameError> {
+    // All these numbers are within a frame.
+    let length = |bytes: u64| usize::try_from(bytes).unwrap_or_default();
+    while out.len() < most {
+        let (read, made) = (inflate.total_in(), inflate.total_out());
+        let status = inflate.decompress(&content[length(read)..], step, FlushDecompress::None);
         let status = status.map_err(|_| FrameError::Uncompressed)?;
-        // Both are within a frame.
-        let read = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
-        let made = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
-        at += read;
+        let made = length(inflate.total_out() - made);
         out.extend_from_slice(&step[..made]);
         if status == Status::StreamEnd {
-            return Ok(());
+            return Ok(true);
         }
-        if read == 0 && made == 0 {
-            break;
+        if inflate.total_in() == read && made == 0 {
+            return Err(FrameError::Uncompressed);
         }
     }
-    Err(FrameError::Uncompressed)
+    Ok(false)
 }
 
-/// The room grows only when what was there has been filled, and no further than to `plain` bytes.
-fn unzstd(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
-    let mut room = plain.min(STEP.max(4 * content.len()));
+/// The room grows only when zstd says that it was too small, and no further than to `plain` bytes or to the most that
+/// can come of such a content: zstd also says so of wrong lengths within it.
+fn unzstd(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<bool, FrameError> {
+    let most = plain.min(STEP.max(content.len() / BLOCK_CONTENT * BLOCK));
+    let mut room = most.min(STEP.max(4 * content.len()));
     loop {
         out.reserve_exact(room);
         match tools.unzstd.decompress(out, content) {
-            Ok(_) => return Ok(()),
-            Err(TOO_SMALL) if room < plain => room = plain.min(4 * room),
+            Ok(_) => return Ok(true),
+            Err(TOO_SMALL) if room < most => room = most.min(4 * room),
             Err(_) => return Err(FrameError::Uncompressed),
         }
     }
@@ -150,9 +197,6 @@ mod tests {
     use super::*;
 
     const BOTH: [Algorithm; 2] = [Algorithm::Zlib, Algorithm::Zstd { level: 3 }];
-
-    /// So much at most a single instruction of zstd's can become before anybody looks at what follows it.
-    const RUN: usize = 2 << 20;
 
     #[test]
     fn clients_get_what_they_ask_for() {
@@ -179,6 +223,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rubbish_that_seems_to_need_room_is_given_what_a_content_of_its_length_can_fill() {
+        // A block whose literals are said to be longer than its window.
+        let mut rubbish = vec![0x28, 0xb5, 0x2f, 0xfd];
+        rubbish.extend_from_slice(&[100, 0, 0, 130, 0, 109, 0, 114, 25, 222, 0, 186, 230, 180, 0]);
+        let (algorithm, mut out) = (BOTH[1], Vec::new());
+        let done = TOOLS.with_borrow_mut(|tools| uncompress(tools, algorithm, &rubbish, 0xff_ff_ff, &mut out));
+        assert_eq!(done, Err(FrameError::Uncompressed));
+        assert_eq!(out.capacity(), 4 * 128 * 1024);
+        // Of one that does fill it, all comes.
+        let whole = zstd::bulk::compress(&vec![7; 0xff_ff_ff], 9).unwrap();
+        let mut out = Vec::new();
+        TOOLS.with_borrow_mut(|tools| uncompress(tools, algorithm, &whole, 0xff_ff_ff, &mut out)).unwrap();
+        assert!(out.len() == 0xff_ff_ff && whole.len() < 2048, "{}", whole.len());
+    }
+
     proptest! {
         /// Anything at all is answered, without a panic, and becomes no longer than it says. The room for it grows with
         /// what it becomes.
@@ -199,18 +259,16 @@ mod tests {
             if done.is_ok() {
                 prop_assert_eq!(out.len(), plain);
             }
-            // What another reader makes of it, up to where it is wrong.
-            let mut made = Vec::new();
             let room = if zstd {
-                if let Ok(reader) = zstd::stream::read::Decoder::new(&content[..]) {
-                    let _ = reader.take(1 << 24).read_to_end(&mut made);
-                }
-                STEP.max(4 * content.len()).max(4 * (made.len() + RUN))
+                // A run of the longest blocks that there are would become as much.
+                (content.len() / 4 * 0x2_0000).max(STEP)
             } else {
+                // What another reader makes of it, up to where it is wrong.
+                let mut made = Vec::new();
                 let _ = flate2::read::ZlibDecoder::new(&content[..]).take(1 << 24).read_to_end(&mut made);
                 2 * (made.len() + STEP)
             };
-            prop_assert!(out.capacity() <= room, "{} for {} bytes", out.capacity(), made.len());
+            prop_assert!(out.capacity() <= room, "{} of {} bytes", out.capacity(), content.len());
         }
     }
 }
