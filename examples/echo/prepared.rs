@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use killdeer::{
     Column, ColumnType, OwnedValue, Params, SqlError,
-    compat::{bind, placeholders},
+    compat::{Strings, bind, placeholders},
     control::{Lexer, Syntax, TokenKind},
 };
 
 /// How many parameters a statement has; 1390 if more than can be.
 pub fn count(sql: &[u8]) -> Result<usize, SqlError> {
-    placeholders(sql, &Syntax::default()).map(|places| places.len())
+    placeholders(sql, &Syntax::default(), Strings::BackslashEscapes).map(|places| places.len())
 }
 
 /// The statement with its parameters in their places.
 pub fn bound(sql: &[u8], params: &Params) -> Vec<u8> {
-    bind(sql, &params.0, &Syntax::default())
+    bind(sql, &params.0, &Syntax::default(), Strings::BackslashEscapes)
 }
 
 /// `SELECT ?, ? AS name …`: the names of its columns. `None` for every other statement.

@@ -55,7 +55,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use bind::{bind, placeholders};
+pub use bind::{Strings, bind, placeholders};
 pub use facts::{Facts, Table};
 pub use prefilter::concerns;
 pub use simple::{Argument, Simple, parse_simple};

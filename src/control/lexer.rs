@@ -52,7 +52,7 @@ pub enum Number<'a> {
 
 /// Whether a backslash escapes a quote: a matter of the server's `sql_mode`, which a text does not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Escapes {
+pub(crate) enum Escapes {
     /// MySQL's default.
     All,
     /// `ANSI_QUOTES`: not between double quotes, which hold a name.
@@ -86,7 +86,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The same with other escapes.
-    pub(super) fn escapes(self, escapes: Escapes) -> Self {
+    pub(crate) fn escapes(self, escapes: Escapes) -> Self {
         Self { escapes, ..self }
     }
 

@@ -27,6 +27,8 @@ mod tests;
 mod text;
 
 pub use ast::{Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Source, UserName};
+#[cfg(feature = "compat")]
+pub(crate) use lexer::Escapes;
 pub use lexer::{Lexer, Number, Token, TokenKind};
 pub use parser::{parse, syntax_error};
 pub use redact::{SECRET, redact, truncate_chars};

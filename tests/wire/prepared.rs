@@ -38,7 +38,7 @@ async fn parameters_of_every_type_come_back_as_they_went() {
     let back: Vec<u8> = conn.exec_first("SELECT ?", long).await.unwrap().unwrap();
     assert_eq!(back.len(), 1 << 20);
     let echoed: String = conn.exec_first("INSERT INTO t VALUES (?, ?)", (1, "it's")).await.unwrap().unwrap();
-    assert_eq!(echoed, "INSERT INTO t VALUES (1, 'it\\'s')");
+    assert_eq!(echoed, "INSERT INTO t VALUES (1, 'it''s')");
     let count: Vec<u64> = conn.exec("SELECT * FROM seq(?)", (1000,)).await.unwrap();
     assert_eq!(count, (1..=1000).collect::<Vec<_>>());
     conn.disconnect().await.unwrap();
