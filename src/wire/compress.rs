@@ -4,17 +4,16 @@
 //! A frame: its length, three bytes; a sequence number of its own, one byte; the length of what it becomes, three
 //! bytes, or 0 if it is not compressed; its content.
 //!
-//! What compresses and uncompresses belongs to the thread, and is lent to one frame at a time: a connection keeps
-//! nothing but bytes that are on their way.
-
-use std::cell::RefCell;
+//! A connection keeps nothing but bytes that are on their way.
 
 use bytes::{Buf, Bytes, BytesMut};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use mysql_common::constants::CapabilityFlags;
-use zstd::zstd_safe::{CCtx, DCtx};
 
-use super::frame::FrameError;
+pub(super) use super::codec::Algorithm;
+use super::{
+    codec::{self, TOOLS},
+    frame::FrameError,
+};
 
 /// The length of a frame's header.
 const HEADER: usize = 7;
@@ -28,60 +27,9 @@ const LONGEST: usize = 32 * 1024;
 /// So much more than the longest packet a frame may become: it can hold the packets of several commands.
 const SLACK: usize = 64 * 1024;
 
-/// What uncompressing gives at a time.
-const STEP: usize = 16 * 1024;
-
-/// zstd's level for clients that name none (MySQL: 3), and the highest that a client gets: what is above it costs the
-/// server many times more.
-const ZSTD_LEVEL: i32 = 3;
-const MOST_ZSTD_LEVEL: i32 = 9;
-
 /// What we can do.
 pub(super) const OFFERED: CapabilityFlags =
     CapabilityFlags::CLIENT_COMPRESS.union(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
-
-/// How a connection compresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Zlib,
-    Zstd { level: i32 },
-}
-
-impl Algorithm {
-    /// The one that a client asks for: zlib, if it asks for both, as in MySQL. Of zstd the level is the last byte of
-    /// its answer to the greeting.
-    pub(super) fn asked(capabilities: CapabilityFlags, hello: &[u8]) -> Option<Self> {
-        if capabilities.contains(CapabilityFlags::CLIENT_COMPRESS) {
-            return Some(Algorithm::Zlib);
-        }
-        capabilities.contains(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM).then(|| {
-            let level = match hello.last() {
-                None | Some(0) => ZSTD_LEVEL,
-                Some(level) => i32::from(*level).min(MOST_ZSTD_LEVEL),
-            };
-            Algorithm::Zstd { level }
-        })
-    }
-}
-
-/// What the thread lends.
-struct Tools {
-    deflate: Compress,
-    inflate: Decompress,
-    zstd: CCtx<'static>,
-    unzstd: DCtx<'static>,
-    step: Box<[u8]>,
-}
-
-thread_local! {
-    static TOOLS: RefCell<Tools> = RefCell::new(Tools {
-        deflate: Compress::new(Compression::default(), true),
-        inflate: Decompress::new(true),
-        zstd: CCtx::create(),
-        unzstd: DCtx::create(),
-        step: vec![0; STEP].into(),
-    });
-}
 
 /// The frames of one connection, in both directions.
 pub(super) struct Frames {
@@ -146,7 +94,9 @@ impl Frames {
         if plain == 0 {
             return Ok(Some(content.to_vec()));
         }
-        TOOLS.with_borrow_mut(|tools| uncompress(tools, self.algorithm, content, plain)).map(Some)
+        let mut out = Vec::new();
+        TOOLS.with_borrow_mut(|tools| codec::uncompress(tools, self.algorithm, content, plain, &mut out))?;
+        Ok(Some(out))
     }
 
     /// Makes a frame of as much of `plain` as goes into one, and says how much that was. Frames made before must have
@@ -155,7 +105,7 @@ impl Frames {
         let (plain, _) = plain.split_at(plain.len().min(LONGEST));
         let mut out = vec![0; HEADER];
         let compressed = plain.len() >= SHORTEST
-            && TOOLS.with_borrow_mut(|tools| compress(tools, self.algorithm, plain, &mut out))
+            && TOOLS.with_borrow_mut(|tools| codec::compress(tools, self.algorithm, plain, &mut out))
             && out.len() - HEADER < plain.len();
         if !compressed {
             out.truncate(HEADER);
@@ -194,82 +144,9 @@ impl Frames {
     }
 }
 
-/// Adds what `plain` becomes to `out`. `false`: it cannot be compressed.
-fn compress(tools: &mut Tools, algorithm: Algorithm, plain: &[u8], out: &mut Vec<u8>) -> bool {
-    let start = out.len();
-    match algorithm {
-        Algorithm::Zlib => {
-            tools.deflate.reset();
-            // Room for as much as came in: what would need more is sent as it is.
-            out.reserve_exact(plain.len());
-            let ended = tools.deflate.compress_vec(plain, out, FlushCompress::Finish);
-            matches!(ended, Ok(Status::StreamEnd))
-        }
-        Algorithm::Zstd { level } => {
-            out.resize(start + plain.len(), 0);
-            match tools.zstd.compress(&mut out[start..], plain, level) {
-                Ok(length) => {
-                    out.truncate(start + length);
-                    true
-                }
-                // It would have been longer.
-                Err(_) => false,
-            }
-        }
-    }
-}
-
-/// What `content` becomes, which must be `plain` bytes.
-fn uncompress(tools: &mut Tools, algorithm: Algorithm, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
-    let out = match algorithm {
-        Algorithm::Zlib => inflate(tools, content, plain)?,
-        Algorithm::Zstd { .. } => unzstd(tools, content, plain)?,
-    };
-    if out.len() == plain { Ok(out) } else { Err(FrameError::Uncompressed) }
-}
-
-/// At most `plain` bytes, and one step more.
-fn inflate(tools: &mut Tools, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
-    let Tools { inflate, step, .. } = tools;
-    inflate.reset(true);
-    let (mut out, mut at) = (Vec::new(), 0);
-    while out.len() <= plain {
-        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(&content[at..], step, FlushDecompress::None);
-        let status = status.map_err(|_| FrameError::Uncompressed)?;
-        // Both are within a frame.
-        let read = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
-        let made = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
-        at += read;
-        out.extend_from_slice(&step[..made]);
-        if status == Status::StreamEnd {
-            return Ok(out);
-        }
-        if read == 0 && made == 0 {
-            break;
-        }
-    }
-    Err(FrameError::Uncompressed)
-}
-
-/// At most `plain` bytes. The room grows only when what was there has been filled.
-fn unzstd(tools: &mut Tools, content: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
-    let mut room = plain.min(STEP.max(4 * content.len()));
-    loop {
-        let mut out = vec![0; room];
-        match tools.unzstd.decompress(&mut out[..], content) {
-            Ok(length) => {
-                out.truncate(length);
-                return Ok(out);
-            }
-            Err(_) if room < plain => room = plain.min(4 * room),
-            Err(_) => return Err(FrameError::Uncompressed),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use flate2::FlushCompress;
     use proptest::prelude::*;
 
     use super::*;
@@ -363,16 +240,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn clients_get_what_they_ask_for() {
-        let (zlib, zstd) = (CapabilityFlags::CLIENT_COMPRESS, CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
-        assert_eq!(Algorithm::asked(CapabilityFlags::empty(), &[7]), None);
-        assert_eq!(Algorithm::asked(zlib.union(zstd), &[7]), Some(Algorithm::Zlib));
-        for (byte, level) in [(0, 3), (1, 1), (7, 7), (22, 9), (255, 9)] {
-            assert_eq!(Algorithm::asked(zstd, &[byte]), Some(Algorithm::Zstd { level }));
-        }
-    }
-
     proptest! {
         /// However the frames arrive, what was put in comes out.
         #[test]
@@ -398,26 +265,6 @@ mod tests {
             }
             prop_assert!(out == plain);
             prop_assert_eq!(there.arrived.capacity(), 0);
-        }
-
-        /// Anything at all is answered, without a panic, and becomes no longer than it says.
-        #[test]
-        fn any_content_is_answered(
-            content in prop::collection::vec(any::<u8>(), 0..200),
-            plain in 1usize..0x100_0000,
-            plausible in any::<bool>(),
-            zstd in any::<bool>(),
-        ) {
-            let mut content = content;
-            if plausible {
-                let head: &[u8] = if zstd { &[0x28, 0xb5, 0x2f, 0xfd] } else { &[0x78, 0x9c] };
-                content.splice(0..0, head.iter().copied());
-            }
-            let mut frames = Frames::new(BOTH[usize::from(zstd)]);
-            frames.keep(&frame(0, plain, &content));
-            if let Ok(Some(out)) = frames.next(0x100_0000) {
-                prop_assert_eq!(out.len(), plain);
-            }
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `driver` | a client that is in: its commands, one after the other |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
+//! | `codec` | how a connection compresses: zlib and zstd |
 //! | `compress` | the compressed protocol: frames around the packets; pure |
 //! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
 //! | `conn` | packets in, bytes out, and whether the client is still there |
@@ -27,6 +28,8 @@
 
 mod auth;
 mod binary;
+#[cfg(feature = "compression")]
+mod codec;
 mod command;
 #[cfg(feature = "compression")]
 mod compress;
