@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 
+use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use mysql_common::constants::CapabilityFlags;
 use zstd::zstd_safe::{CCtx, DCtx, zstd_sys::ZSTD_ErrorCode};
@@ -12,6 +13,9 @@ use super::frame::FrameError;
 
 /// What uncompressing gives at a time.
 const STEP: usize = 16 * 1024;
+
+/// What is uncompressed in one turn, where it can be done in several.
+pub(super) const TURN: usize = 256 * 1024;
 
 /// zstd's level for clients that name none (MySQL: 3), and the highest that a client gets: what is above it costs the
 /// server many times more.
@@ -101,46 +105,83 @@ pub(super) fn uncompress(
     plain: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
-    match algorithm {
-        Algorithm::Zlib => inflate(tools, content, plain, out)?,
+    let whole = match algorithm {
+        Algorithm::Zlib => {
+            tools.inflate.reset(true);
+            inflate(&mut tools.inflate, &mut tools.step, content, plain + 1, out)?
+        }
         Algorithm::Zstd { .. } => unzstd(tools, content, plain, out)?,
-    }
-    if out.len() == plain { Ok(()) } else { Err(FrameError::Uncompressed) }
+    };
+    if whole && out.len() == plain { Ok(()) } else { Err(FrameError::Uncompressed) }
 }
 
-/// At most `plain` bytes, and one step more.
-fn inflate(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
-    let Tools { inflate, step, .. } = tools;
-    inflate.reset(true);
-    let mut at = 0;
-    while out.len() <= plain {
-        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(&content[at..], step, FlushDecompress::None);
-        let status = status.map_err(|_| FrameError::Uncompressed)?;
-        // Both are within a frame.
-        let read = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
-        let made = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
-        at += read;
-        out.extend_from_slice(&step[..made]);
-        if status == Status::StreamEnd {
-            return Ok(());
-        }
-        if read == 0 && made == 0 {
-            break;
+/// A long content of zlib's, uncompressed in part: it is done in turns.
+pub(super) struct Half {
+    content: Bytes,
+    inflate: Decompress,
+    /// How long it must become.
+    plain: usize,
+    out: Vec<u8>,
+}
+
+impl Half {
+    pub(super) fn new(content: Bytes, plain: usize) -> Self {
+        Self { content, inflate: Decompress::new(true), plain, out: Vec::new() }
+    }
+
+    /// How long the content is.
+    pub(super) fn len(&self) -> usize {
+        self.content.len()
+    }
+
+    /// Takes another turn: [`TURN`] bytes and a step at most. What it became, when that was the last one.
+    pub(super) fn turn(&mut self, tools: &mut Tools) -> Result<Option<Vec<u8>>, FrameError> {
+        let Self { content, inflate: state, plain, out } = self;
+        let most = (out.len() + TURN).min(*plain + 1);
+        let ended = inflate(state, &mut tools.step, content, most, out)?;
+        match out.len() {
+            length if length == *plain && ended => Ok(Some(std::mem::take(out))),
+            length if length <= *plain && !ended => Ok(None),
+            _ => Err(FrameError::Uncompressed),
         }
     }
-    Err(FrameError::Uncompressed)
+}
+
+/// Goes on with `content` until there are `most` bytes in `out`, and up to one step more. Whether that was all of it.
+fn inflate(
+    inflate: &mut Decompress,
+    step: &mut [u8],
+    content: &[u8],
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Result<bool, FrameError> {
+    // All these numbers are within a frame.
+    let length = |bytes: u64| usize::try_from(bytes).unwrap_or_default();
+    while out.len() < most {
+        let (read, made) = (inflate.total_in(), inflate.total_out());
+        let status = inflate.decompress(&content[length(read)..], step, FlushDecompress::None);
+        let status = status.map_err(|_| FrameError::Uncompressed)?;
+        let made = length(inflate.total_out() - made);
+        out.extend_from_slice(&step[..made]);
+        if status == Status::StreamEnd {
+            return Ok(true);
+        }
+        if inflate.total_in() == read && made == 0 {
+            return Err(FrameError::Uncompressed);
+        }
+    }
+    Ok(false)
 }
 
 /// The room grows only when zstd says that it was too small, and no further than to `plain` bytes or to the most that
 /// can come of such a content: zstd also says so of wrong lengths within it.
-fn unzstd(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
+fn unzstd(tools: &mut Tools, content: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<bool, FrameError> {
     let most = plain.min(STEP.max(content.len() / BLOCK_CONTENT * BLOCK));
     let mut room = most.min(STEP.max(4 * content.len()));
     loop {
         out.reserve_exact(room);
         match tools.unzstd.decompress(out, content) {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
             Err(TOO_SMALL) if room < most => room = most.min(4 * room),
             Err(_) => return Err(FrameError::Uncompressed),
         }

@@ -11,7 +11,7 @@ use mysql_common::constants::CapabilityFlags;
 
 pub(super) use super::codec::Algorithm;
 use super::{
-    codec::{self, TOOLS},
+    codec::{self, Half, TOOLS, TURN},
     frame::FrameError,
 };
 
@@ -23,6 +23,9 @@ const SHORTEST: usize = 50;
 
 /// So much goes into a frame of ours: compressing it takes no long time.
 const LONGEST: usize = 32 * 1024;
+
+/// After so much was uncompressed at once, others on the arbiter have their turn.
+const LONG: usize = 64 * 1024;
 
 /// So much more than the longest packet a frame may become: it can hold the packets of several commands.
 const SLACK: usize = 64 * 1024;
@@ -36,17 +39,22 @@ pub(super) struct Frames {
     algorithm: Algorithm,
     /// What arrived and is not uncompressed yet.
     arrived: BytesMut,
+    /// A frame that is uncompressed in part.
+    half: Option<Box<Half>>,
     /// Frames of ours that were not written yet.
     ours: Bytes,
     /// The number of the next frame, whoever sends it. A command begins with 0.
     next: u8,
     /// How many frames were made since others had their turn.
     burst: u8,
+    /// Much was uncompressed since others had their turn.
+    full: bool,
 }
 
 impl Frames {
     pub(super) fn new(algorithm: Algorithm) -> Self {
-        Self { algorithm, arrived: BytesMut::new(), ours: Bytes::new(), next: 0, burst: 0 }
+        let (arrived, half, ours) = (BytesMut::new(), None, Bytes::new());
+        Self { algorithm, arrived, half, ours, next: 0, burst: 0, full: false }
     }
 
     /// The number of the next frame.
@@ -61,7 +69,7 @@ impl Frames {
 
     /// How many bytes have arrived and wait.
     pub(super) fn len(&self) -> usize {
-        self.arrived.len()
+        self.arrived.len() + self.half.as_ref().map_or(0, |half| half.len())
     }
 
     /// Keeps bytes that arrived.
@@ -69,9 +77,26 @@ impl Frames {
         self.arrived.extend_from_slice(fresh);
     }
 
-    /// What the next frame becomes, if all of it has arrived. `limit`: how long a packet may be. The error comes as soon
+    /// What the next frame becomes, if all of it has arrived; nothing yet (an empty one) where it is long and takes
+    /// another turn. `limit`: how long a packet may be. The error comes as soon
     /// as a header shows it; nothing is allocated for what is merely claimed.
     pub(super) fn next(&mut self, limit: usize) -> Result<Option<Vec<u8>>, FrameError> {
+        let plain = if self.half.is_some() { self.further() } else { self.begin(limit) }?;
+        self.full |= plain.as_ref().is_some_and(|plain| plain.len() > LONG);
+        Ok(plain)
+    }
+
+    fn further(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+        let Some(mut half) = self.half.take() else { return Ok(None) };
+        let plain = TOOLS.with_borrow_mut(|tools| half.turn(tools))?;
+        self.full = true;
+        Ok(Some(plain.unwrap_or_else(|| {
+            self.half = Some(half);
+            Vec::new()
+        })))
+    }
+
+    fn begin(&mut self, limit: usize) -> Result<Option<Vec<u8>>, FrameError> {
         let Some(&[a, b, c, number, d, e, f]) = self.arrived.first_chunk::<HEADER>() else { return Ok(None) };
         let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
         let plain = usize::from(d) | usize::from(e) << 8 | usize::from(f) << 16;
@@ -84,18 +109,22 @@ impl Frames {
         if self.arrived.len() < HEADER + length {
             return Ok(None);
         }
-        let content = self.arrived.split_to(HEADER + length);
+        let mut content = self.arrived.split_to(HEADER + length);
         if self.arrived.is_empty() {
             // An idle connection holds no buffer.
             self.arrived = BytesMut::new();
         }
         self.next = number.wrapping_add(1);
-        let content = &content[HEADER..];
+        content.advance(HEADER);
         if plain == 0 {
-            return Ok(Some(content.to_vec()));
+            return Ok(Some(content.into()));
+        }
+        if self.algorithm == Algorithm::Zlib && plain > TURN {
+            self.half = Some(Box::new(Half::new(content.freeze(), plain)));
+            return self.further();
         }
         let mut out = Vec::new();
-        TOOLS.with_borrow_mut(|tools| codec::uncompress(tools, self.algorithm, content, plain, &mut out))?;
+        TOOLS.with_borrow_mut(|tools| codec::uncompress(tools, self.algorithm, &content, plain, &mut out))?;
         Ok(Some(out))
     }
 
@@ -132,6 +161,11 @@ impl Frames {
             // An idle connection holds no buffer.
             self.ours = Bytes::new();
         }
+    }
+
+    /// Whether so much was uncompressed that others should have their turn before the next. Asked once, it begins anew.
+    pub(super) fn is_full(&mut self) -> bool {
+        std::mem::take(&mut self.full)
     }
 
     /// Whether it is time to let others have their turn. Asked once, it begins to count anew.
@@ -231,12 +265,22 @@ mod tests {
                 }
             }));
             assert!(bomb.len() < 1 << 12);
+            let whole = |frames: &mut Frames| {
+                loop {
+                    match frames.next(1 << 21) {
+                        Ok(Some(turn)) if turn.is_empty() => assert!(frames.half.is_some() && frames.is_full()),
+                        done => return done,
+                    }
+                }
+            };
             for claimed in [1, 100, 1 << 16, (1 << 20) - 1, (1 << 20) + 1] {
                 frames.keep(&frame(0, claimed, &bomb));
-                assert_eq!(frames.next(1 << 21), Err(FrameError::Uncompressed), "{algorithm:?} {claimed}");
+                assert!(whole(&mut frames) == Err(FrameError::Uncompressed), "{algorithm:?} {claimed}");
+                assert!(frames.half.is_none());
             }
             frames.keep(&frame(0, 1 << 20, &bomb));
-            assert!(frames.next(1 << 21).unwrap().unwrap() == plain, "{algorithm:?}");
+            assert!(whole(&mut frames).unwrap().unwrap() == plain, "{algorithm:?}");
+            assert!(frames.half.is_none() && frames.len() == 0 && frames.is_full());
         }
     }
 

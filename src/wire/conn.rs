@@ -229,6 +229,11 @@ impl Conn {
             };
             let inbound = &mut self.inbound;
             if let Some(frames) = self.frames.as_deref_mut() {
+                if frames.is_full() {
+                    // Uncompressing computes: others on the arbiter have their turn.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 if let Some(plain) = frames.next(limit).map_err(Broken::Frame)? {
                     inbound.keep(&plain);
                     if let Some(packet) = inbound.next(expected, limit).map_err(Broken::Frame)? {
@@ -409,3 +414,7 @@ fn read<R>(io: &mut Stream, cx: &mut Context<'_>, limit: usize, take: impl FnOnc
         Poll::Ready(Ok(take(buffer.filled())))
     })
 }
+
+#[cfg(all(test, feature = "compression"))]
+#[path = "conn_tests.rs"]
+mod tests;

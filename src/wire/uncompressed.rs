@@ -56,6 +56,10 @@ impl Frames {
         match self.0 {}
     }
 
+    pub(super) fn is_full(&mut self) -> bool {
+        match self.0 {}
+    }
+
     pub(super) fn is_tired(&mut self) -> bool {
         match self.0 {}
     }
