@@ -285,18 +285,7 @@ fn flag(value: &OwnedValue) -> Option<bool> {
 
 /// A value as text, as lists and errors show it; NULL as nothing.
 pub(super) fn shown(value: &OwnedValue) -> String {
-    match value {
-        OwnedValue::Null => String::new(),
-        OwnedValue::Int(v) => v.to_string(),
-        OwnedValue::UInt(v) => v.to_string(),
-        OwnedValue::Float(v) => v.to_string(),
-        OwnedValue::Double(v) => v.to_string(),
-        OwnedValue::Date(v) => v.to_string(),
-        OwnedValue::DateTime(v) => v.to_string(),
-        OwnedValue::Time(v) => v.to_string(),
-        OwnedValue::Decimal(v) | OwnedValue::Text(v) => v.clone(),
-        OwnedValue::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
-    }
+    value.text().unwrap_or_default().into_owned()
 }
 
 #[cfg(test)]

@@ -156,6 +156,22 @@ pub enum OwnedValue {
 }
 
 impl OwnedValue {
+    /// Its text, bytes that are no UTF-8 replaced; `None` for NULL.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            OwnedValue::Null => return None,
+            OwnedValue::Int(v) => Cow::Owned(v.to_string()),
+            OwnedValue::UInt(v) => Cow::Owned(v.to_string()),
+            OwnedValue::Float(v) => Cow::Owned(v.to_string()),
+            OwnedValue::Double(v) => Cow::Owned(v.to_string()),
+            OwnedValue::Date(v) => Cow::Owned(v.to_string()),
+            OwnedValue::DateTime(v) => Cow::Owned(v.to_string()),
+            OwnedValue::Time(v) => Cow::Owned(v.to_string()),
+            OwnedValue::Decimal(v) | OwnedValue::Text(v) => Cow::Borrowed(v),
+            OwnedValue::Bytes(v) => String::from_utf8_lossy(v),
+        })
+    }
+
     /// The value, borrowed.
     pub fn borrow(&self) -> Value<'_> {
         match self {

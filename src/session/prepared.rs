@@ -55,22 +55,6 @@ fn length(value: &OwnedValue) -> usize {
     }
 }
 
-/// A value that is no text, as MySQL would read it for one.
-fn shown(value: &OwnedValue) -> String {
-    match value {
-        OwnedValue::Int(v) => v.to_string(),
-        OwnedValue::UInt(v) => v.to_string(),
-        OwnedValue::Float(v) => v.to_string(),
-        OwnedValue::Double(v) => v.to_string(),
-        OwnedValue::Date(v) => v.to_string(),
-        OwnedValue::DateTime(v) => v.to_string(),
-        OwnedValue::Time(v) => v.to_string(),
-        OwnedValue::Decimal(v) | OwnedValue::Text(v) => v.clone(),
-        OwnedValue::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
-        OwnedValue::Null => "NULL".to_owned(),
-    }
-}
-
 fn unknown(name: &str, by: &str) -> SqlError {
     let name = control::truncate_chars(name, 64);
     SqlError::of(ErrorKind::UnknownPrepared, format!("Unknown prepared statement handler ({name}) given to {by}"))
@@ -142,8 +126,7 @@ impl<E: Engine> Core<E> {
                 OwnedValue::Text(text) => text.into(),
                 OwnedValue::Bytes(bytes) => bytes.into(),
                 // MySQL takes the value's text, NULL's too, and finds no statement in it.
-                OwnedValue::Null => Bytes::from_static(b"NULL"),
-                other => return Err(control::syntax_error(shown(&other).as_bytes(), 0)),
+                other => return Err(control::syntax_error(other.text().unwrap_or("NULL".into()).as_bytes(), 0)),
             },
         };
         if held + sql.len() > self.shared.max_allowed_packet {

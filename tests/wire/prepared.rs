@@ -224,6 +224,13 @@ fn statements_with_names_are_mysqls() {
     assert_eq!(raw.query("DEALLOCATE PREPARE k").code(), 0);
     assert_eq!(raw.query("DROP PREPARE k").code(), 1243);
     assert_eq!(raw.query("PREPARE k FROM 5").code(), 1064);
+    assert_eq!(raw.query("SET @sql = 5").code(), 0);
+    for (source, near) in [("@sql", "near '5'"), ("@nothing", "near 'NULL'")] {
+        let Answer::Error { code: 1064, text, .. } = raw.query(&format!("PREPARE k FROM {source}")) else {
+            panic!("no statement: {source}");
+        };
+        assert!(text.contains(near), "{text}");
+    }
     assert_eq!(raw.query("DROP TABLE k").code(), 0, "the engine's");
 }
 
