@@ -160,10 +160,7 @@ impl<E: Engine> Driver<E> {
         match command {
             WireCommand::Quit => Next::Leave(Reason::Quit),
             WireCommand::Query(sql) => self.query(sql).await,
-            WireCommand::InitDb(name) => {
-                let command = Command::InitDb;
-                self.command(command, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began))).await
-            }
+            WireCommand::InitDb(name) => self.use_database(name).await,
             // On the heap: it is rare, and an idle connection has no room for it.
             WireCommand::ChangeUser(payload) => Box::pin(self.change_user(payload)).await,
             WireCommand::Reset => Box::pin(self.reset()).await,
@@ -257,18 +254,33 @@ impl<E: Engine> Driver<E> {
         .await;
     }
 
-    /// Runs a command that has no rows.
-    async fn command<F>(&mut self, command: Command, run: F) -> Next
+    /// COM_INIT_DB.
+    async fn use_database(&mut self, name: String) -> Next {
+        let run =
+            self.run(Command::InitDb, None, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began)));
+        match run.await {
+            Ok((cx, result)) => self.conclude(&cx, result).await,
+            Err(reason) => Next::Leave(reason),
+        }
+    }
+
+    /// Begins a command that has no rows, and runs it to its end, which is still to be told.
+    ///
+    /// # Errors
+    /// The session is to end: the command was not begun.
+    async fn run<R, F>(
+        &mut self,
+        command: Command,
+        info: Option<Bytes>,
+        run: F,
+    ) -> Result<(StatementContext, Result<R, SqlError>), Reason>
     where
-        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, Done>,
+        F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, R>,
     {
-        let (cx, began) = match self.core.begin(command, None) {
-            Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
-        };
+        let (cx, began) = self.core.begin(command, info)?;
         self.begin();
         let result = self.watched(&cx, began, run).await;
-        self.conclude(&cx, result).await
+        Ok((cx, result))
     }
 
     /// Runs something of the session's beside the socket.

@@ -174,6 +174,20 @@ fn statements_are_counted_and_gone_with_a_reset_or_their_connection() {
 }
 
 #[test]
+fn who_becomes_another_user_has_prepared_nothing() {
+    let server = Server::start();
+    let mut raw = Raw::login(&server);
+    let (id, ..) = prepare(&mut raw, "DO 1").unwrap();
+    assert_eq!(raw.query("PREPARE s FROM 'DO 1'").code(), 0);
+    assert_eq!(server.runtime.status().prepared, 2);
+    raw.send_change_user("alice", &[], "", "mysql_native_password");
+    assert!(matches!(raw.answer(), Some(Answer::Ok { .. })));
+    assert_eq!(server.runtime.status().prepared, 0);
+    assert_eq!(error(&execute(&mut raw, id, &[])[0]).code(), 1243);
+    assert_eq!(raw.query("EXECUTE s").code(), 1243);
+}
+
+#[test]
 fn there_is_an_end_to_what_clients_may_prepare() {
     let server = Server::start();
     let (mut raw, mut other) = (Raw::login(&server), Raw::login(&server));

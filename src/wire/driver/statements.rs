@@ -9,13 +9,12 @@ use crate::{engine::Engine, model::Command, session::Farewell, wire::prepared};
 impl<E: Engine> Driver<E> {
     /// COM_RESET_CONNECTION. What was prepared is gone, if it comes about.
     pub(super) async fn reset(&mut self) -> Next {
-        let (cx, began) = match self.core.begin(Command::ResetConnection, None) {
-            Ok(begun) => begun,
+        let run =
+            self.run(Command::ResetConnection, None, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began)));
+        let (cx, result) = match run.await {
+            Ok(ran) => ran,
             Err(reason) => return Next::Leave(reason),
         };
-        self.begin();
-        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began)));
-        let result = run.await;
         if result.is_ok() {
             self.statements = None;
         }
@@ -24,14 +23,14 @@ impl<E: Engine> Driver<E> {
 
     /// COM_STMT_PREPARE.
     pub(super) async fn prepare(&mut self, sql: Bytes) -> Next {
-        let (cx, began) = match self.core.begin(Command::Prepare, Some(sql.clone())) {
-            Ok(begun) => begun,
+        let text = sql.clone();
+        let run = self.run(Command::Prepare, Some(sql.clone()), |core, cx, sink, began| {
+            Box::pin(core.prepare(cx, text, sink, began))
+        });
+        let (cx, result) = match run.await {
+            Ok(ran) => ran,
             Err(reason) => return Next::Leave(reason),
         };
-        self.begin();
-        let text = sql.clone();
-        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.prepare(cx, text, sink, began)));
-        let result = run.await;
         // Kept before it is known whether a kill came first: a client that is told of no id never uses it.
         let kept = result.and_then(|prepared| {
             let shared = self.core.shared();
@@ -111,14 +110,13 @@ impl<E: Engine> Driver<E> {
 
     /// COM_FIELD_LIST.
     pub(super) async fn fields(&mut self, table: String, pattern: String) -> Next {
-        let (cx, began) = match self.core.begin(Command::FieldList, None) {
-            Ok(begun) => begun,
+        let of = (table, pattern);
+        let run =
+            self.run(Command::FieldList, None, |core, cx, sink, began| Box::pin(core.fields(cx, of, sink, began)));
+        let (cx, result) = match run.await {
+            Ok(ran) => ran,
             Err(reason) => return Next::Leave(reason),
         };
-        self.begin();
-        let of = (table, pattern);
-        let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.fields(cx, of, sink, began)));
-        let result = run.await;
         let Farewell { result, killed } = self.settle(result);
         match &result {
             Ok(columns) => self.rows().fields(columns),
