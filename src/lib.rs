@@ -119,17 +119,17 @@ mod supervisor;
 pub mod wire;
 
 pub use crate::{
-    dialect::Dialect,
+    dialect::{Dialect, KillAnswer, KillDenied, Node, Verdict, View},
     engine::{
         Blocking, BlockingEngine, BlockingEngineSession, BlockingSession, Engine, EngineSession, OnKill, Placement,
         RowSink, StatementContext,
     },
     id::{Layout, SessionId},
     model::{
-        Attributes, CharacterSet, CharacterSets, Checking, Column, ColumnType, Command, Date, DateTime, Done,
-        ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Login, NotTemporal, Origin, OwnedValue, Params,
-        Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement, StatementNo, Target,
-        Time, Tracking, UnknownPrivilege, Value, Verifier,
+        Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
+        ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Level, Login, NotTemporal, Origin, Outcome,
+        OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
+        StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

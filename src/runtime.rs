@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Recipient};
 
 use crate::{
-    dialect::Dialect,
+    dialect::{Dialect, Node},
     engine::{Engine, Placement},
     id::Layout,
-    model::{KillError, KillMode, Origin, Principal, Refused, Target},
+    model::{Clock, KillError, KillMode, Origin, Principal, Refused, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
     supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
@@ -18,9 +18,11 @@ use crate::{
 pub struct Builder<E> {
     engine: E,
     dialect: Dialect,
-    layout: Layout,
+    layout: Option<Layout>,
+    node: Node,
+    clock: Clock,
     placement: Placement,
-    server_version: Arc<str>,
+    server_version: Option<Arc<str>>,
     rollback_timeout: Duration,
     login_timeout: Duration,
     max_allowed_packet: usize,
@@ -54,10 +56,23 @@ impl<E: Engine> Builder<E> {
         Self { dialect, ..self }
     }
 
-    /// Which ids sessions get; [`Layout::plain32`] unless said otherwise.
+    /// Which ids sessions get; those of the dialect's system on its first server unless said otherwise
+    /// ([`Dialect::ids`]).
     #[must_use]
     pub fn ids(self, layout: Layout) -> Self {
-        Self { layout, ..self }
+        Self { layout: Some(layout), ..self }
+    }
+
+    /// What this server is called in lists that name servers; 127.0.0.1, port 3306 unless said otherwise.
+    #[must_use]
+    pub fn node(self, node: Node) -> Self {
+        Self { node, ..self }
+    }
+
+    /// What time lists show; the system's unless said otherwise.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Where the engine's statements run; [`Placement::Inline`] unless said otherwise.
@@ -66,11 +81,11 @@ impl<E: Engine> Builder<E> {
         Self { placement, ..self }
     }
 
-    /// What clients are told of the server's version. Many read its leading number; `8.0.36-killdeer` unless said
-    /// otherwise.
+    /// What clients are told of the server's version. Many read its leading number; the dialect's
+    /// ([`Dialect::server_version`]) unless said otherwise.
     #[must_use]
     pub fn server_version(self, version: impl Into<Arc<str>>) -> Self {
-        Self { server_version: version.into(), ..self }
+        Self { server_version: Some(version.into()), ..self }
     }
 
     /// So long a session's rollback may take at its end before the session leaves the list without it; 10 s unless said
@@ -125,7 +140,8 @@ impl<E: Engine> Builder<E> {
     /// # Panics
     /// Outside of both.
     pub fn start(self) -> Runtime<E> {
-        let registry = Registry::new(self.layout, self.dialect);
+        let layout = self.layout.unwrap_or_else(|| self.dialect.ids(1));
+        let registry = Registry::new(layout, self.dialect, self.node, self.clock);
         let actor = Supervisor::new(Arc::clone(&registry), self.rollback_timeout);
         let arbiter = self.own_arbiter.then(Arbiter::new);
         let supervisor = match &arbiter {
@@ -140,7 +156,7 @@ impl<E: Engine> Builder<E> {
             placement: self.placement,
             rollback_timeout: self.rollback_timeout,
             login_timeout: self.login_timeout,
-            server_version: self.server_version,
+            server_version: self.server_version.unwrap_or_else(|| self.dialect.server_version().into()),
             max_allowed_packet: self.max_allowed_packet,
             tell_killed: self.tell_killed,
             queued_statements: self.queued_statements,
@@ -156,9 +172,11 @@ impl<E: Engine> Runtime<E> {
         Builder {
             engine,
             dialect: Dialect::mysql(),
-            layout: Layout::plain32(),
+            layout: None,
+            node: Node::default(),
+            clock: Clock::default(),
             placement: Placement::Inline,
-            server_version: "8.0.36-killdeer".into(),
+            server_version: None,
             rollback_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(10),
             max_allowed_packet: 64 << 20,

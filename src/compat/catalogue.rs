@@ -155,14 +155,16 @@ pub(super) fn charsets() -> impl Iterator<Item = Vec<OwnedValue>> {
 /// The names of the account's privileges; USAGE means none.
 pub(super) fn privileges(facts: &Facts<'_>) -> impl Iterator<Item = &'static str> + use<> {
     let held = facts.privileges;
+    // MySQL's own: what other systems add is no privilege to those who read grants.
     let names = [
         ("PROCESS", Privileges::PROCESS),
         ("SUPER", Privileges::SUPER),
         ("CONNECTION_ADMIN", Privileges::CONNECTION_ADMIN),
         ("SYSTEM_USER", Privileges::SYSTEM_USER),
     ];
-    let usage = (held == Privileges::NONE).then_some("USAGE");
-    names.into_iter().filter(move |(_, privilege)| held.any_of(*privilege)).map(|(name, _)| name).chain(usage)
+    let usage = !names.iter().any(|(_, privilege)| held.any_of(*privilege));
+    let held = names.into_iter().filter(move |(_, privilege)| held.any_of(*privilege)).map(|(name, _)| name);
+    held.chain(usage.then_some("USAGE"))
 }
 
 /// An account `user@host` with both parts in quotes.

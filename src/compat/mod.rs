@@ -59,7 +59,7 @@ pub use bind::{Strings, bind, placeholders};
 pub use facts::{Facts, Table};
 pub use prefilter::concerns;
 pub use simple::{Argument, Simple, parse_simple};
-pub use state::{ClientState, Level, MOST_KEPT_BYTES, MOST_USER_VARIABLES, Warning};
+pub use state::{ClientState, MOST_KEPT_BYTES, MOST_USER_VARIABLES};
 
 use cursor::Cursor;
 use expression::Scope;

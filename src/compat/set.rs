@@ -7,13 +7,13 @@ use super::{
     Answer, Facts,
     cursor::Cursor,
     expression::Scope,
-    state::{Change, ClientState, Warning},
+    state::{Change, ClientState},
     stop::{Found, Stop},
     value_of::{Which, global, unknown},
     variable::{Reach, Variable, known_charset, known_collation, shown},
     variables,
 };
-use crate::model::{ErrorKind, OwnedValue, SqlError};
+use crate::model::{ErrorKind, OwnedValue, SqlError, Warning};
 
 /// Where an assignment goes.
 #[derive(Clone, Copy, PartialEq, Eq)]

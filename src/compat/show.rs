@@ -9,11 +9,11 @@ use super::{
     prefilter::is_catalogue,
     relation::{Relation, text},
     select::limit,
-    state::{ClientState, Level},
+    state::ClientState,
     stop::{Found, Stop},
     value_of::{Which, all},
 };
-use crate::model::{Column, ColumnType, ErrorKind, OwnedValue, SqlError};
+use crate::model::{Column, ColumnType, ErrorKind, Level, OwnedValue, SqlError, Warning};
 
 /// Answers `SHOW …`.
 ///
@@ -66,13 +66,8 @@ fn diagnostics(state: &ClientState, cursor: &mut Cursor<'_>) -> Found<Option<Ans
         return Ok(Some(Answer::Rows { columns, rows: vec![vec![OwnedValue::UInt(shown.count() as u64)]] }));
     }
     let rows = shown.skip(offset).take(count);
-    let rows = rows.map(|w| vec![text(w.level.as_str()), OwnedValue::UInt(w.code.into()), text(w.message.clone())]);
-    let columns = vec![
-        Column::new("Level", ColumnType::VarChar).width(7).not_null(),
-        Column::new("Code", ColumnType::Int).unsigned().width(4).not_null(),
-        Column::new("Message", ColumnType::VarChar).width(512).not_null(),
-    ];
-    Ok(Some(Relation { columns, rows: rows.collect() }.answer()))
+    let rows = rows.map(|w| w.row().into()).collect();
+    Ok(Some(Relation { columns: Warning::columns(), rows }.answer()))
 }
 
 fn list(state: &ClientState, facts: &Facts<'_>, cursor: &mut Cursor<'_>) -> Found<Relation> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Done, OwnedValue, SqlError};
+use crate::model::{Done, OwnedValue, SqlError, Warning};
 
 /// How many user variables one client may keep.
 pub const MOST_USER_VARIABLES: usize = 1_000;
@@ -46,39 +46,6 @@ struct Kept {
     changed: Vec<&'static str>,
     /// What `user` and `system` cost together.
     bytes: usize,
-}
-
-/// One line of `SHOW WARNINGS`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// How grave it is.
-    pub level: Level,
-    /// MySQL's number.
-    pub code: u16,
-    /// The text.
-    pub message: String,
-}
-
-/// How grave a [`Warning`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// For information.
-    Note,
-    /// Done, but not quite as asked.
-    Warning,
-    /// Not done.
-    Error,
-}
-
-impl Level {
-    /// The text in the Level column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Level::Note => "Note",
-            Level::Warning => "Warning",
-            Level::Error => "Error",
-        }
-    }
 }
 
 /// One change that a statement makes to the variables; a statement's changes are applied all or none.
@@ -191,7 +158,7 @@ impl ClientState {
     /// The server says: its statement, which was none of ours, failed with this error. `SHOW WARNINGS` and
     /// `SHOW ERRORS` list it.
     pub fn note_error(&mut self, error: &SqlError) {
-        self.warn(Warning { level: Level::Error, code: error.code(), message: error.message().to_owned() });
+        self.warn(error.into());
     }
 
     pub(super) fn last_insert_id(&self) -> u64 {

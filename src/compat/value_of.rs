@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{
     Facts,
     charset::Charset,
-    state::{ClientState, Level},
+    state::ClientState,
     variable::{Reach, Variable, offset_of, shown},
     variables,
 };
-use crate::model::{CharacterSets, ErrorKind, OwnedValue, SqlError};
+use crate::model::{CharacterSets, DateTime, ErrorKind, Level, OwnedValue, SqlError};
 
 /// Which of a variable's values is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,27 +157,12 @@ impl Now {
     /// `YYYY-MM-DD hh:mm:ss` in the session's time zone, with `digits` (0 to 6) of the second's fraction.
     pub fn text(&self, utc: bool, digits: usize) -> String {
         let seconds = self.since.as_secs() as i64 + if utc { 0 } else { self.ahead };
-        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let (year, month, day) = date(days);
-        let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-        let whole = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+        let whole = DateTime::of_unix(seconds).to_string();
         match digits {
             0 => whole,
             n => format!("{whole}.{}", &format!("{:06}", self.since.subsec_micros())[..n.min(6)]),
         }
     }
-}
-
-/// The Gregorian date that is `days` after 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! One system variable: its type, which values it accepts, and how a list shows it.
 
-use super::{
-    charset::{Charset, Collation},
-    state::{Level, Warning},
-};
-use crate::model::{ErrorKind, OwnedValue, SqlError};
+use super::charset::{Charset, Collation};
+use crate::model::{ErrorKind, Level, OwnedValue, SqlError, Warning};
 
 /// One system variable.
 #[derive(Debug)]

@@ -1,27 +1,100 @@
 //! How a system behaves as its users know it: what its grammar takes for code, who may see and kill whom, what its
-//! lists look like. One file per system; the rest of the crate asks a [`Dialect`], and never for the name of a system.
+//! lists look like, what it says to a killed client and to one who may not kill.
+//!
+//! One file per system, all of the same shape: its [`Rules`], the functions that they name, and the columns of its lists.
+//! The rest of the crate asks a [`Dialect`], and never for the name of a system. ODP's file comes with the proxy.
 
+mod doris;
+mod field;
+mod line;
+mod mariadb;
 mod mysql;
+mod oceanbase;
+mod switches;
+mod tidb;
 
 use std::sync::Arc;
 
 use crate::{
-    control::Syntax,
-    model::{Column, Principal, ProcessRow, Value},
+    control::{self, Syntax},
+    id::{Layout, SessionId},
+    model::{
+        Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, SqlError, Tenant, Value, Warning,
+    },
 };
 
-/// Takes the values of a row.
-type Emit<'a> = &'a mut dyn FnMut(&[Value<'_>]);
+pub use line::{Node, View};
+pub use switches::KillDenied;
+
+pub(crate) use field::{Field, columns};
+use line::Line;
+use switches::Switches;
 
 /// The rules of one system, as plain functions and data. Each file of this folder fills one in.
 struct Rules {
+    /// What the system is called, as `--dialect` options take it.
     name: &'static str,
-    version: u32,
-    mariadb_comments: bool,
+    /// What clients are told of the server's version, unless the host says otherwise.
+    server_version: &'static str,
+    /// What its grammar takes for code, and which forms of `KILL` it has.
+    syntax: Syntax,
+    /// Its ids, for the server with this number.
+    ids: fn(server: u16) -> Layout,
+    /// The account that a login name stands for.
+    account: fn(login: &str) -> (&str, Option<Tenant>),
+    /// Whether `by` sees sessions of `owner`; `None`: of nobody yet, before login.
     may_see: fn(by: &Principal, owner: Option<&Principal>) -> bool,
-    may_kill: fn(by: &Principal, owner: Option<&Principal>) -> bool,
-    process_columns: fn(full: bool) -> Vec<Column>,
-    process_row: fn(row: &ProcessRow, full: bool, emit: Emit<'_>),
+    /// Whether `by` may kill sessions of `owner`, and their statements.
+    may_kill: fn(by: &Principal, owner: Option<&Principal>) -> Verdict,
+    /// What somebody is told who may not kill the session.
+    denied: fn(id: SessionId) -> SqlError,
+    /// What a client is told whose statement or session was ended for this reason.
+    killed: fn(reason: Reason) -> SqlError,
+    /// Whether `KILL CONNECTION` of oneself is answered OK before the connection is closed, not by an error.
+    own_kill_is_ok: bool,
+    /// Whether its lists show how a session's last statement ended.
+    shows_outcomes: bool,
+    /// The columns of `SHOW [FULL] PROCESSLIST`.
+    processlist: fn(view: &View<'_>) -> &'static [Field],
+    /// The system tables about sessions that it has.
+    tables: &'static [Table],
+}
+
+/// A system table with a row for each session.
+pub(crate) struct Table {
+    /// In lower case.
+    pub(crate) database: &'static str,
+    /// In lower case.
+    pub(crate) name: &'static str,
+    /// Its columns.
+    pub(crate) fields: fn(view: &View<'_>) -> &'static [Field],
+}
+
+/// Whether a kill is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Allowed,
+    /// It is not, and the requester is told so.
+    Denied,
+    /// It is not, and the requester is not to know that there is such a session.
+    Unseen,
+}
+
+impl Verdict {
+    /// Allowed, or else denied openly.
+    const fn of(allowed: bool) -> Self {
+        if allowed { Self::Allowed } else { Self::Denied }
+    }
+}
+
+/// What whoever asked for a kill is told of one that was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KillAnswer {
+    /// This error.
+    Error(SqlError),
+    /// OK, with this warning if there is one.
+    Lenient(Option<Warning>),
 }
 
 /// The behaviour of one system, as a value: a server is given one when it is built.
@@ -29,12 +102,46 @@ struct Rules {
 pub struct Dialect {
     rules: &'static Rules,
     version: u32,
+    switches: Switches,
 }
 
 impl Dialect {
+    /// The systems that there are, by the names that [`Dialect::named`] takes.
+    pub const NAMES: [&'static str; 5] = ["mysql", "mariadb", "doris", "oceanbase", "tidb"];
+
+    const fn of(rules: &'static Rules) -> Self {
+        Self { version: rules.syntax.version, rules, switches: Switches::DEFAULT }
+    }
+
     /// MySQL 8.0, with MariaDB's further forms of `KILL`.
     pub const fn mysql() -> Self {
-        Self { rules: &mysql::RULES, version: mysql::RULES.version }
+        Self::of(&mysql::RULES)
+    }
+
+    /// MariaDB 10.11.
+    pub const fn mariadb() -> Self {
+        Self::of(&mariadb::RULES)
+    }
+
+    /// Apache Doris.
+    pub const fn doris() -> Self {
+        Self::of(&doris::RULES)
+    }
+
+    /// OceanBase, in its MySQL mode.
+    pub const fn oceanbase() -> Self {
+        Self::of(&oceanbase::RULES)
+    }
+
+    /// TiDB.
+    pub const fn tidb() -> Self {
+        Self::of(&tidb::RULES)
+    }
+
+    /// The dialect of this name, one of [`Dialect::NAMES`], in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::mysql(), Self::mariadb(), Self::doris(), Self::oceanbase(), Self::tidb()];
+        all.into_iter().find(|dialect| dialect.name().eq_ignore_ascii_case(name))
     }
 
     /// The same, for another version of the system, such as 80400: executable comments go by it.
@@ -48,9 +155,25 @@ impl Dialect {
         self.rules.name
     }
 
-    /// What its grammar takes for code.
+    /// What clients are told of the server's version, unless the host says otherwise.
+    pub fn server_version(&self) -> &'static str {
+        self.rules.server_version
+    }
+
+    /// What its grammar takes for code, and which control statements it has.
     pub fn syntax(&self) -> Syntax {
-        Syntax { version: self.version, mariadb_comments: self.rules.mariadb_comments }
+        Syntax { version: self.version, ..self.rules.syntax }
+    }
+
+    /// The ids that the system gives out, on the server with this number, which counts where the system's ids carry
+    /// one. A number that they cannot carry is 1.
+    pub fn ids(&self, server: u16) -> Layout {
+        (self.rules.ids)(server)
+    }
+
+    /// The user, and the tenant where the system has tenants, that a login name stands for.
+    pub fn account<'a>(&self, login: &'a str) -> (&'a str, Option<Tenant>) {
+        (self.rules.account)(login)
     }
 
     /// Whether `by` sees sessions of `owner`; `None`: of nobody yet, before login.
@@ -58,20 +181,113 @@ impl Dialect {
         (self.rules.may_see)(by, owner)
     }
 
-    /// Whether `by` may kill sessions of `owner`, and their statements.
-    pub fn may_kill(&self, by: &Principal, owner: Option<&Principal>) -> bool {
-        (self.rules.may_kill)(by, owner)
+    /// Whether `by` may kill sessions of `owner`, and their statements. What the answer costs does not depend on the
+    /// answer, or an id could be probed by the time that it takes.
+    pub fn may_kill(&self, by: &Principal, owner: Option<&Principal>) -> Verdict {
+        let verdict = (self.rules.may_kill)(by, owner);
+        let seen = self.may_see(by, owner);
+        match verdict {
+            Verdict::Denied if !seen && self.switches.kill_denied == KillDenied::Hidden => Verdict::Unseen,
+            other => other,
+        }
+    }
+
+    /// What a client is told whose statement or session was ended for this reason; `killer`: from where it was killed,
+    /// if that is known.
+    pub fn killed(&self, reason: Reason, killer: Option<Origin>) -> SqlError {
+        match killer {
+            Some(from) if self.switches.cancel_text && reason == Reason::KillQuery => SqlError::cancelled_from(from),
+            _ => (self.rules.killed)(reason),
+        }
+    }
+
+    /// Whether a client that ends its own connection is told OK, rather than an error.
+    pub fn own_kill_is_ok(&self) -> bool {
+        self.rules.own_kill_is_ok
+    }
+
+    /// Whether an error says from where a statement was killed.
+    pub(crate) fn tells_killers(&self) -> bool {
+        self.switches.cancel_text
+    }
+
+    /// Whether a list shows how the last statement ended.
+    pub(crate) fn shows_outcomes(&self) -> bool {
+        self.rules.shows_outcomes
+    }
+
+    /// Whether a `KILL` of this form is carried out at all on a server like this.
+    ///
+    /// # Errors
+    /// TiDB without global kill: only with the keyword `TIDB`, unless `compatible-kill-query` is on.
+    pub fn accepts(&self, kill: &control::Kill) -> Result<(), KillAnswer> {
+        let Switches { global_kill, compatible_kill_query, .. } = self.switches;
+        if !self.syntax().kill.tidb_keyword || global_kill || compatible_kill_query || kill.tidb {
+            return Ok(());
+        }
+        Err(tidb::not_compatible(self.switches.lenient_kill))
+    }
+
+    /// What whoever asked for a kill is told of one that was not carried out.
+    pub fn kill_answer(&self, error: &KillError, ids: &Layout) -> KillAnswer {
+        match error {
+            KillError::UnknownSession(id) if self.switches.lenient_kill => tidb::lenient(id, ids),
+            KillError::NotOwner(id) => KillAnswer::Error((self.rules.denied)(*id)),
+            other => KillAnswer::Error(other.clone().into()),
+        }
+    }
+
+    /// What whoever asked is told of a `KILL` whose argument is no id at all.
+    ///
+    /// # Errors
+    /// The error that says so, unless the answers are lenient.
+    pub fn not_an_id(&self, error: SqlError) -> Result<Warning, SqlError> {
+        match self.switches.lenient_kill && error.code() == ErrorKind::UnknownThread.code().0 {
+            true => Ok(tidb::unreadable(&error)),
+            false => Err(error),
+        }
     }
 
     /// The columns of `SHOW [FULL] PROCESSLIST`.
-    pub fn process_columns(&self, full: bool) -> Arc<[Column]> {
-        (self.rules.process_columns)(full).into()
+    pub fn process_columns(&self, view: &View<'_>) -> Arc<[Column]> {
+        columns((self.rules.processlist)(&self.switched(view))).into()
     }
 
     /// A row of `SHOW [FULL] PROCESSLIST`, in the order of those columns.
-    pub fn process_row(&self, row: &ProcessRow, full: bool, emit: impl FnMut(&[Value<'_>])) {
-        let mut emit = emit;
-        (self.rules.process_row)(row, full, &mut emit);
+    pub fn process_row(&self, view: &View<'_>, row: &ProcessRow, emit: impl FnMut(&[Value<'_>])) {
+        let view = self.switched(view);
+        self.row((self.rules.processlist)(&view), &view, row, emit);
+    }
+
+    /// The system tables about sessions.
+    pub(crate) fn tables(&self) -> &'static [Table] {
+        self.rules.tables
+    }
+
+    /// The columns of a system table.
+    pub(crate) fn table_fields(&self, table: &Table, view: &View<'_>) -> &'static [Field] {
+        (table.fields)(&self.switched(view))
+    }
+
+    /// A row of `fields`.
+    pub(crate) fn row(&self, fields: &[Field], view: &View<'_>, row: &ProcessRow, mut emit: impl FnMut(&[Value<'_>])) {
+        let view = self.switched(view);
+        let line = Line::new(&view, row);
+        // As many as the widest list has; one allocation otherwise.
+        let mut values = [Value::Null; 24];
+        match values.get_mut(..fields.len()) {
+            Some(values) => {
+                for (value, field) in values.iter_mut().zip(fields) {
+                    *value = (field.value)(&line);
+                }
+                emit(values);
+            }
+            None => emit(&fields.iter().map(|field| (field.value)(&line)).collect::<Vec<_>>()),
+        }
+    }
+
+    fn switched<'a>(&self, view: &View<'a>) -> View<'a> {
+        View { trace_column: self.switches.trace_column, ..*view }
     }
 }
 
@@ -79,4 +295,14 @@ impl std::fmt::Debug for Dialect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Dialect({} {})", self.rules.name, self.version)
     }
+}
+
+/// 1317 and its like, as MySQL has them.
+fn killed(reason: Reason) -> SqlError {
+    Killed(reason).into()
+}
+
+/// A login name that is the user's.
+fn plain_account(login: &str) -> (&str, Option<Tenant>) {
+    (login, None)
 }

@@ -1,23 +1,37 @@
-//! MySQL 8.0 (manual, "KILL Statement", "SHOW PROCESSLIST Statement"; source of 8.0).
+//! MySQL 8.0 (manual, "KILL Statement", "SHOW PROCESSLIST Statement", "The INFORMATION_SCHEMA PROCESSLIST Table", "The
+//! threads Table"; source of 8.0).
 
-use super::{Emit, Rules};
-use crate::{
-    control::truncate_chars,
-    model::{Column, ColumnType, Principal, Privileges, ProcessRow, Value},
+use super::{
+    Field, Rules, Table, Verdict, View,
+    field::{bare_host, command, database, host, id, info, state, time, unknown, user},
+    killed, plain_account,
 };
-
-/// Without FULL, Info ends after so many characters.
-const SHORT_INFO: usize = 100;
+use crate::{
+    control::{KillForms, Syntax},
+    id::Layout,
+    model::{ColumnType, Origin, Principal, Privileges, SqlError, Value},
+};
 
 pub(super) static RULES: Rules = Rules {
     name: "mysql",
-    version: 80_036,
-    // The forms of KILL that MariaDB added are taken, and so is the comment that hides them from others.
-    mariadb_comments: true,
+    server_version: "8.0.36-killdeer",
+    // The forms of KILL that MariaDB added are taken, and so is the comment that hides them from others: clients of
+    // both come to a server that does not say whose behaviour it shows.
+    syntax: Syntax { mariadb_comments: true, kill: KillForms { mariadb: true, ..KillForms::MYSQL }, ..Syntax::MYSQL },
+    ids: |_| Layout::plain32(),
+    account: plain_account,
     may_see,
     may_kill,
-    process_columns,
-    process_row,
+    denied: SqlError::not_owner,
+    killed,
+    own_kill_is_ok: false,
+    shows_outcomes: false,
+    processlist,
+    tables: &[
+        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
+        Table { database: "performance_schema", name: "processlist", fields: |_| PERFORMANCE_SCHEMA },
+        Table { database: "performance_schema", name: "threads", fields: |_| THREADS },
+    ],
 };
 
 /// One's own sessions, by user name; everybody's with PROCESS. SUPER gives no sight.
@@ -27,77 +41,82 @@ fn may_see(by: &Principal, owner: Option<&Principal>) -> bool {
 
 /// One's own sessions, by user name; everybody's with CONNECTION_ADMIN or SUPER, but those of an account with
 /// SYSTEM_USER only by who has that too. PROCESS gives no right.
-fn may_kill(by: &Principal, owner: Option<&Principal>) -> bool {
+fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
     let administrator = by.has(Privileges::CONNECTION_ADMIN.and(Privileges::SUPER));
-    let Some(owner) = owner else { return administrator };
+    let Some(owner) = owner else { return Verdict::of(administrator) };
     let protected = owner.has(Privileges::SYSTEM_USER) && !by.has(Privileges::SYSTEM_USER);
-    !protected && (administrator || owner.user() == by.user())
+    Verdict::of(!protected && (administrator || owner.user() == by.user()))
 }
 
-fn process_columns(full: bool) -> Vec<Column> {
-    let text = |name, width| Column::new(name, ColumnType::VarChar).width(width);
-    // As much as a packet may hold.
-    let info = if full { Column::new("Info", ColumnType::Text).width(64 << 20) } else { text("Info", 100) };
-    vec![
-        Column::new("Id", ColumnType::BigInt).not_null().width(21),
-        text("User", 32).not_null(),
-        text("Host", 261).not_null(),
-        text("db", 64),
-        text("Command", 16).not_null(),
-        Column::new("Time", ColumnType::Int).not_null().width(7),
-        text("State", 30),
-        info,
-    ]
-}
-
-fn process_row(row: &ProcessRow, full: bool, emit: Emit<'_>) {
-    let host = row.peer.to_string();
-    let info = row.info.as_deref().map(|info| if full { info } else { truncate_chars(info, SHORT_INFO) });
-    emit(&[
-        Value::UInt(row.id.get()),
-        row.user().into(),
-        Value::Text(&host),
-        row.database.as_deref().into(),
-        row.command.as_str().into(),
-        // Whole seconds, as many as an int column takes.
-        Value::Int(i64::try_from(row.time.as_secs()).unwrap_or(i64::MAX).min(i32::MAX.into())),
-        row.state.into(),
-        info.into(),
-    ]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(name: &str, privileges: Privileges) -> Principal {
-        Principal::new(name, privileges)
+fn processlist(view: &View<'_>) -> &'static [Field] {
+    const fn list(info: Field) -> [Field; 8] {
+        [
+            Field::big("Id", 21, id).not_null(),
+            Field::text("User", 32, user).not_null(),
+            Field::text("Host", 261, host).not_null(),
+            Field::text("db", 64, database),
+            Field::text("Command", 16, command).not_null(),
+            Field::int("Time", 7, time).not_null(),
+            Field::text("State", 30, state),
+            info,
+        ]
     }
-
-    /// {who} x {see, kill} over the sessions of alice, of an account with SYSTEM_USER, and of nobody yet.
-    #[test]
-    fn who_may_see_and_kill() {
-        let alice = who("alice", Privileges::NONE);
-        let system = who("system", Privileges::SYSTEM_USER);
-        let both = Privileges::SUPER.and(Privileges::SYSTEM_USER);
-        #[rustfmt::skip]
-        let table = [
-            // requester                                     alice: see  kill   system: see  kill   nobody: see  kill
-            (who("alice", Privileges::NONE),                 [ true,  true,    false, false,       false, false]),
-            (who("bob", Privileges::NONE),                   [ false, false,   false, false,       false, false]),
-            (who("bob", Privileges::PROCESS),                [ true,  false,   true,  false,       true,  false]),
-            (who("bob", Privileges::SUPER),                  [ false, true,    false, false,       false, true ]),
-            (who("bob", Privileges::CONNECTION_ADMIN),       [ false, true,    false, false,       false, true ]),
-            (who("bob", both),                               [ false, true,    false, true,        false, true ]),
-            (who("bob", Privileges::SYSTEM_USER),            [ false, false,   false, false,       false, false]),
-            (who("system", Privileges::SYSTEM_USER),         [ false, false,   true,  true,        false, false]),
-            (who("system", Privileges::NONE),                [ false, false,   true,  false,       false, false]),
-            (who("root", Privileges::ALL),                   [ true,  true,    true,  true,        true,  true ]),
-        ];
-        for (by, expected) in table {
-            let owners = [Some(&alice), Some(&system), None];
-            let got: Vec<bool> = owners.iter().flat_map(|o| [may_see(&by, *o), may_kill(&by, *o)]).collect();
-            assert_eq!(got, expected, "{by:?}");
-        }
-    }
+    static SHORT: [Field; 8] = list(Field::text("Info", 100, info));
+    static FULL: [Field; 8] = list(Field::long_text("Info", info));
+    if view.full { &FULL } else { &SHORT }
 }
+
+static INFORMATION_SCHEMA: &[Field] = &[
+    Field::big("ID", 21, id).unsigned().not_null(),
+    Field::text("USER", 32, user).not_null(),
+    Field::text("HOST", 261, host).not_null(),
+    Field::text("DB", 64, database),
+    Field::text("COMMAND", 16, command).not_null(),
+    Field::int("TIME", 7, time).not_null(),
+    Field::text("STATE", 64, state),
+    Field::long_text("INFO", info),
+];
+
+static PERFORMANCE_SCHEMA: &[Field] = &[
+    Field::big("ID", 20, id).unsigned().not_null(),
+    Field::text("USER", 32, user),
+    Field::text("HOST", 261, host),
+    Field::text("DB", 64, database),
+    Field::text("COMMAND", 16, command),
+    Field::big("TIME", 20, time),
+    Field::text("STATE", 64, state),
+    Field::long_text("INFO", info),
+    Field::text("EXECUTION_ENGINE", 9, |_| "PRIMARY".into()),
+];
+
+/// Those columns of MySQL's that exist here: a session is no thread of the operating system, and nothing of it is
+/// instrumented.
+pub(super) static THREADS: &[Field] = &[
+    Field::big("THREAD_ID", 20, id).unsigned().not_null(),
+    Field::text("NAME", 128, |_| "thread/sql/one_connection".into()).not_null(),
+    Field::text("TYPE", 10, |_| "FOREGROUND".into()).not_null(),
+    Field::big("PROCESSLIST_ID", 20, id).unsigned(),
+    Field::text("PROCESSLIST_USER", 32, |line| {
+        // NULL before login.
+        line.row.principal.as_ref().map(|_| line.row.user()).into()
+    }),
+    Field::text("PROCESSLIST_HOST", 255, bare_host),
+    Field::text("PROCESSLIST_DB", 64, database),
+    Field::text("PROCESSLIST_COMMAND", 16, command),
+    Field::big("PROCESSLIST_TIME", 20, time),
+    Field::text("PROCESSLIST_STATE", 64, |line| match line.row.state {
+        "" => Value::Null,
+        state => state.into(),
+    }),
+    Field::long_text("PROCESSLIST_INFO", info),
+    Field::big("PARENT_THREAD_ID", 20, unknown).unsigned(),
+    Field::text("ROLE", 64, unknown),
+    Field::text("INSTRUMENTED", 3, |_| "NO".into()).not_null(),
+    Field::text("HISTORY", 3, |_| "NO".into()).not_null(),
+    Field::text("CONNECTION_TYPE", 16, |line| match (line.row.encryption, line.row.peer) {
+        (Some(_), _) => "SSL/TLS".into(),
+        (None, Origin::Local) => "Socket".into(),
+        (None, _) => "TCP/IP".into(),
+    }),
+    Field::of("THREAD_OS_ID", ColumnType::BigInt, 20, unknown).unsigned(),
+];

@@ -139,6 +139,11 @@ impl RowSink {
         Ok(())
     }
 
+    /// Whether a result set was begun.
+    pub(crate) fn gave_rows(&self) -> bool {
+        self.width.is_some()
+    }
+
     /// Moves the sink out, to another task or thread; this one is empty until it is put back.
     pub(crate) fn take(&mut self) -> RowSink {
         RowSink {

@@ -73,6 +73,11 @@ impl<T: Clone> IdMap<T> {
         Some(entry)
     }
 
+    /// Which ids it gives out.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The entry under `id`.
     pub(crate) fn get(&self, id: SessionId) -> Option<T> {
         lock(self.shard(self.layout.decode(id)?)).get(id.get()).cloned()

@@ -60,6 +60,10 @@ pub enum ErrorKind {
     UnknownQueryId,
     QueryKillDenied,
     QueryTimeout,
+    /// Doris's.
+    UnknownQueryName,
+    /// MariaDB's, where MySQL has QueryTimeout.
+    StatementTimeout,
 }
 
 impl ErrorKind {
@@ -104,6 +108,9 @@ impl ErrorKind {
             ErrorKind::UnknownQueryId => (1957, "HY000"),
             ErrorKind::QueryKillDenied => (1979, "HY000"),
             ErrorKind::QueryTimeout => (3024, "HY000"),
+            // Doris's: MySQL has another meaning for the number.
+            ErrorKind::UnknownQueryName => (1097, "HY000"),
+            ErrorKind::StatementTimeout => (1969, "70100"),
         }
     }
 }
@@ -205,6 +212,54 @@ impl SqlError {
     pub fn unknown_thread(id: impl std::fmt::Display) -> Self {
         Self::of(ErrorKind::UnknownThread, format!("Unknown thread id: {id}"))
     }
+
+    /// 1097, as Doris words it: no statement has this query id or trace id.
+    pub fn unknown_query_name(name: &str) -> Self {
+        Self::of(ErrorKind::UnknownQueryName, format!("Unknown query id: {name}"))
+    }
+
+    /// 1231. Of the value, what an error can show.
+    pub fn wrong_value(variable: &str, value: &str) -> Self {
+        let value: String = value.chars().take(80).collect();
+        Self::of(
+            ErrorKind::WrongValueForVariable,
+            format!("Variable '{variable}' can't be set to the value of '{value}'"),
+        )
+    }
+
+    /// 1095: the session is somebody else's.
+    pub fn not_owner(id: SessionId) -> Self {
+        Self::of(ErrorKind::KillDenied, format!("You are not owner of thread {id}"))
+    }
+
+    /// 1227: `privileges` are MySQL's names, as a text such as `SUPER or CONNECTION_ADMIN`.
+    pub fn needs_privilege(privileges: &str) -> Self {
+        Self::of(
+            ErrorKind::SpecificAccessDenied,
+            format!("Access denied; you need (at least one of) the {privileges} privilege(s) for this operation"),
+        )
+    }
+
+    /// 1317.
+    pub fn interrupted() -> Self {
+        Self::of(ErrorKind::QueryInterrupted, "Query execution was interrupted")
+    }
+
+    /// 1927, MariaDB's word for the client of a killed connection.
+    pub fn connection_killed() -> Self {
+        Self::of(ErrorKind::ConnectionKilled, "Connection was killed")
+    }
+
+    /// 1969, MariaDB's word for a statement that ran too long.
+    pub fn statement_timeout() -> Self {
+        let text = "Query execution was interrupted (max_statement_time exceeded)";
+        Self::of(ErrorKind::StatementTimeout, text)
+    }
+
+    /// 1105, Doris's word for the client of a killed query.
+    pub fn cancelled_from(peer: impl std::fmt::Display) -> Self {
+        Self::of(ErrorKind::UnknownError, format!("cancel query by user from {peer}"))
+    }
 }
 
 /// A statement was ended from outside, for this reason.
@@ -223,7 +278,7 @@ impl From<Killed> for SqlError {
             ),
             Reason::Shutdown => SqlError::of(ErrorKind::ServerShutdown, "Server shutdown in progress"),
             Reason::Panic => SqlError::panicked(),
-            _ => SqlError::of(ErrorKind::QueryInterrupted, "Query execution was interrupted"),
+            _ => SqlError::interrupted(),
         }
     }
 }
@@ -241,6 +296,9 @@ pub enum KillError {
     /// No running statement has this query id.
     #[error("unknown query id {0}")]
     UnknownQuery(u64),
+    /// No session has run a statement of this name, or has this trace id (Doris). Carries at most 80 characters of it.
+    #[error("unknown query id {0}")]
+    UnknownName(String),
     /// The statement with this query id belongs to somebody else.
     #[error("not the owner of query {0}")]
     NotQueryOwner(u64),
@@ -253,8 +311,9 @@ impl From<KillError> for SqlError {
     fn from(error: KillError) -> Self {
         match error {
             KillError::UnknownSession(id) => SqlError::unknown_thread(id),
-            KillError::NotOwner(id) => SqlError::of(ErrorKind::KillDenied, format!("You are not owner of thread {id}")),
+            KillError::NotOwner(id) => SqlError::not_owner(id),
             KillError::UnknownQuery(id) => SqlError::of(ErrorKind::UnknownQueryId, format!("Unknown query id: {id}")),
+            KillError::UnknownName(name) => SqlError::unknown_query_name(&name),
             KillError::NotQueryOwner(id) => {
                 SqlError::of(ErrorKind::QueryKillDenied, format!("You are not owner of query {id}"))
             }

@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::Pin};
 
-use super::{Attributes, Origin, SqlError};
+use super::{Attributes, Origin, SqlError, Tenant};
 
 /// What a server keeps of a password, in the text form of `mysql.user.authentication_string`.
 ///
@@ -59,8 +59,11 @@ pub trait Proof: Send + Sync {
 
 /// A client that asks to be let in.
 pub struct Login<'a> {
-    /// The name that it gives.
+    /// The name that it gives, without its tenant.
     pub user: String,
+    /// The tenant that it names or that its system takes for granted; none where there are no tenants (OceanBase has
+    /// them: `user@tenant#cluster`).
+    pub tenant: Option<Tenant>,
     /// Where it comes from.
     pub peer: Origin,
     /// The database that it wants to begin with.
@@ -73,7 +76,7 @@ pub struct Login<'a> {
 impl<'a> Login<'a> {
     /// A login of `user`'s, without a database or attributes.
     pub fn new(user: impl Into<String>, peer: impl Into<Origin>, proof: &'a mut dyn Proof) -> Self {
-        Self { user: user.into(), peer: peer.into(), database: None, attributes: None, proof }
+        Self { user: user.into(), tenant: None, peer: peer.into(), database: None, attributes: None, proof }
     }
 
     /// Whether the client knows the password that `verifier` stands for. To be asked once per login: not every client

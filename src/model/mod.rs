@@ -5,6 +5,7 @@
 
 mod attributes;
 mod charset;
+mod clock;
 mod encryption;
 mod error;
 mod event;
@@ -18,17 +19,19 @@ mod statement;
 mod temporal;
 mod tracking;
 mod value;
+mod warning;
 
 pub use attributes::Attributes;
 pub use charset::{CharacterSet, CharacterSets};
+pub use clock::Clock;
 pub use encryption::Encryption;
 pub use error::{ErrorKind, KillError, Killed, Refused, SqlError};
 pub use event::Event;
 pub use kill::{KillMode, KillOutcome, Target};
 pub use login::{Checking, Login, Proof, Verifier};
 pub use origin::Origin;
-pub use principal::{Principal, Privileges, UnknownPrivilege};
-pub use process::{Command, ProcessRow};
+pub use principal::{Principal, Privileges, Tenant, UnknownPrivilege};
+pub use process::{Command, Outcome, ProcessRow};
 pub use reason::Reason;
 pub use statement::{Done, Params, Prepared, Statement, StatementNo};
 pub use temporal::{Date, DateTime, NotTemporal, Time};
@@ -36,3 +39,4 @@ pub use tracking::Tracking;
 #[cfg(feature = "mysql")]
 pub(crate) use tracking::transaction_state;
 pub use value::{Column, ColumnType, OwnedValue, Value};
+pub use warning::{Level, Warning};

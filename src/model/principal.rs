@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What an account may do to other sessions. MySQL's names.
+/// What an account may do to other sessions. The systems' own names; each [`crate::Dialect`] heeds those of its system.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Privileges(u32);
 
@@ -22,14 +22,26 @@ impl Privileges {
     pub const CONNECTION_ADMIN: Self = Self(1 << 2);
     /// MySQL 8.0.16: sessions of an account that has it are killed only by accounts that have it too.
     pub const SYSTEM_USER: Self = Self(1 << 3);
+    /// Apache Doris: sees and kills everybody's sessions.
+    pub const ADMIN_PRIV: Self = Self(1 << 4);
+    /// Apache Doris: an administrator who only reads. Sees everybody's sessions, kills none but its own.
+    pub const READ_ONLY_ADMIN: Self = Self(1 << 5);
+    /// TiDB: sessions of an account that has it are killed only by accounts with RESTRICTED_CONNECTION_ADMIN.
+    pub const RESTRICTED_USER_ADMIN: Self = Self(1 << 6);
+    /// TiDB: may kill sessions of accounts with RESTRICTED_USER_ADMIN, where it may kill others' sessions at all.
+    pub const RESTRICTED_CONNECTION_ADMIN: Self = Self(1 << 7);
     /// All of them.
-    pub const ALL: Self = Self(0b1111);
+    pub const ALL: Self = Self(0xFF);
 
-    const NAMES: [(&'static str, Self); 5] = [
+    const NAMES: [(&'static str, Self); 9] = [
         ("PROCESS", Self::PROCESS),
         ("SUPER", Self::SUPER),
         ("CONNECTION_ADMIN", Self::CONNECTION_ADMIN),
         ("SYSTEM_USER", Self::SYSTEM_USER),
+        ("ADMIN_PRIV", Self::ADMIN_PRIV),
+        ("READ_ONLY_ADMIN", Self::READ_ONLY_ADMIN),
+        ("RESTRICTED_USER_ADMIN", Self::RESTRICTED_USER_ADMIN),
+        ("RESTRICTED_CONNECTION_ADMIN", Self::RESTRICTED_CONNECTION_ADMIN),
         ("ALL", Self::ALL),
     ];
 
@@ -69,12 +81,33 @@ pub struct Principal {
     user: Arc<str>,
     account_host: Arc<str>,
     privileges: Privileges,
+    tenant: Option<Arc<Tenant>>,
+}
+
+/// OceanBase: the tenant that an account belongs to, in its cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tenant {
+    /// The tenant's name; `sys` is the one that sees and kills all others' sessions.
+    pub name: String,
+    /// The cluster's name, if the client named one.
+    pub cluster: Option<String>,
 }
 
 impl Principal {
     /// The account `user`@`%` with the given privileges.
     pub fn new(user: impl Into<Arc<str>>, privileges: Privileges) -> Self {
-        Self { user: user.into(), account_host: "%".into(), privileges }
+        Self { user: user.into(), account_host: "%".into(), privileges, tenant: None }
+    }
+
+    /// The same, in a tenant.
+    #[must_use]
+    pub fn in_tenant(self, tenant: Tenant) -> Self {
+        Self { tenant: Some(Arc::new(tenant)), ..self }
+    }
+
+    /// The tenant's name, if the account belongs to one.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_ref().map(|tenant| tenant.name.as_str())
     }
 
     /// The same, for an account that is bound to a host pattern; [`Principal::account`] shows it.

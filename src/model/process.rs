@@ -1,8 +1,11 @@
 //! One row of the process list, as every list shows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::{Attributes, Origin, Principal, StatementNo};
+use super::{Attributes, Encryption, KillMode, Origin, Principal, StatementNo};
 use crate::id::SessionId;
 
 /// What a session is doing, in MySQL's words.
@@ -52,6 +55,20 @@ impl Command {
     }
 }
 
+/// How a session's last statement ended, as Doris's State shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was none yet.
+    #[default]
+    None,
+    /// Without rows.
+    Ok,
+    /// With rows.
+    Rows,
+    /// With this error.
+    Error(Arc<str>),
+}
+
 /// One session as the lists show it. Made by the session's slot, and by nothing else.
 #[derive(Clone, Debug)]
 pub struct ProcessRow {
@@ -63,12 +80,22 @@ pub struct ProcessRow {
     pub peer: Origin,
     /// What the client said of itself when it connected.
     pub attributes: Option<Attributes>,
+    /// How the connection is encrypted, if it is.
+    pub encryption: Option<&'static Encryption>,
     /// The current database.
     pub database: Option<Arc<str>>,
-    /// What it is doing.
+    /// When it logged in, or last became another user's.
+    pub login: Option<SystemTime>,
+    /// What it is doing; [`Command::Killed`] once that was ended from outside.
     pub command: Command,
+    /// The same, killed or not.
+    pub active: Command,
+    /// How much of it was ended from outside and is not yet over, if anything.
+    pub killed: Option<KillMode>,
     /// Since the last start or end of a command (MySQL's Time, finer than its seconds).
     pub time: Duration,
+    /// The same, but a kill counts from its own moment (OceanBase's TIME).
+    pub state_time: Duration,
     /// MySQL's State: what the statement is at; empty when idle.
     pub state: &'static str,
     /// The running statement, with its secrets replaced.
@@ -77,6 +104,16 @@ pub struct ProcessRow {
     pub statement: Option<StatementNo>,
     /// The running statement's number within the server (MariaDB's QUERY_ID).
     pub query_id: Option<u64>,
+    /// The running or the last statement's number within the server; 0 before the first.
+    pub last_query_id: u64,
+    /// Doris: the trace id that the client gave its session.
+    pub trace_id: Option<Arc<str>>,
+    /// How the last statement ended. Kept for the lists that show it, Doris's; [`Outcome::None`] in others.
+    pub outcome: Outcome,
+    /// Whether a transaction was open after the last statement.
+    pub in_transaction: bool,
+    /// Whether autocommit was on after the last statement.
+    pub autocommit: bool,
 }
 
 impl ProcessRow {

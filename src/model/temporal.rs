@@ -1,7 +1,7 @@
 //! Dates and times as SQL has them: fields, not points on a line. Their text is MySQL's (`2024-02-29 23:59:59.000001`,
 //! `-838:59:59`).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::SystemTime};
 
 /// A date. Zero dates (`0000-00-00`) exist, and so do days that no month has: whether they are allowed is the engine's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +50,20 @@ pub struct Time {
 pub struct NotTemporal;
 
 impl Date {
+    /// The Gregorian date that is so many days after 1970-01-01 (Howard Hinnant's `civil_from_days`).
+    fn of_unix_day(days: i64) -> Self {
+        let days = days.clamp(-719_468, 2_932_896) + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = year + era * 400 + i64::from(month <= 2);
+        let small = |n: i64| u8::try_from(n).unwrap_or_default();
+        Self { year: u16::try_from(year).unwrap_or_default(), month: small(month), day: small(day) }
+    }
+
     /// A date of these fields.
     ///
     /// # Errors
@@ -64,7 +78,31 @@ impl Date {
     }
 }
 
+impl From<SystemTime> for DateTime {
+    /// The point in time in UTC, with its microseconds; what lies before 1970 becomes 1970's first moment.
+    fn from(at: SystemTime) -> Self {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        Self { micros: since.subsec_micros(), ..Self::of_unix(seconds) }
+    }
+}
+
 impl DateTime {
+    /// The point in time that is so many seconds after 1970 began, or before if they are negative. Years beyond 0 and
+    /// 9999 become these.
+    pub fn of_unix(seconds: i64) -> Self {
+        // All three are below their divisors.
+        let small = |n: i64| u8::try_from(n).unwrap_or_default();
+        let rest = seconds.rem_euclid(86_400);
+        Self {
+            date: Date::of_unix_day(seconds.div_euclid(86_400)),
+            hour: small(rest / 3_600),
+            minute: small(rest / 60 % 60),
+            second: small(rest % 60),
+            micros: 0,
+        }
+    }
+
     /// A point in time of these fields.
     ///
     /// # Errors
@@ -172,6 +210,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn moments_have_their_dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_709_210_096, "2024-02-29 12:34:56"),
+            (4_102_444_799, "2099-12-31 23:59:59"),
+            (253_402_300_799, "9999-12-31 23:59:59"),
+            (-3_600, "1969-12-31 23:00:00"),
+            (-62_167_219_200, "0000-01-01 00:00:00"),
+        ] {
+            assert_eq!(DateTime::of_unix(seconds).to_string(), expected);
+        }
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::new(1_709_210_096, 123_456_000);
+        assert_eq!(DateTime::from(at).to_string(), "2024-02-29 12:34:56.123456");
+    }
 
     #[test]
     fn texts_are_mysqls() {

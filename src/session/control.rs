@@ -8,8 +8,9 @@ use tokio::{task::yield_now, time::Instant};
 use super::shared::Shared;
 use crate::{
     control::{Control, Scope},
+    dialect::{Dialect, KillAnswer, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
-    model::{KillError, Killed, OwnedValue, Params, SqlError, Target},
+    model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
     supervisor::{Kill, Listing},
 };
 
@@ -25,24 +26,45 @@ const ROW: usize = 256;
 /// What a control statement asks for, with its expressions resolved.
 pub(super) enum Task {
     Kill(Kill),
-    List { full: bool },
+    List {
+        full: bool,
+    },
+    /// There is nothing to do: a `KILL` that the system answers with no more than a word.
+    Say(Option<Warning>),
+}
+
+/// What came of a control statement that ended well.
+#[derive(Default)]
+pub(super) struct Answered {
+    pub(super) affected: u64,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Answered {
+    fn warned(warning: Option<Warning>) -> Self {
+        Self { affected: 0, warnings: warning.into_iter().collect() }
+    }
 }
 
 /// Finds out what a control statement means in this session. Changes nothing.
 pub(super) fn plan<S: EngineSession>(
     session: Option<&S>,
     cx: &StatementContext,
+    dialect: &Dialect,
     statement: Control,
     params: Option<&Params>,
 ) -> Result<Task, SqlError> {
     let statement = match statement {
         Control::ShowProcesslist { full } => return Ok(Task::List { full }),
         Control::Kill(statement) => statement,
-        // The session answers them itself, but not from within each other.
-        Control::Prepare { .. } | Control::Execute { .. } | Control::Deallocate { .. } => {
-            return Err(SqlError::not_preparable());
-        }
+        // The session answers the others itself, but not from within each other.
+        _ => return Err(SqlError::not_preparable()),
     };
+    match dialect.accepts(&statement) {
+        Ok(()) => {}
+        Err(KillAnswer::Error(error)) => return Err(error),
+        Err(KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
+    }
     let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
     let scope = Scope {
         own: cx.session(),
@@ -50,37 +72,49 @@ pub(super) fn plan<S: EngineSession>(
         variable: &variable,
         params: params.map(|params| params.0.as_slice()),
     };
-    Ok(Task::Kill(Kill {
-        by: Arc::clone(cx.principal()),
-        from: Some(cx.session()),
-        target: statement.target.resolve(&scope)?,
-        mode: statement.mode,
-    }))
+    let target = match statement.target.resolve(&scope) {
+        Ok(target) => target,
+        Err(error) => return dialect.not_an_id(error).map(|warning| Task::Say(Some(warning))),
+    };
+    let (by, from) = (Arc::clone(cx.principal()), Some(cx.session()));
+    Ok(Task::Kill(Kill { by, from, target, mode: statement.mode }))
 }
 
-/// Carries it out; returns the rows affected.
+/// Carries it out.
 pub(super) async fn run<E: Engine>(
     shared: &Shared<E>,
     cx: &StatementContext,
     task: Task,
     sink: &mut RowSink,
-) -> Result<u64, SqlError> {
+) -> Result<Answered, SqlError> {
     match task {
         Task::Kill(order) => kill(shared, cx, order).await,
-        Task::List { full } => list(shared, cx, full, sink).await.map(|()| 0),
+        Task::List { full } => list(shared, cx, full, sink).await.map(|()| Answered::default()),
+        Task::Say(warning) => Ok(Answered::warned(warning)),
     }
 }
 
-async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill) -> Result<u64, SqlError> {
+async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill) -> Result<Answered, SqlError> {
+    let dialect = &shared.registry.dialect;
     let several = matches!(order.target, Target::User { .. });
     let answer = pin!(shared.supervisor.send(order));
     // Whoever kills itself is over before the answer is here.
     match select(answer, pin!(cx.killed())).await {
         Either::Left((answer, _)) => {
-            let receipt = answer.unwrap_or(Err(KillError::Stopped))?;
+            let receipt = match answer.unwrap_or(Err(KillError::Stopped)) {
+                Ok(receipt) => receipt,
+                Err(error) => {
+                    return match dialect.kill_answer(&error, shared.registry.layout()) {
+                        KillAnswer::Error(error) => Err(error),
+                        KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
+                    };
+                }
+            };
             // OK means that it was signalled; MariaDB counts the sessions of a user.
-            Ok(if several { receipt.sessions() as u64 } else { 0 })
+            let affected = if several { receipt.sessions() as u64 } else { 0 };
+            Ok(Answered { affected, ..Answered::default() })
         }
+        Either::Right((Reason::KillOwnConnection, _)) if dialect.own_kill_is_ok() => Ok(Answered::default()),
         Either::Right((reason, _)) => Err(Killed(reason).into()),
     }
 }
@@ -93,6 +127,7 @@ async fn list<E: Engine>(
 ) -> Result<(), SqlError> {
     cx.set_state("starting");
     let dialect = &shared.registry.dialect;
+    let view = View::new(cx.principal(), Some(cx.session()), &shared.registry.node, full);
     let listing = Listing::new(Arc::clone(&shared.registry), Arc::clone(cx.principal()));
     // In order of their ids, and in pieces: others on the arbiter have their turn in between.
     let (mut slots, mut looked_at) = (BTreeMap::new(), 0);
@@ -104,13 +139,13 @@ async fn list<E: Engine>(
             yield_now().await;
         }
     }
-    sink.columns(dialect.process_columns(full))?;
+    sink.columns(dialect.process_columns(&view))?;
     let now = Instant::now();
     let mut spent = 0;
     for slot in slots.values() {
         let row = listing.row(slot, now);
         let mut behind = Ok(false);
-        dialect.process_row(&row, full, |values| behind = sink.row(values));
+        dialect.process_row(&view, &row, |values| behind = sink.row(values));
         if behind? {
             sink.ready().await?;
         }

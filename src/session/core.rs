@@ -22,7 +22,7 @@ use futures::future::{Either, select};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    control::Task,
+    own::Own,
     prepared::Named,
     shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},
@@ -30,9 +30,9 @@ use super::{
 #[cfg(feature = "mysql")]
 use crate::supervisor::Authenticated;
 use crate::{
-    control::{self, Control},
+    control,
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Params, Principal, Reason, Refused, SqlError, Statement},
+    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
@@ -46,6 +46,10 @@ pub(crate) struct Core<E: Engine> {
     pub(super) session: Option<Box<E::Session>>,
     /// Prepared statements that have a name; nothing where there are none.
     pub(super) named: Option<Box<Named>>,
+    /// What the last statement left for `SHOW WARNINGS`, if it was one of the runtime's own. Of others, the engine knows.
+    pub(super) diagnostics: Option<Vec<Warning>>,
+    /// Whether the last statement gave rows.
+    gave_rows: bool,
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
     unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
@@ -81,7 +85,7 @@ impl<E: Engine> Core<E> {
             Err(refused) => return Err((registration, refused)),
         };
         let ended = Instant::now();
-        registration.slot().show_idle(ended);
+        registration.slot().show_idle(ended, &Done::default());
         Ok(Self {
             ended,
             shared,
@@ -89,6 +93,8 @@ impl<E: Engine> Core<E> {
             principal,
             session: Some(session),
             named: None,
+            diagnostics: None,
+            gave_rows: false,
             unsettled: false,
             state: Done::default(),
         })
@@ -106,7 +112,7 @@ impl<E: Engine> Core<E> {
     /// The client was heard of: Time starts again (MySQL: with every command, ping too).
     #[cfg(feature = "mysql")]
     pub(crate) fn touch(&self) {
-        self.slot().show_idle(Instant::now());
+        self.slot().show_idle(Instant::now(), &self.state);
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
@@ -145,34 +151,27 @@ impl<E: Engine> Core<E> {
     pub(crate) async fn execute(
         &mut self,
         cx: &StatementContext,
-        mut statement: Statement,
+        statement: Statement,
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        let mut own = control::parse(&statement.sql, &self.shared.syntax())?;
-        if let Some(Control::Execute { name, using }) = &own {
-            statement = self.bind_named(cx, name, using)?;
-            // What can be prepared is none of these again.
-            own = control::parse(&statement.sql, &self.shared.syntax())?;
-        }
-        if let Some(own) = own {
-            let own = match own {
-                // On the heap, as what follows.
-                Control::Prepare { name, source } => {
-                    return Box::pin(self.prepare_named(cx, (name, source), sink, began)).await;
-                }
-                Control::Deallocate { name } => return self.deallocate(&name),
-                other => other,
-            };
-            let task = self.plan(cx, own, statement.params.as_ref())?;
+        let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
+            None => statement,
             // On the heap: it is rare, and what is not waits in every idle session.
-            let affected = Box::pin(super::control::run(&self.shared, cx, task, sink)).await;
-            self.ended = Instant::now();
-            return Ok(Done { affected: affected?, ..self.state });
-        }
-        match self.call(cx, Call::Execute(statement), sink, began).await? {
+            Some(read) => match Box::pin(self.own(cx, read, statement, sink, began)).await {
+                Own::Answered(result) => {
+                    self.gave_rows = sink.gave_rows();
+                    return result;
+                }
+                Own::Others(statement) => statement,
+            },
+        };
+        self.diagnostics = None;
+        let answer = self.call(cx, Call::Execute(statement), sink, began).await;
+        self.gave_rows = sink.gave_rows();
+        match answer? {
             Answer::Done(done) => {
                 self.unsettled = done.in_transaction;
                 self.state = quiet(done);
@@ -182,11 +181,9 @@ impl<E: Engine> Core<E> {
         }
     }
 
-    /// What a control statement means here. The value of `@x` comes from the engine, whose code may panic.
-    fn plan(&mut self, cx: &StatementContext, own: Control, params: Option<&Params>) -> Result<Task, SqlError> {
-        let session = self.session.as_deref();
-        let planned = catch_unwind(AssertUnwindSafe(|| super::control::plan(session, cx, own, params)));
-        planned.unwrap_or_else(|_| Err(self.panicked(cx)))
+    /// A statement of the runtime's own was done at this time.
+    pub(super) fn ran(&mut self, at: Instant) {
+        self.ended = at;
     }
 
     /// The columns of a table.
@@ -231,7 +228,9 @@ impl<E: Engine> Core<E> {
                 self.unsettled = false;
                 self.state = Done::default();
                 self.named = None;
+                self.diagnostics = None;
                 self.slot().notes.reset();
+                self.slot().set_trace_id(None);
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }
@@ -252,7 +251,9 @@ impl<E: Engine> Core<E> {
         self.put_away(Reason::Quit).await;
         self.state = Done::default();
         self.named = None;
+        self.diagnostics = None;
         self.slot().notes.reset();
+        self.slot().set_trace_id(None);
         cx.check()?;
         let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
@@ -329,7 +330,13 @@ impl<E: Engine> Core<E> {
     pub(crate) fn settle<T>(&mut self, result: Result<T, SqlError>) -> Farewell<T> {
         match self.slot().switch.complete() {
             Ok(()) => Farewell { result, killed: None },
-            Err(reason) => Farewell { result: Err(Killed(reason).into()), killed: Some(reason) },
+            Err(reason) => {
+                let dialect = &self.registry().dialect;
+                let own = reason == Reason::KillOwnConnection && dialect.own_kill_is_ok();
+                let killer = if dialect.tells_killers() { self.slot().killer() } else { None };
+                let result = if own { result } else { Err(dialect.killed(reason, killer)) };
+                Farewell { result, killed: Some(reason) }
+            }
         }
     }
 
@@ -347,8 +354,16 @@ impl<E: Engine> Core<E> {
         at: Instant,
     ) {
         let slot = self.registration.slot();
+        if self.shared.registry.dialect.shows_outcomes() {
+            slot.set_outcome(match &end {
+                Ok(_) if self.gave_rows => Outcome::Rows,
+                Ok(_) => Outcome::Ok,
+                Err(error) => Outcome::Error(error.message().into()),
+            });
+        }
+        self.gave_rows = false;
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
-        slot.show_idle(at);
+        slot.show_idle(at, &self.state);
         slot.switch.finish();
         self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),

@@ -5,6 +5,7 @@
 //! | `core` | the life of a session: open, statements one by one, the end |
 //! | `control` | the control statements, carried out |
 //! | `prepared` | prepared statements, and those that have a name |
+//! | `own`, `control` | the statements that the runtime answers itself |
 //! | `statement` | one statement: run, watched, stopped |
 //! | `actor`, `messages`, `inbox`, `mailbox` | the actor, and the loop that runs what it was asked for |
 //! | `results`, `batch`, `pipe` | what a caller in process gets |
@@ -19,6 +20,7 @@ mod handle;
 mod inbox;
 mod mailbox;
 mod messages;
+mod own;
 mod pipe;
 mod prepared;
 mod results;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     control::{self, Control, Source},
+    dialect::View,
     engine::{Engine, EngineSession, RowSink, StatementContext},
     model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement},
     supervisor::Gauged,
@@ -86,14 +87,20 @@ impl<E: Engine> Core<E> {
         if let Some(rest) = statements.rest() {
             return Err(control::syntax_error(&sql, rest));
         }
-        if let Some(own) = control::parse(&sql, &syntax)? {
+        // Of the last statement, the engine may have to tell.
+        let own = control::parse(&sql, &syntax)?.filter(|own| !matches!(own, Control::ShowDiagnostics { .. }));
+        if let Some(own) = own {
             if !own.can_be_prepared() {
                 return Err(SqlError::not_preparable());
             }
             let param = || Column::new("?", ColumnType::Null);
             let params = (0..own.placeholders()).map(|_| param()).collect();
             let columns = match own {
-                Control::ShowProcesslist { full } => self.shared.registry.dialect.process_columns(full).to_vec(),
+                Control::ShowProcesslist { full } => {
+                    let registry = &self.shared.registry;
+                    let view = View::new(cx.principal(), Some(cx.session()), &registry.node, full);
+                    registry.dialect.process_columns(&view).to_vec()
+                }
                 _ => Vec::new(),
             };
             return Ok(Prepared { params, columns });

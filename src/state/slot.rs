@@ -3,17 +3,25 @@
 //! The session alone writes it; lists and kills read it without asking the session, so neither waits for one that is
 //! busy or stuck. Secrets in statements are replaced when the slot is read, which is rare, not when it is written.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
 
 use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{notes::Notes, signal::Signal, switch::KillSwitch, word::Phase};
+use super::{
+    notes::Notes,
+    signal::Signal,
+    switch::KillSwitch,
+    word::{Phase, Raised},
+};
 use crate::{
     control::{self, Syntax},
     id::SessionId,
-    model::{Attributes, Command, Encryption, Origin, Principal, ProcessRow, StatementNo},
+    model::{Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, StatementNo},
 };
 
 /// Of a longer statement, this many bytes are shown.
@@ -34,6 +42,8 @@ pub(crate) struct Slot {
 /// What the lists show. Behind a lock that is held for a few words at a time.
 struct Shown {
     principal: Option<Arc<Principal>>,
+    /// Since when the principal is that one.
+    login: Option<SystemTime>,
     attributes: Option<Attributes>,
     encryption: Option<&'static Encryption>,
     database: Option<Arc<str>>,
@@ -42,7 +52,23 @@ struct Shown {
     info: Option<Bytes>,
     /// Both numbers of the statement together: a reader must never pair one statement's with another's.
     running: Option<Running>,
+    /// Of the running statement or the last one.
+    last_query_id: u64,
     since: Instant,
+    /// The flags of the last statement that ended well.
+    in_transaction: bool,
+    autocommit: bool,
+    /// What few sessions have.
+    rare: Option<Box<Rare>>,
+}
+
+/// See [`Shown::rare`].
+#[derive(Default)]
+struct Rare {
+    trace_id: Option<Arc<str>>,
+    outcome: Outcome,
+    /// When it, or its statement, was killed, and from where.
+    killed: Option<(Instant, Option<Origin>)>,
 }
 
 /// The two numbers of a statement that runs.
@@ -58,6 +84,7 @@ impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
         let shown = Shown {
             principal: None,
+            login: None,
             attributes: None,
             encryption: None,
             database: None,
@@ -65,7 +92,11 @@ impl Slot {
             state: "Reading from net",
             info: None,
             running: None,
+            last_query_id: 0,
             since: Instant::now(),
+            in_transaction: false,
+            autocommit: true,
+            rare: None,
         };
         Self { id, peer, control, switch: KillSwitch::new(), notes: Notes::default(), shown: Mutex::new(shown) }
     }
@@ -82,8 +113,10 @@ impl Slot {
         self.shown().principal.clone()
     }
 
-    pub(crate) fn set_principal(&self, principal: Arc<Principal>) {
-        self.shown().principal = Some(principal);
+    pub(crate) fn set_principal(&self, principal: Arc<Principal>, at: SystemTime) {
+        let mut shown = self.shown();
+        shown.principal = Some(principal);
+        shown.login = Some(at);
     }
 
     /// How the connection is encrypted, if it is.
@@ -114,6 +147,44 @@ impl Slot {
         self.shown().database = database;
     }
 
+    /// Doris: the name by which its client finds its statements again.
+    pub(crate) fn set_trace_id(&self, trace_id: Option<Arc<str>>) {
+        let mut shown = self.shown();
+        if trace_id.is_some() || shown.rare.is_some() {
+            shown.rare.get_or_insert_default().trace_id = trace_id;
+        }
+    }
+
+    pub(crate) fn has_trace_id(&self, name: &str) -> bool {
+        self.shown().rare.as_ref().is_some_and(|rare| rare.trace_id.as_deref() == Some(name))
+    }
+
+    /// The number within the server of the statement that runs, or ran last; 0 before the first.
+    pub(crate) fn last_query_id(&self) -> u64 {
+        self.shown().last_query_id
+    }
+
+    /// How its last statement ended, for the lists of those systems that show it.
+    pub(crate) fn set_outcome(&self, outcome: Outcome) {
+        self.shown().rare.get_or_insert_default().outcome = outcome;
+    }
+
+    /// Throws the switch by `throw`, which says whether it was the first, and if so notes when and from where. Whoever
+    /// finds the switch thrown finds that noted.
+    pub(crate) fn kill(&self, now: Instant, from: Option<Origin>, throw: impl FnOnce(&KillSwitch) -> Raised) -> Raised {
+        let mut shown = self.shown();
+        let raised = throw(&self.switch);
+        if raised == Raised::First {
+            shown.rare.get_or_insert_default().killed = Some((now, from));
+        }
+        raised
+    }
+
+    /// From where the last kill came that reached it.
+    pub(crate) fn killer(&self) -> Option<Origin> {
+        self.shown().rare.as_ref()?.killed?.1
+    }
+
     /// The running statement, if one runs.
     pub(crate) fn running(&self) -> Option<Running> {
         self.shown().running
@@ -131,6 +202,9 @@ impl Slot {
         let mut shown = self.shown();
         shown.command = command;
         shown.state = state;
+        if let Some(running) = running {
+            shown.last_query_id = running.query_id;
+        }
         shown.running = running;
         shown.since = at;
         let before = std::mem::replace(&mut shown.info, info);
@@ -138,9 +212,18 @@ impl Slot {
         drop(before);
     }
 
-    /// The command is over: the session is idle.
-    pub(crate) fn show_idle(&self, at: Instant) {
-        self.show(Command::Sleep, "", None, None, at);
+    /// The command is over: the session is idle, with the flags that its statements left.
+    pub(crate) fn show_idle(&self, at: Instant, flags: &Done) {
+        let mut shown = self.shown();
+        shown.in_transaction = flags.in_transaction;
+        shown.autocommit = flags.autocommit;
+        shown.command = Command::Sleep;
+        shown.state = "";
+        shown.running = None;
+        shown.since = at;
+        let before = shown.info.take();
+        drop(shown);
+        drop(before);
     }
 
     /// What the statement is at, in MySQL's words (`User sleep`, `Sending data`).
@@ -158,34 +241,43 @@ impl Slot {
 
     /// The row for the lists.
     pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
-        let (mut row, info) = {
-            let shown = self.shown();
-            let row = ProcessRow {
-                id: self.id,
-                principal: shown.principal.clone(),
-                peer: self.peer,
-                attributes: shown.attributes.clone(),
-                database: shown.database.clone(),
-                command: shown.command,
-                time: now.saturating_duration_since(shown.since),
-                state: shown.state,
-                info: None,
-                statement: shown.running.map(|r| r.statement),
-                query_id: shown.running.map(|r| r.query_id),
-            };
-            (row, shown.info.clone())
-        };
         let word = self.switch.word();
+        let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
-            Phase::Ended(_) => true,
-            Phase::Running => false,
-            Phase::Idle => word.leaving().is_some_and(|reason| !reason.is_goodbye()),
+            Phase::Running => None,
+            Phase::Ended(_) => Some(leaving.map_or(KillMode::Query, |_| KillMode::Connection)),
+            Phase::Idle => leaving.map(|_| KillMode::Connection),
         };
-        if killed {
-            row.command = Command::Killed;
-        }
-        row.info = info.map(|info| shown(&info, syntax));
-        row
+        let shown = self.shown();
+        let rare = shown.rare.as_deref();
+        let time = now.saturating_duration_since(shown.since);
+        let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
+        let row = ProcessRow {
+            id: self.id,
+            principal: shown.principal.clone(),
+            peer: self.peer,
+            attributes: shown.attributes.clone(),
+            encryption: shown.encryption,
+            database: shown.database.clone(),
+            login: shown.login,
+            command: if killed.is_some() { Command::Killed } else { shown.command },
+            active: shown.command,
+            killed,
+            time,
+            state_time: struck.filter(|_| killed.is_some()).unwrap_or(time).min(time),
+            state: shown.state,
+            info: None,
+            statement: shown.running.map(|r| r.statement),
+            query_id: shown.running.map(|r| r.query_id),
+            last_query_id: shown.last_query_id,
+            trace_id: rare.and_then(|rare| rare.trace_id.clone()),
+            outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),
+            in_transaction: shown.in_transaction,
+            autocommit: shown.autocommit,
+        };
+        let info = shown.info.clone();
+        drop(shown);
+        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {

@@ -15,13 +15,13 @@ use tokio::{
 };
 
 use super::{
-    kill::{Receipt, Requester, matches},
+    kill::{Receipt, Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
     registry::{Registration, Registry},
 };
 use crate::{
-    model::{Event, KillError, Reason, Refused, Target},
+    model::{Event, KillError, Origin, Reason, Refused, Target},
     state::{Raised, Signal, Slot},
 };
 
@@ -85,43 +85,47 @@ impl Handler<Kill> for Supervisor {
         let registry = Arc::clone(&self.registry);
         match kill.target {
             Target::Session(id) => {
-                let by = Requester { principal: &kill.by, session: kill.from };
-                let result = registry.kill_session(&by, id, kill.mode);
-                told(&registry, &kill, &result);
-                KillAnswer::Now(result)
+                let result = registry.kill_session(&requester(&registry, &kill), id, kill.mode);
+                KillAnswer::Now(told(&registry, &kill, result))
             }
-            Target::Statement(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
+            Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
                 let result = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, &result);
-                result
+                told(&registry, &kill, result)
             })),
         }
     }
 }
 
 /// Looks for the victims, some sessions at a time.
-async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, KillError> {
+async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, Refusal> {
     let mut found: Vec<Arc<Slot>> = Vec::new();
     for chunk in registry.chunks() {
-        found.extend(chunk.into_iter().filter(|slot| matches(&kill.target, slot)));
+        found.extend(chunk.into_iter().filter(|slot| registry.matches(&kill.target, slot)));
         yield_now().await;
     }
-    let by = Requester { principal: &kill.by, session: kill.from };
-    match (&kill.target, found.pop()) {
-        (Target::Statement(query_id), Some(slot)) => registry.kill_statement(&by, slot, *query_id),
-        (Target::Statement(query_id), None) => Err(KillError::UnknownQuery(*query_id)),
-        (_, last) => {
-            found.extend(last);
-            registry.kill_user(&by, &kill.target, found, kill.mode)
-        }
+    let by = requester(registry, kill);
+    match &kill.target {
+        Target::Statement(query_id) => registry.kill_statement(&by, found.pop(), *query_id),
+        Target::Named(name) => registry.kill_named(&by, name, found),
+        _ => registry.kill_user(&by, &kill.target, found, kill.mode),
     }
 }
 
-/// Counts the kill, and tells the subscribers of it.
-fn told(registry: &Registry, kill: &Kill, result: &Result<Receipt, KillError>) {
-    let outcome = match result {
+/// Who asks. From where is looked up only if somebody is to be told of it.
+fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
+    let told = registry.dialect.tells_killers();
+    Requester { principal: &kill.by, session: kill.from, peer: if told { peer(registry, kill) } else { None } }
+}
+
+fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
+    kill.from.and_then(|id| registry.get(id)).map(|slot| slot.peer())
+}
+
+/// Counts the kill, keeps it and tells the subscribers of it. What is hidden from the requester is not hidden from them.
+fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
+    let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
-        Err(error) => Err(error.clone()),
+        Err(refusal) => Err(refusal.truth().clone()),
     };
     match &outcome {
         Ok(sessions) => registry.counters.killed(*sessions),
@@ -134,12 +138,14 @@ fn told(registry: &Registry, kill: &Kill, result: &Result<Receipt, KillError>) {
         // Anybody can ask for these as often as they like.
         other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
     }
+    registry.history().add(registry.clock().now(), kill, peer(registry, kill), &result);
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),
         mode: kill.mode,
         outcome,
     });
+    result.map_err(|refusal| refusal.told)
 }
 
 /// A kill of one session is answered at once; one that must be looked for, when it was found.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::registry::Registry;
 use crate::{
-    model::{Principal, ProcessRow},
+    model::{OwnedValue, Principal, ProcessRow},
     state::Slot,
 };
 
@@ -29,6 +29,11 @@ impl Listing {
         slots.sort_unstable_by_key(|slot| slot.id());
         let now = Instant::now();
         slots.iter().map(|slot| self.row(slot, now)).collect()
+    }
+
+    /// The kills that the requester may know of: the rows of `killdeer.kill_history`.
+    pub(crate) fn kills(&self) -> Vec<Vec<OwnedValue>> {
+        self.registry.history().rows(&self.registry.dialect, &self.by)
     }
 
     /// Whether the requester may see this session.

@@ -13,6 +13,7 @@ mod actor;
 mod counters;
 mod events;
 mod gauge;
+mod history;
 mod kill;
 mod listing;
 mod messages;

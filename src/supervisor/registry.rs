@@ -1,12 +1,10 @@
 //! The registry: the live sessions by id. The supervisor alone adds to it; a session takes itself out, by dropping its
 //! registration; everybody reads.
 
-#[cfg(feature = "mysql")]
-use std::sync::{Mutex, PoisonError};
 use std::{
     cell::Cell,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,12 +19,13 @@ use super::{
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
+    history::History,
     messages::Reap,
 };
 use crate::{
-    dialect::Dialect,
+    dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Event, Origin, Principal, Reason, Refused, StatementNo},
+    model::{Clock, Event, Origin, Principal, Reason, Refused, StatementNo},
     state::{Signal, Slot},
 };
 
@@ -53,12 +52,15 @@ pub(crate) struct Registry {
     recent: Mutex<Option<(Instant, Status)>>,
     supervisor: OnceLock<WeakAddr<Supervisor>>,
     pub(crate) dialect: Dialect,
+    pub(crate) node: Node,
+    clock: Clock,
+    history: Mutex<History>,
     pub(crate) counters: Counters,
     pub(crate) events: Events,
 }
 
 impl Registry {
-    pub(crate) fn new(layout: Layout, dialect: Dialect) -> Arc<Self> {
+    pub(crate) fn new(layout: Layout, dialect: Dialect, node: Node, clock: Clock) -> Arc<Self> {
         static REGISTRIES: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
@@ -71,6 +73,9 @@ impl Registry {
             recent: Mutex::default(),
             supervisor: OnceLock::new(),
             dialect,
+            node,
+            clock,
+            history: Mutex::default(),
             counters: Counters::default(),
             events: Events::default(),
         })
@@ -107,8 +112,23 @@ impl Registry {
 
     /// The session's owner is known.
     pub(crate) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
-        slot.set_principal(Arc::clone(&principal));
+        slot.set_principal(Arc::clone(&principal), self.clock.now());
         self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
+    }
+
+    /// Which ids are given out.
+    pub(crate) fn layout(&self) -> &Layout {
+        self.sessions.layout()
+    }
+
+    /// What time it is, for what lists show of it.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The kills that were asked for.
+    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Admits nobody any more.

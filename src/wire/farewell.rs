@@ -9,7 +9,7 @@ use crate::model::{ErrorKind, Killed, Reason, SqlError};
 pub(super) fn error(reason: Reason) -> SqlError {
     match reason {
         // MariaDB's; MySQL has none of its own.
-        Reason::KillConnection => SqlError::of(ErrorKind::ConnectionKilled, "Connection was killed"),
+        Reason::KillConnection => SqlError::connection_killed(),
         Reason::LoginTimeout => {
             SqlError::of(ErrorKind::NetReadInterrupted, "Got timeout reading communication packets")
         }

@@ -196,7 +196,9 @@ pub(super) async fn prove<E: Engine>(
     let Hello { charset, user, claim, database, attributes, .. } = hello;
     let mut exchange = Exchange::new(talk, &gate.prover, nonce, claim);
     let (asked, login) = {
-        let mut login = Login::new(user, from, &mut exchange);
+        let (name, tenant) = shared.registry.dialect.account(&user);
+        let mut login = Login::new(name, from, &mut exchange);
+        login.tenant = tenant;
         login.database = database;
         login.attributes = attributes;
         // Within a future of ours, so that a panic before the engine's own first await is caught too.

@@ -1,0 +1,174 @@
+//! One session in one list: what the columns' functions read.
+
+use std::{
+    cell::OnceCell,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+};
+
+use crate::{
+    control::truncate_chars,
+    id::SessionId,
+    model::{DateTime, Principal, ProcessRow},
+};
+
+/// Without FULL, Info ends after so many characters. (MySQL cuts bytes, and with them a character.)
+const SHORT_INFO: usize = 100;
+
+/// What a server is called in its lists.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its address: Doris's FE, TiDB's INSTANCE, OceanBase's SVR_IP and SVR_PORT.
+    pub address: SocketAddr,
+    /// The first half of its query ids, as Doris writes them: random, so that no other server has the same.
+    pub query_ids: u64,
+    /// Where the second half begins to count.
+    pub first_query_id: u64,
+}
+
+impl Node {
+    /// A server at an address, with query ids of its own.
+    pub fn new(address: SocketAddr) -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        let random = || RandomState::new().hash_one(address);
+        Self { address, query_ids: random(), first_query_id: random() }
+    }
+
+    /// The name of the statement with this number, as Doris writes it.
+    pub(crate) fn query_name(&self, query_id: u64) -> String {
+        format!("{:x}-{:x}", self.query_ids, self.first_query_id.wrapping_add(query_id))
+    }
+
+    /// The number of the statement with this name; `None`: it is none of this server's.
+    pub(crate) fn query_id(&self, name: &str) -> Option<u64> {
+        let (first, second) = name.split_once('-')?;
+        let number = |digits: &str| {
+            let plain = (1..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            plain.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+        };
+        (number(first)? == self.query_ids).then_some(number(second)?.wrapping_sub(self.first_query_id))
+    }
+}
+
+impl Default for Node {
+    /// A server at 127.0.0.1, port 3306.
+    fn default() -> Self {
+        Self::new(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 3306)))
+    }
+}
+
+/// Who looks at a list, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Who asks.
+    pub by: &'a Principal,
+    /// From which session, if from one.
+    pub own: Option<SessionId>,
+    /// Whose sessions they are.
+    pub node: &'a Node,
+    /// Whether whole statements are asked for, not their first 100 characters.
+    pub full: bool,
+    pub(super) trace_column: bool,
+}
+
+impl<'a> View<'a> {
+    /// What `by` sees of the sessions of `node`.
+    pub fn new(by: &'a Principal, own: Option<SessionId>, node: &'a Node, full: bool) -> Self {
+        Self { by, own, node, full, trace_column: false }
+    }
+}
+
+/// A session in a list. Texts that are not in the row are made once, and only if a column asks.
+pub(crate) struct Line<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) row: &'a ProcessRow,
+    host: OnceCell<String>,
+    bare_host: OnceCell<String>,
+    node_host: OnceCell<String>,
+    node_address: OnceCell<String>,
+    query_name: OnceCell<String>,
+    time_ms: OnceCell<String>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(view: &'a View<'a>, row: &'a ProcessRow) -> Self {
+        Self {
+            view,
+            row,
+            host: OnceCell::new(),
+            bare_host: OnceCell::new(),
+            node_host: OnceCell::new(),
+            node_address: OnceCell::new(),
+            query_name: OnceCell::new(),
+            time_ms: OnceCell::new(),
+        }
+    }
+
+    /// The client's address and port.
+    pub(super) fn host(&self) -> &str {
+        self.host.get_or_init(|| self.row.peer.to_string())
+    }
+
+    /// The client's address without its port.
+    pub(super) fn bare_host(&self) -> &str {
+        self.bare_host.get_or_init(|| self.row.peer.host())
+    }
+
+    /// The server's address without its port.
+    pub(super) fn node_host(&self) -> &str {
+        self.node_host.get_or_init(|| self.view.node.address.ip().to_string())
+    }
+
+    /// The server's address and port.
+    pub(super) fn node_address(&self) -> &str {
+        self.node_address.get_or_init(|| self.view.node.address.to_string())
+    }
+
+    /// The running or last statement as Doris names it; empty before the first.
+    pub(super) fn query_name(&self) -> &str {
+        self.query_name.get_or_init(|| match self.row.last_query_id {
+            0 => String::new(),
+            id => self.view.node.query_name(id),
+        })
+    }
+
+    /// Milliseconds since the last start or end of a command, with microseconds.
+    pub(super) fn time_ms(&self) -> &str {
+        self.time_ms.get_or_init(|| {
+            let micros = self.row.time.as_micros();
+            format!("{}.{:03}", micros / 1_000, micros % 1_000)
+        })
+    }
+
+    /// The statement, cut unless the list is a full one.
+    pub(super) fn info(&self) -> Option<&str> {
+        self.row.info.as_deref().map(|info| self.cut(info))
+    }
+
+    pub(super) fn cut<'b>(&self, text: &'b str) -> &'b str {
+        if self.view.full { text } else { truncate_chars(text, SHORT_INFO) }
+    }
+
+    /// When it logged in, in whole seconds.
+    pub(super) fn login(&self) -> Option<DateTime> {
+        self.row.login.map(|at| DateTime { micros: 0, ..at.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_name_is_read_as_it_is_written_and_on_its_own_server_alone() {
+        let node = Node { query_ids: 0xe4d6_9a1c_ce81_468d, first_query_id: 0x91c9_ae32_b175_40e8, ..Node::default() };
+        assert_eq!(node.query_name(1), "e4d69a1cce81468d-91c9ae32b17540e9");
+        assert_eq!(node.query_id("e4d69a1cce81468d-91c9ae32b17540e9"), Some(1));
+        assert_eq!(node.query_id("E4D69A1CCE81468D-91C9AE32B17540E9"), Some(1));
+        let last = Node { first_query_id: u64::MAX, ..node.clone() };
+        assert_eq!(last.query_id(&last.query_name(5)), Some(5), "the count goes round");
+        for foreign in ["", "-", "e4d69a1cce81468d-", "+4d69a1cce81468d-1", "1-1", "e4d69a1cce81468d-00000000000000001"]
+        {
+            assert_eq!(node.query_id(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! TiDB (manual, "KILL", "SHOW PROCESSLIST", "PROCESSLIST", "CLUSTER_PROCESSLIST").
+
+use super::{
+    Field, KillAnswer, Line, Rules, Table, Verdict, View,
+    field::{active, database, empty, host, id, info, time, unknown, user},
+    killed, plain_account,
+};
+use crate::{
+    control::Syntax,
+    id::Layout,
+    model::{ErrorKind, Principal, Privileges, SqlError, Value, Warning},
+};
+
+pub(super) static RULES: Rules = Rules {
+    name: "tidb",
+    server_version: "8.0.11-TiDB-v8.5.0-killdeer",
+    syntax: Syntax::TIDB,
+    ids: |_| Layout::plain32(),
+    account: plain_account,
+    may_see,
+    may_kill,
+    denied: |_| SqlError::needs_privilege("SUPER or CONNECTION_ADMIN"),
+    killed,
+    own_kill_is_ok: false,
+    shows_outcomes: false,
+    processlist,
+    tables: &[
+        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
+        Table { database: "information_schema", name: "cluster_processlist", fields: |_| CLUSTER },
+    ],
+};
+
+/// One's own sessions, by user name; everybody's with PROCESS.
+fn may_see(by: &Principal, owner: Option<&Principal>) -> bool {
+    by.has(Privileges::PROCESS) || owner.is_some_and(|owner| owner.user() == by.user())
+}
+
+/// One's own sessions, by user name; everybody's with CONNECTION_ADMIN or SUPER, but those of an account with
+/// RESTRICTED_USER_ADMIN only with RESTRICTED_CONNECTION_ADMIN as well.
+fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
+    let administrator = by.has(Privileges::CONNECTION_ADMIN.and(Privileges::SUPER));
+    let Some(owner) = owner else { return Verdict::of(administrator) };
+    let restricted = owner.has(Privileges::RESTRICTED_USER_ADMIN);
+    let above = administrator && (!restricted || by.has(Privileges::RESTRICTED_CONNECTION_ADMIN));
+    Verdict::of(above || owner.user() == by.user())
+}
+
+/// The answer to a `KILL` without `TIDB` where global kill is off.
+pub(super) fn not_compatible(lenient: bool) -> KillAnswer {
+    let text =
+        "Invalid operation. Please use 'KILL TIDB [CONNECTION | QUERY] [connectionID | CONNECTION_ID()]' instead";
+    match lenient {
+        true => KillAnswer::Lenient(Some(Warning::of(ErrorKind::UnknownError, text))),
+        false => KillAnswer::Error(SqlError::of(ErrorKind::UnknownError, text)),
+    }
+}
+
+/// The warning of a `KILL` whose argument is no id at all.
+pub(super) fn unreadable(error: &SqlError) -> Warning {
+    Warning::of(ErrorKind::UnknownError, format!("Parse ConnectionID failed: {}", error.message()))
+}
+
+/// The lenient answer to a `KILL` of something that is no session.
+pub(super) fn lenient(id: &str, ids: &Layout) -> KillAnswer {
+    let _ = (id, ids);
+    KillAnswer::Lenient(None)
+}
+
+/// The server's status flags.
+fn state<'a>(line: &'a Line<'a>) -> Value<'a> {
+    match (line.row.in_transaction, line.row.autocommit) {
+        (true, true) => "in transaction; autocommit",
+        (true, false) => "in transaction",
+        (false, true) => "autocommit",
+        (false, false) => "",
+    }
+    .into()
+}
+
+fn processlist(view: &View<'_>) -> &'static [Field] {
+    const fn list(info: Field) -> [Field; 8] {
+        [
+            Field::big("Id", 20, id).unsigned().not_null(),
+            Field::text("User", 32, user).not_null(),
+            Field::text("Host", 261, host).not_null(),
+            Field::text("db", 64, database),
+            Field::text("Command", 16, active).not_null(),
+            Field::int("Time", 7, time).not_null(),
+            Field::text("State", 64, state),
+            info,
+        ]
+    }
+    static SHORT: [Field; 8] = list(Field::text("Info", 100, info));
+    static FULL: [Field; 8] = list(Field::long_text("Info", info));
+    if view.full { &FULL } else { &SHORT }
+}
+
+const ID: Field = Field::big("ID", 21, id).unsigned().not_null();
+const USER: Field = Field::text("USER", 32, user).not_null();
+const HOST: Field = Field::text("HOST", 261, host).not_null();
+const DB: Field = Field::text("DB", 64, database);
+const COMMAND: Field = Field::text("COMMAND", 16, active).not_null();
+const TIME: Field = Field::int("TIME", 7, time).not_null();
+const STATE: Field = Field::text("STATE", 64, state);
+const INFO: Field = Field::long_text("INFO", info);
+// Of what follows only the engine knows anything.
+const DIGEST: Field = Field::text("DIGEST", 64, unknown);
+const MEM: Field = Field::big("MEM", 21, unknown).unsigned();
+const DISK: Field = Field::big("DISK", 21, unknown).unsigned();
+const TXN_START: Field = Field::text("TxnStart", 64, empty).not_null();
+const RESOURCE_GROUP: Field = Field::text("RESOURCE_GROUP", 32, |_| "default".into()).not_null();
+const SESSION_ALIAS: Field = Field::text("SESSION_ALIAS", 64, empty).not_null();
+const ROWS_AFFECTED: Field = Field::big("ROWS_AFFECTED", 21, unknown).unsigned();
+const TIDB_CPU: Field = Field::big("TIDB_CPU", 21, unknown);
+const TIKV_CPU: Field = Field::big("TIKV_CPU", 21, unknown);
+
+static INFORMATION_SCHEMA: &[Field] = &[
+    ID,
+    USER,
+    HOST,
+    DB,
+    COMMAND,
+    TIME,
+    STATE,
+    INFO,
+    DIGEST,
+    MEM,
+    DISK,
+    TXN_START,
+    RESOURCE_GROUP,
+    SESSION_ALIAS,
+    ROWS_AFFECTED,
+    TIDB_CPU,
+    TIKV_CPU,
+];
+
+static CLUSTER: &[Field] = &[
+    Field::text("INSTANCE", 64, |line| line.node_address().into()),
+    ID,
+    USER,
+    HOST,
+    DB,
+    COMMAND,
+    TIME,
+    STATE,
+    INFO,
+    DIGEST,
+    MEM,
+    DISK,
+    TXN_START,
+    RESOURCE_GROUP,
+    SESSION_ALIAS,
+    ROWS_AFFECTED,
+    TIDB_CPU,
+    TIKV_CPU,
+];
