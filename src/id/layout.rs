@@ -209,15 +209,9 @@ impl Layout {
 
     /// What `id` is: a number as a client typed it, or as it stood in a packet of `COM_PROCESS_KILL`.
     pub fn read(&self, id: u64) -> Reading {
-        let server = match self.family {
-            Family::Plain => return plain::decode(id, self.main).map_or_else(|other| other, |_| Reading::Ours),
-            Family::OceanBase(_) => oceanbase::decode(id).map(|(server, _)| server),
-            Family::OceanBaseOlder(_) => oceanbase::decode_older(id).map(|(server, _)| server),
-            Family::TiDb(_) | Family::TiDb64(_) => tidb::decode(id).map(|(_, server, _)| server),
-        };
-        match server {
-            Ok(server) if Some(server) == self.server() => Reading::Ours,
-            Ok(server) => Reading::OfServer(server),
+        match self.parts(id) {
+            Ok((Some(server), _)) if Some(server) != self.server() => Reading::OfServer(server),
+            Ok(_) => Reading::Ours,
             Err(other) => other,
         }
     }
@@ -262,27 +256,29 @@ impl Layout {
 
     /// The local number within `id`; `None` if this server never gives out such an id.
     pub(crate) fn decode(&self, id: SessionId) -> Option<Local> {
-        let id = id.get();
-        let (server, pool, number) = match self.family {
-            Family::Plain => (None, Pool::Main, plain::decode(id, self.main).ok()?),
-            Family::OceanBase(_) => {
-                oceanbase::decode(id).map(|(server, number)| (Some(server), Pool::Main, number)).ok()?
-            }
-            Family::OceanBaseOlder(_) => {
-                oceanbase::decode_older(id).map(|(server, number)| (Some(server), Pool::Main, number)).ok()?
-            }
-            Family::TiDb(_) | Family::TiDb64(_) => {
-                let (width, server, number) = tidb::decode(id).ok()?;
-                let pool = match (self.family, width) {
-                    (Family::TiDb(_), Width::Bits64) => Pool::Spare,
-                    (Family::TiDb64(_), Width::Bits32) => return None,
-                    _ => Pool::Main,
-                };
-                (Some(server), pool, number)
-            }
-        };
-        let local = Local { pool, number };
+        let (server, local) = self.parts(id.get()).ok()?;
         (server == self.server() && self.has(local)).then_some(local)
+    }
+
+    /// The server id and the local number within `id`, if a server with this layout could have made it: perhaps not
+    /// this server, and perhaps not a number that is given out.
+    fn parts(&self, id: u64) -> Result<(Option<u32>, Local), Reading> {
+        let main = |number| Local { pool: Pool::Main, number };
+        match self.family {
+            Family::Plain => plain::decode(id, self.main).map(|number| (None, main(number))),
+            Family::OceanBase(_) => oceanbase::decode(id).map(|(server, number)| (Some(server), main(number))),
+            Family::OceanBaseOlder(_) => {
+                oceanbase::decode_older(id).map(|(server, number)| (Some(server), main(number)))
+            }
+            Family::TiDb(_) | Family::TiDb64(_) => tidb::decode(id).map(|(width, server, number)| {
+                let pool = match (self.family, width) {
+                    (Family::TiDb64(_), Width::Bits64) | (Family::TiDb(_), Width::Bits32) => Pool::Main,
+                    // In a layout of 64 bits there is no such pool, hence no such number.
+                    _ => Pool::Spare,
+                };
+                (Some(server), Local { pool, number })
+            }),
+        }
     }
 
     const fn of(family: Family, main: Span) -> Self {

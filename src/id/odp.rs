@@ -215,6 +215,10 @@ mod tests {
             let layout = CsIdLayout::new(version, 8).unwrap();
             assert_eq!(layout.encode(CsId { proxy, upgrade, thread, sequence }), Ok(id), "{id:#x}");
         }
+        // One that a server made, and one without a sequence.
+        for id in [0x8000_0001, 0x0003_E000, 0] {
+            assert_eq!(CsIdLayout::new(V2, 8).unwrap().decode(id), None, "{id:#x}");
+        }
     }
 
     #[test]

@@ -119,6 +119,7 @@ mod tests {
             (0x7FFF_FFFF, Reading::OfProxy, Some(Reading::OfProxy)),
             // Without the reserved bit; server 0; sequence 0; more than 32 bits.
             (2_147_549_203, Reading::Nobodys, None),
+            (0x8004_0001, Reading::Nobodys, None),
             (0xC000_0001, Reading::Nobodys, None),
             (0x8000_0001, Reading::Nobodys, Some(Reading::Nobodys)),
             (0xC004_0000, Reading::Nobodys, Some(Reading::Nobodys)),

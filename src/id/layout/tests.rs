@@ -191,3 +191,11 @@ fn tidbs_reserved_ids_are_the_servers_and_not_given_out() {
         }
     }
 }
+
+/// They are in its name, as another process with the same server id may have had them; but none of them is live.
+#[test]
+fn a_server_of_64_bits_does_not_give_out_ids_of_32() {
+    let layout = Layout::tidb64(1).unwrap();
+    assert_eq!(layout.read(0x20_0002), Reading::Ours);
+    assert_eq!(layout.decode(SessionId::new(0x20_0002)), None);
+}
