@@ -1,7 +1,8 @@
 //! What an id says by its bits alone, before anybody looks who has it.
 
-/// What an id is in a [`Layout`](crate::Layout), as [`Layout::read`](crate::Layout::read) tells. Whether a session has
-/// it is another question, and arises for [`Reading::Ours`] and [`Reading::OfServer`] alone: all others are no session's.
+/// What an id is in a [`Layout`](crate::Layout), as [`Layout::read`](crate::Layout::read) tells.
+///
+/// Whether anybody has it is another question. It arises for the first three; the others are no session's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reading {
