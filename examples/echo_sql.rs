@@ -21,7 +21,7 @@ use actix_rt::signal::{
     unix::{SignalKind, signal},
 };
 use clap::{Parser, Subcommand};
-use echo::{EchoSql, accounts::Accounts};
+use echo::{EchoSql, accounts::Accounts, system::System};
 use futures::future::select;
 use killdeer::{
     Runtime,
@@ -59,9 +59,11 @@ struct Options {
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<std::num::NonZeroUsize>,
-    /// The version that clients are told
-    #[arg(long, value_name = "TEXT", default_value = "8.0.36-killdeer")]
-    server_version: String,
+    #[command(flatten)]
+    system: System,
+    /// The version that clients are told [default: one like the dialect's system's]
+    #[arg(long, value_name = "TEXT")]
+    server_version: Option<String>,
     /// The longest packet that a client may send, in bytes, from 1024 to 1073741824; rounded down to a multiple of 1024
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u32).range(1024..=1 << 30))]
     max_allowed_packet: u32,
@@ -134,7 +136,7 @@ fn read(path: &Path) -> Result<Accounts, Box<dyn std::error::Error>> {
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let accounts = match &options.users {
         Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => Accounts::default(),
+        None => Accounts::of_everybody(options.system.dialect().has_tenants()),
     };
     let tls = tls(&options)?;
     if tls.is_none() && accounts.want_tls() {
@@ -143,10 +145,16 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
              (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
         );
     }
-    let version = options.server_version.into();
+    let dialect = options.system.dialect();
+    let version: Arc<str> = options.server_version.as_deref().unwrap_or(dialect.server_version()).into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
-    let engine = EchoSql::new(accounts, Arc::clone(&version), longest);
+    let listener =
+        wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let engine = EchoSql::new(accounts, Arc::clone(&version), longest).with_databases(dialect.system_databases());
     let runtime = Runtime::builder(engine)
+        .dialect(dialect)
+        .ids(options.system.ids()?)
+        .node(options.system.node(listener.local_addr()?))
         .server_version(version)
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
@@ -155,8 +163,6 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),
     };
-    let listener =
-        wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let mut serve = Serve::new(listener, workers).default_plugin(options.default_plugin);
     if let Some(tls) = tls {
         serve = serve.tls(tls);

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod prepared;
+pub mod system;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -15,8 +16,8 @@ use killdeer::{
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
-/// The databases that it says it has.
-const DATABASES: [&str; 2] = ["information_schema", "test"];
+/// The database that it says it has, beside those of the system tables.
+const DATABASE: &str = "test";
 
 pub struct EchoSql {
     accounts: Accounts,
@@ -27,6 +28,7 @@ pub struct EchoSql {
 struct Known {
     version: Arc<str>,
     max_allowed_packet: String,
+    databases: Vec<&'static str>,
     echo: Arc<[Column]>,
 }
 
@@ -34,8 +36,19 @@ impl EchoSql {
     /// `max_allowed_packet`: what it says of the runtime's, in bytes.
     pub fn new(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
         let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
-        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), echo };
+        let databases = vec!["information_schema", DATABASE];
+        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), databases, echo };
         Self { accounts, known: Arc::new(known) }
+    }
+
+    /// The same, with these databases beside its own one: those of the runtime's system tables.
+    pub fn with_databases(mut self, more: Vec<&'static str>) -> Self {
+        if let Some(known) = Arc::get_mut(&mut self.known) {
+            known.databases = more;
+            known.databases.push(DATABASE);
+            known.databases.sort_unstable();
+        }
+        self
     }
 }
 
@@ -94,7 +107,7 @@ impl EngineSession for EchoSession {
     }
 
     async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
-        if DATABASES.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
+        if self.known.databases.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
     }
 
     async fn reset(&mut self, _: &StatementContext) -> Result<(), SqlError> {
@@ -193,7 +206,7 @@ impl EchoSession {
             current_user: &principal.account(),
             privileges: principal.privileges(),
             database: database.as_deref(),
-            databases: &DATABASES,
+            databases: &self.known.databases,
             encryption: cx.encryption(),
             character_sets: cx.character_sets(),
             variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],

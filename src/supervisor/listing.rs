@@ -28,7 +28,7 @@ impl Listing {
         let mut slots: Vec<_> = self.registry.chunks().flatten().filter(|slot| self.shows(slot)).collect();
         slots.sort_unstable_by_key(|slot| slot.id());
         let now = Instant::now();
-        slots.iter().map(|slot| self.row(slot, now)).collect()
+        slots.iter().filter_map(|slot| self.row(slot, now)).collect()
     }
 
     /// The kills that the requester may know of: the rows of `killdeer.kill_history`.
@@ -41,7 +41,10 @@ impl Listing {
         self.registry.dialect.may_see(&self.by, slot.principal().as_deref())
     }
 
-    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> ProcessRow {
-        slot.row(now, &self.registry.dialect.syntax())
+    /// Its row; `None` if it has become somebody's whose sessions the requester may not see.
+    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> Option<ProcessRow> {
+        let dialect = &self.registry.dialect;
+        let row = slot.row(now, &dialect.syntax());
+        dialect.may_see(&self.by, row.principal.as_deref()).then_some(row)
     }
 }
