@@ -1,17 +1,36 @@
-//! What the control statements say, as values.
+//! What the control statements say, as values. The expressions in them are in `expr`.
 
+use super::IdExpr;
 use crate::model::KillMode;
 
 /// A statement that the runtime answers itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Control {
-    /// `KILL …`
+    /// `KILL …`, and OceanBase's `ALTER SYSTEM KILL SESSION …`
     Kill(Kill),
     /// `SHOW [FULL] PROCESSLIST`
     ShowProcesslist {
         /// Whether whole statements are asked for, not their first 100 characters.
         full: bool,
+    },
+    /// `SHOW WARNINGS [LIMIT …]`, `SHOW ERRORS [LIMIT …]`, `SHOW COUNT(*) WARNINGS | ERRORS`
+    ///
+    /// The runtime knows what its own statements warned of. After another statement this is the engine's.
+    ShowDiagnostics {
+        /// Whether errors alone are asked for.
+        errors: bool,
+        /// Whether their number is asked for, not what they say.
+        count: bool,
+        /// How many are left out at the beginning.
+        offset: u64,
+        /// How many are shown at most; [`u64::MAX`]: all.
+        rows: u64,
+    },
+    /// `SET session_context = '…'` (Doris)
+    SetSessionContext {
+        /// What it says, such as `trace_id:xxx`; at most 1024 bytes. Empty for `DEFAULT`.
+        value: String,
     },
     /// `PREPARE name FROM …`
     Prepare {
@@ -47,20 +66,19 @@ impl Control {
     /// How many parameters it takes.
     pub fn placeholders(&self) -> usize {
         match self {
-            Control::Kill(Kill { target: KillTarget::Id(id) | KillTarget::Query(id), .. }) => {
-                usize::from(*id == IdExpr::Placeholder)
-            }
+            Control::Kill(Kill { target: KillTarget::Id(id) | KillTarget::Query(id), .. }) => id.placeholders(),
             _ => 0,
         }
     }
 
-    /// Whether it can itself be prepared: not those that are about prepared statements.
+    /// Whether the runtime can prepare it: not those that are about prepared statements, and not those that the engine
+    /// may have to answer.
     pub fn can_be_prepared(&self) -> bool {
-        matches!(self, Control::Kill(_) | Control::ShowProcesslist { .. })
+        matches!(self, Control::Kill(_) | Control::ShowProcesslist { .. } | Control::SetSessionContext { .. })
     }
 }
 
-/// `KILL [HARD | SOFT] [CONNECTION | QUERY] …`: MySQL's grammar with MariaDB's additions.
+/// `KILL …`: MySQL's grammar with what MariaDB, TiDB, Doris and OceanBase add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
     /// How much of the session it ends; the session if the statement does not say.
@@ -69,6 +87,8 @@ pub struct Kill {
     pub hardness: Hardness,
     /// What it aims at.
     pub target: KillTarget,
+    /// Whether it was `KILL TIDB …`: whoever writes that knows that the id is good for the whole cluster.
+    pub tidb: bool,
 }
 
 /// MariaDB: a soft kill leaves alone what would leave a table inconsistent if it were interrupted.
@@ -88,6 +108,9 @@ pub enum KillTarget {
     Id(IdExpr),
     /// A statement, by its query id (MariaDB: `KILL QUERY ID n`).
     Query(IdExpr),
+    /// A statement, by its query id or the trace id of its session, neither of which is a number (Doris:
+    /// `KILL QUERY 'e4d69a1cce81468d-91c9ae32b17540e9'`).
+    Named(String),
     /// All sessions of a user (MariaDB: `KILL USER name[@host]`).
     User {
         /// Whose.
@@ -104,45 +127,4 @@ pub enum UserName {
     Name(String),
     /// `CURRENT_USER` or `CURRENT_USER()`: the account of whoever asks.
     CurrentUser,
-}
-
-/// An expression that yields an id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdExpr {
-    /// A number or a string, which may be no id: see [`IdLiteral::id`].
-    Literal(IdLiteral),
-    /// `CONNECTION_ID()`: the asker's own.
-    ConnectionId,
-    /// `@name`, without the sign, case kept (MySQL's user variables know none).
-    UserVariable(String),
-    /// `NULL`, which is no id.
-    Null,
-    /// `?`: the first parameter of a prepared statement.
-    Placeholder,
-}
-
-/// A literal in the place of an id.
-///
-/// That it is no id is an error when the statement is run, not when it is parsed: one may prepare `KILL 'x'`, and some
-/// systems' ids are not numbers (Doris: `KILL QUERY 'trace id'`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdLiteral {
-    text: String,
-    number: Option<u64>,
-}
-
-impl IdLiteral {
-    pub(super) fn new(text: String, number: Option<u64>) -> Self {
-        Self { text, number }
-    }
-
-    /// What was typed; for a string its contents. Bytes that are no UTF-8 are replaced by U+FFFD.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Its value if that is a whole number in the range of u64; 0 is one.
-    pub fn number(&self) -> Option<u64> {
-        self.number
-    }
 }

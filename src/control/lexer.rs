@@ -375,7 +375,8 @@ mod tests {
     fn executable_comments_are_code_by_version() {
         let mysql = Syntax::default();
         let mysql_5 = Syntax { version: 50744, ..mysql };
-        let mariadb = Syntax { version: 101106, mariadb_comments: true };
+        let mariadb = Syntax::MARIADB;
+        let tidb = Syntax::TIDB;
         let (code, comment) = (true, false);
         for (syntax, sql, expected) in [
             (mysql, "/*!x*/", code),
@@ -399,7 +400,20 @@ mod tests {
             (mariadb, "/*!99999 x*/", comment),
             (mariadb, "/*!100000 x*/", code),
             (mysql, "/* ! x*/", comment),
+            (mysql, "/*T! x*/", comment),
+            (mariadb, "/*T! x*/", comment),
+            (tidb, "/*T! x*/", code),
+            (tidb, "/*t! x*/", comment),
+            (tidb, "/*T x*/", comment),
+            (tidb, "/*T![auto_rand] x*/", code),
+            (tidb, "/*T![a_1,b]x*/", code),
+            (tidb, "/*M! x*/", comment),
+            (tidb, "/*! x*/", code),
+            (tidb, "/*!99999 x*/", code),
+            (Syntax::EVERY_VERSION, "/*T! x*/", code),
+            (Syntax::EVERY_VERSION, "/*T![a,b] x*/", code),
             (Syntax::EVERY_VERSION, "/*!99999 x*/", code),
+            (Syntax::EVERY_VERSION, "/*!099999 x*/", code),
             (Syntax::EVERY_VERSION, "/*M!999999 x*/", code),
             // comments within comments
             (mysql, "/*! /* no */ x*/", code),
@@ -409,6 +423,22 @@ mod tests {
         ] {
             let expected: &[TokenKind<'_>] = if expected { &[Word(b"x")] } else { &[] };
             assert_eq!(kinds(sql.as_bytes(), &syntax), expected, "{sql} {syntax:?}");
+        }
+    }
+
+    #[test]
+    fn only_tidbs_own_lists_of_features_are_skipped() {
+        for (sql, expected) in [
+            ("/*T![a] x*/", vec![Word(b"x")]),
+            ("/*T![] x*/", vec![Symbol(b'['), Symbol(b']'), Word(b"x")]),
+            ("/*T![a,] x*/", vec![Symbol(b'['), Word(b"a"), Symbol(b','), Symbol(b']'), Word(b"x")]),
+            ("/*T![a b] x*/", vec![Symbol(b'['), Word(b"a"), Word(b"b"), Symbol(b']'), Word(b"x")]),
+            ("/*T![a*/", vec![Symbol(b'['), Word(b"a")]),
+            ("/*T![a", vec![Symbol(b'['), Word(b"a"), Unterminated]),
+            // five digits are a version, to TiDB
+            ("/*!080036 x*/", vec![Number(super::Number::Integer(b"6")), Word(b"x")]),
+        ] {
+            assert_eq!(kinds(sql.as_bytes(), &Syntax::TIDB), expected, "{sql}");
         }
     }
 }

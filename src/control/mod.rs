@@ -1,9 +1,10 @@
-//! The SQL control statements, `KILL`, `SHOW PROCESSLIST` and those
-//! about prepared statements with names: their lexer, their parser and what it makes; beside them
-//! what every statement's text meets on its way: the splitter and the redaction of secrets.
+//! The SQL control statements, `KILL`, `SHOW PROCESSLIST`, `SHOW WARNINGS`, `SET session_context` and those about
+//! prepared statements with names: their lexer, their parser and what it makes; beside them what every statement's text
+//! meets on its way: the splitter and the redaction of secrets.
 //!
-//! Pure: bytes in, values out. Who may kill, and how, is decided elsewhere; so is what other systems' own statements
-//! (`KILL PROXYSESSION …`) mean, for which [`Lexer`] is public.
+//! Pure: bytes in, values out. Which forms there are is a [`Syntax`], one for each system. Who may kill, and how, is
+//! decided elsewhere; so is what statements mean that no [`Syntax`] knows (`KILL PROXYSESSION …`), for which [`Lexer`] is
+//! public.
 //!
 //! ```
 //! use killdeer::control::{Control, Syntax, parse};
@@ -12,9 +13,13 @@
 //! assert_eq!(parse(b"SELECT 1", &syntax), Ok(None));
 //! assert_eq!(parse(b"show full processlist;", &syntax), Ok(Some(Control::ShowProcesslist { full: true })));
 //! assert_eq!(parse(b"KILL 5 6", &syntax).unwrap_err().code(), 1064);
+//! assert_eq!(parse(b"KILL TIDB 5", &syntax).unwrap_err().code(), 1064);
+//! assert!(parse(b"KILL TIDB 5", &Syntax::TIDB).is_ok());
 //! ```
 
 mod ast;
+mod exact;
+mod expr;
 mod lexer;
 mod parser;
 mod redact;
@@ -26,7 +31,8 @@ mod syntax;
 mod tests;
 mod text;
 
-pub use ast::{Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Source, UserName};
+pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
+pub use expr::{IdExpr, IdLiteral, Operator};
 #[cfg(feature = "compat")]
 pub(crate) use lexer::Escapes;
 pub use lexer::{Lexer, Number, Token, TokenKind};
@@ -34,5 +40,5 @@ pub use parser::{parse, syntax_error};
 pub use redact::{SECRET, redact, truncate_chars};
 pub use resolve::{Scope, id_from_value};
 pub use split::{Statements, first_statement, split};
-pub use syntax::Syntax;
+pub use syntax::{IdForms, KillForms, Syntax};
 pub use text::Text;

@@ -43,7 +43,7 @@ pub fn truncate_chars(text: &str, count: usize) -> &str {
 /// Where the secrets are, sorted, none touching another: those of all readings of the text together.
 fn ranges(sql: &[u8], syntax: &Syntax, keyword: usize) -> Vec<Range<usize>> {
     let has = |mark: &[u8]| sql.windows(mark.len()).any(|window| window == mark);
-    let other_syntax = (has(b"/*!") || has(b"/*M!")).then_some(*syntax);
+    let other_syntax = (has(b"/*!") || has(b"/*M!") || has(b"/*T!")).then_some(*syntax);
     let other_escapes: &[Escapes] = if sql.contains(&b'\\') { &[Escapes::SingleQuotes, Escapes::None] } else { &[] };
     let mut ranges = Vec::new();
     for syntax in [Some(Syntax::EVERY_VERSION), other_syntax].into_iter().flatten() {
@@ -209,6 +209,8 @@ mod tests {
             ("/*!99999 SET PASSWORD = 'a' */", "/*!99999 SET PASSWORD = <secret> */"),
             ("CREATE USER u /*!50000 IDENTIFIED BY 'a'*/", "CREATE USER u /*!50000 IDENTIFIED BY <secret>*/"),
             ("/*!99999 ' */ SET PASSWORD = 'a' /*!99999 ' */", "/*!99999 ' */ SET PASSWORD = <secret> /*!99999 ' */"),
+            ("/*T! SET PASSWORD = 'a' */", "/*T! SET PASSWORD = <secret> */"),
+            ("/*T![ttl] ' */ SET PASSWORD = 'a' /*T! ' */", "/*T![ttl] ' */ SET PASSWORD = <secret> /*T! ' */"),
             ("SELECT 1 /* IDENTIFIED BY 'a' */ + 1", "SELECT 1 /* <secret>*/ + 1"),
             ("SELECT 1 -- password = 'a'\n + 1", "SELECT 1 -- <secret>\n + 1"),
             ("SELECT 1 /* resets the password */ + 1", "SELECT 1 /* resets the password */ + 1"),

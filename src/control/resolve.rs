@@ -3,7 +3,14 @@
 //! One law: a value that is not exactly an id is an error, never another session. MySQL cuts values to 32 bits and
 //! rounds fractions, so that a `KILL` may hit somebody else.
 
-use super::{IdExpr, IdLiteral, KillTarget, Number, UserName, lexer::is_space, redact::truncate_chars};
+use super::{
+    IdExpr, IdLiteral, KillTarget, Number, UserName,
+    exact::{Exact, Overflow},
+    expr::SHOWN,
+    lexer::is_space,
+    parser::LONGEST_CONTEXT,
+    redact::truncate_chars,
+};
 use crate::{
     id::SessionId,
     model::{ErrorKind, OwnedValue, Principal, SqlError, Target, Value},
@@ -27,8 +34,9 @@ impl KillTarget {
     ///
     /// # Errors
     ///
-    /// 1094 with what was typed if it is no id (for a query id 1957); 0 and NULL are none. 1064 for a `?` in a statement
-    /// that came as text, 1210 for one without a value.
+    /// 1094 with what was typed or computed if it is no id (for a query id 1957); 0, NULL and fractions are none. 1097 for
+    /// a name that no statement can have: an empty one, or one too long. 1064 for a `?` in a statement that came as text,
+    /// 1210 for one without a value.
     pub fn resolve(&self, scope: &Scope<'_>) -> Result<Target, SqlError> {
         match self {
             KillTarget::Id(expr) => match expr.eval(scope)? {
@@ -39,6 +47,11 @@ impl KillTarget {
                 Ok(id) => Ok(Target::Statement(id)),
                 Err(shown) => Err(SqlError::of(ErrorKind::UnknownQueryId, format!("Unknown query id: {shown}"))),
             },
+            // A session without a trace id must not be taken for one whose trace id is empty.
+            KillTarget::Named(name) if name.is_empty() || name.len() > LONGEST_CONTEXT => {
+                Err(SqlError::unknown_query_name(&shown(name)))
+            }
+            KillTarget::Named(name) => Ok(Target::Named(name.clone())),
             KillTarget::User { user: UserName::Name(name), host } => {
                 Ok(Target::User { user: name.clone(), host: host.clone() })
             }
@@ -50,6 +63,26 @@ impl KillTarget {
     }
 }
 
+/// Why an expression has no exact value.
+enum Failed {
+    /// An operand is no whole number, or 128 bits do not hold a result.
+    NotExact,
+    /// It cannot be evaluated here.
+    Error(SqlError),
+}
+
+impl From<Overflow> for Failed {
+    fn from(Overflow: Overflow) -> Self {
+        Failed::NotExact
+    }
+}
+
+impl From<SqlError> for Failed {
+    fn from(error: SqlError) -> Self {
+        Failed::Error(error)
+    }
+}
+
 impl IdExpr {
     /// The number, or else how an error shows the value that is none.
     fn eval(&self, scope: &Scope<'_>) -> Result<Result<u64, String>, SqlError> {
@@ -58,15 +91,44 @@ impl IdExpr {
             IdExpr::ConnectionId => Ok(scope.own.get()),
             IdExpr::UserVariable(name) => number_in_value(&(scope.variable)(name).borrow()),
             IdExpr::Null => number_in_value(&Value::Null),
-            IdExpr::Placeholder => {
-                let params = scope.params.ok_or_else(|| SqlError::syntax("?", 1))?;
-                let value = params.first();
-                number_in_value(
-                    &value.ok_or_else(|| SqlError::new(1210, "HY000", "Incorrect arguments to EXECUTE"))?.borrow(),
-                )
-            }
+            IdExpr::Placeholder(number) => number_in_value(&parameter(scope, *number)?.borrow()),
+            IdExpr::Negated(_) | IdExpr::Binary { .. } => match self.compute(scope) {
+                Ok(None) => number_in_value(&Value::Null),
+                Ok(Some(exact)) => match exact.whole() {
+                    Some(whole) => id(whole).ok_or_else(|| whole.to_string()),
+                    None => Err(shown(&self.to_string())),
+                },
+                Err(Failed::NotExact) => Err(shown(&self.to_string())),
+                Err(Failed::Error(error)) => return Err(error),
+            },
         })
     }
+
+    /// The exact value, which may be a fraction, negative or 0; `None` for NULL. As deep as the parser allows.
+    fn compute(&self, scope: &Scope<'_>) -> Result<Option<Exact>, Failed> {
+        let operand = |value: &OwnedValue| match value {
+            OwnedValue::Null => Ok(None),
+            value => whole_in_value(&value.borrow()).map(|whole| Some(whole.into())).ok_or(Failed::NotExact),
+        };
+        match self {
+            IdExpr::Literal(literal) => Ok(Some(literal.whole().ok_or(Failed::NotExact)?.into())),
+            IdExpr::ConnectionId => Ok(Some(i128::from(scope.own.get()).into())),
+            IdExpr::UserVariable(name) => operand(&(scope.variable)(name)),
+            IdExpr::Null => Ok(None),
+            IdExpr::Placeholder(number) => operand(parameter(scope, *number)?),
+            IdExpr::Negated(inner) => Ok(inner.compute(scope)?.map(Exact::negated).transpose()?),
+            IdExpr::Binary { operator, left, right } => match (left.compute(scope)?, right.compute(scope)?) {
+                (Some(left), Some(right)) => Ok(left.apply(*operator, right)?),
+                _ => Ok(None),
+            },
+        }
+    }
+}
+
+/// A parameter's value. 1064 in a statement that came as text: a `?` is not SQL there.
+fn parameter<'a>(scope: &Scope<'a>, number: usize) -> Result<&'a OwnedValue, SqlError> {
+    let params = scope.params.ok_or_else(|| SqlError::syntax("?", 1))?;
+    params.get(number).ok_or_else(|| SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"))
 }
 
 impl IdLiteral {
@@ -80,7 +142,7 @@ impl IdLiteral {
     }
 
     fn nonzero(&self) -> Result<u64, String> {
-        self.number().filter(|n| *n != 0).ok_or_else(|| shown(self.text()))
+        self.whole().and_then(id).ok_or_else(|| shown(self.text()))
     }
 }
 
@@ -98,42 +160,59 @@ pub fn id_from_value(value: &Value<'_>) -> Result<u64, SqlError> {
 }
 
 fn number_in_value(value: &Value<'_>) -> Result<u64, String> {
-    let (number, text) = match *value {
-        Value::Null => (None, "0".to_owned()),
-        Value::Int(v) => (u64::try_from(v).ok(), v.to_string()),
-        Value::UInt(v) => (Some(v), v.to_string()),
-        Value::Float(v) => (whole(v.into(), f32::MANTISSA_DIGITS), v.to_string()),
-        Value::Double(v) => (whole(v, f64::MANTISSA_DIGITS), v.to_string()),
-        Value::Decimal(v) | Value::Text(v) => (number_in_text(v.as_bytes()), shown(v)),
-        Value::Date(v) => (None, v.to_string()),
-        Value::DateTime(v) => (None, v.to_string()),
-        Value::Time(v) => (None, v.to_string()),
-        Value::Bytes(v) => (number_in_text(v), shown(&String::from_utf8_lossy(v))),
-    };
-    number.filter(|n| *n != 0).ok_or(text)
+    whole_in_value(value).and_then(id).ok_or_else(|| match *value {
+        Value::Null => "0".to_owned(),
+        Value::Int(v) => v.to_string(),
+        Value::UInt(v) => v.to_string(),
+        Value::Float(v) => v.to_string(),
+        Value::Double(v) => v.to_string(),
+        Value::Decimal(v) | Value::Text(v) => shown(v),
+        Value::Date(v) => v.to_string(),
+        Value::DateTime(v) => v.to_string(),
+        Value::Time(v) => v.to_string(),
+        Value::Bytes(v) => shown(&String::from_utf8_lossy(v)),
+    })
 }
 
-/// What an error shows of a value: a client may send megabytes.
+/// The whole number that a value is, if it certainly is one.
+fn whole_in_value(value: &Value<'_>) -> Option<i128> {
+    match *value {
+        Value::Int(v) => Some(v.into()),
+        Value::UInt(v) => Some(v.into()),
+        Value::Float(v) => whole(v.into(), f32::MANTISSA_DIGITS),
+        Value::Double(v) => whole(v, f64::MANTISSA_DIGITS),
+        Value::Decimal(v) | Value::Text(v) => number_in_text(v.as_bytes()),
+        Value::Bytes(v) => number_in_text(v),
+        Value::Null | Value::Date(_) | Value::DateTime(_) | Value::Time(_) => None,
+    }
+}
+
+/// A whole number that is an id.
+fn id(whole: i128) -> Option<u64> {
+    u64::try_from(whole).ok().filter(|id| *id != 0)
+}
+
+/// What an error shows of a value.
 fn shown(text: &str) -> String {
-    truncate_chars(text, 80).to_owned()
+    truncate_chars(text, SHOWN).to_owned()
 }
 
-/// A float that is certain to be a whole number: not negative and below 2^`digits`.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // both are excluded by the condition
-fn whole(value: f64, digits: u32) -> Option<u64> {
+/// A float that is certain to be a whole number: less than 2^`digits` away from 0.
+#[allow(clippy::cast_possible_truncation)] // it is excluded by the condition
+fn whole(value: f64, digits: u32) -> Option<i128> {
     let limit = (1u64 << digits) as f64;
-    (value >= 0.0 && value < limit && value.fract() == 0.0).then_some(value as u64)
+    (value.abs() < limit && value.fract() == 0.0).then_some(value as i128)
 }
 
 /// The value of decimal digits, with or without white space around them.
-pub(super) fn number_in_text(text: &[u8]) -> Option<u64> {
+pub(super) fn number_in_text(text: &[u8]) -> Option<i128> {
     let from = text.iter().position(|b| !is_space(*b))?;
     let to = text.iter().rposition(|b| !is_space(*b))?;
     digits(&text[from..=to], 10)
 }
 
 /// The value of a number as it is written in a statement. MySQL: `0x18` and `b'11000'` are 24.
-pub(super) fn number(number: Number<'_>) -> Option<u64> {
+pub(super) fn number(number: Number<'_>) -> Option<i128> {
     match number {
         Number::Integer(text) => digits(text, 10),
         Number::Hex(text) => digits(text, 16),
@@ -142,11 +221,11 @@ pub(super) fn number(number: Number<'_>) -> Option<u64> {
     }
 }
 
-fn digits(text: &[u8], radix: u32) -> Option<u64> {
+fn digits(text: &[u8], radix: u32) -> Option<i128> {
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |sum, b| {
+    text.iter().try_fold(0i128, |sum, b| {
         let digit = char::from(*b).to_digit(radix)?;
         sum.checked_mul(radix.into())?.checked_add(digit.into())
     })
@@ -219,13 +298,13 @@ mod tests {
 
         assert_eq!(KillTarget::Id(IdExpr::ConnectionId).resolve(&text), session(3));
         assert_eq!(KillTarget::Id(var("x")).resolve(&text), session(7));
-        assert_eq!(KillTarget::Id(IdExpr::Placeholder).resolve(&prepared), session(8));
+        assert_eq!(KillTarget::Id(IdExpr::Placeholder(0)).resolve(&prepared), session(8));
         assert_eq!(KillTarget::Query(var("x")).resolve(&text), Ok(Target::Statement(7)));
         assert_eq!(KillTarget::Id(var("unset")).resolve(&text), Err(SqlError::unknown_thread(0)));
         assert_eq!(KillTarget::Id(IdExpr::Null).resolve(&text), Err(SqlError::unknown_thread(0)));
         assert_eq!(code(KillTarget::Query(IdExpr::Null).resolve(&text)), 1957);
-        assert_eq!(code(KillTarget::Id(IdExpr::Placeholder).resolve(&text)), 1064);
-        assert_eq!(code(KillTarget::Id(IdExpr::Placeholder).resolve(&unbound)), 1210);
+        assert_eq!(code(KillTarget::Id(IdExpr::Placeholder(0)).resolve(&text)), 1064);
+        assert_eq!(code(KillTarget::Id(IdExpr::Placeholder(0)).resolve(&unbound)), 1210);
 
         let me = KillTarget::User { user: UserName::CurrentUser, host: None };
         let account = Target::User { user: "app".into(), host: Some("10.0.0.%".into()) };

@@ -6,7 +6,7 @@ mod mysql;
 use std::sync::Arc;
 
 use crate::{
-    control::Syntax,
+    control::{KillForms, Syntax},
     model::{Column, Principal, ProcessRow, Value},
 };
 
@@ -50,7 +50,9 @@ impl Dialect {
 
     /// What its grammar takes for code.
     pub fn syntax(&self) -> Syntax {
-        Syntax { version: self.version, mariadb_comments: self.rules.mariadb_comments }
+        // The forms of KILL that MariaDB added come with its comments.
+        let kill = KillForms { mariadb: self.rules.mariadb_comments, ..KillForms::MYSQL };
+        Syntax { version: self.version, mariadb_comments: self.rules.mariadb_comments, kill, ..Syntax::MYSQL }
     }
 
     /// Whether `by` sees sessions of `owner`; `None`: of nobody yet, before login.

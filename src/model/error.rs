@@ -34,6 +34,7 @@ pub enum ErrorKind {
     SyntaxError,
     UnknownThread,
     KillDenied,
+    UnknownQueryName,
     TooLongIdentifier,
     EmptyQuery,
     UnknownError,
@@ -80,6 +81,8 @@ impl ErrorKind {
             ErrorKind::EmptyQuery => (1065, "42000"),
             ErrorKind::UnknownThread => (1094, "HY000"),
             ErrorKind::KillDenied => (1095, "HY000"),
+            // Doris's: MySQL has another meaning for the number
+            ErrorKind::UnknownQueryName => (1097, "HY000"),
             ErrorKind::UnknownError => (1105, "HY000"),
             ErrorKind::UnknownTable => (1109, "42S02"),
             ErrorKind::PacketTooLarge => (1153, "08S01"),
@@ -198,6 +201,11 @@ impl SqlError {
     /// 1235: a feature that this server does not offer.
     pub fn not_supported(what: &str) -> Self {
         Self::of(ErrorKind::NotSupportedYet, format!("This version of the server doesn't yet support '{what}'"))
+    }
+
+    /// 1097, as Doris words it: no statement has this query id or trace id.
+    pub fn unknown_query_name(name: &str) -> Self {
+        Self::of(ErrorKind::UnknownQueryName, format!("Unknown query id: {name}"))
     }
 
     /// 1094 with the id as it was written (MySQL prints the number it understood; a number that does not fit is shown

@@ -19,6 +19,8 @@ pub enum Target {
     Session(SessionId),
     /// The statement with this query id, wherever it runs (MariaDB: `KILL QUERY ID n`).
     Statement(u64),
+    /// The statement with this name: a query id as Doris writes it, or the trace id of its session.
+    Named(String),
     /// All sessions of a user, at a host if one is given (MariaDB: `KILL USER name[@host]`).
     User {
         /// The user's name.

@@ -28,6 +28,11 @@ pub(super) enum Task {
     List { full: bool },
 }
 
+/// Whether the runtime answers a control statement; the others are passed to the engine.
+pub(super) fn is_own(statement: &Control) -> bool {
+    !matches!(statement, Control::ShowDiagnostics { .. } | Control::SetSessionContext { .. })
+}
+
 /// Finds out what a control statement means in this session. Changes nothing.
 pub(super) fn plan<S: EngineSession>(
     session: Option<&S>,
@@ -38,6 +43,8 @@ pub(super) fn plan<S: EngineSession>(
     let statement = match statement {
         Control::ShowProcesslist { full } => return Ok(Task::List { full }),
         Control::Kill(statement) => statement,
+        // They are the engine's: see `is_own`.
+        Control::ShowDiagnostics { .. } | Control::SetSessionContext { .. } => return Err(SqlError::not_preparable()),
         // The session answers them itself, but not from within each other.
         Control::Prepare { .. } | Control::Execute { .. } | Control::Deallocate { .. } => {
             return Err(SqlError::not_preparable());

@@ -151,11 +151,11 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        let mut own = control::parse(&statement.sql, &self.shared.syntax())?;
+        let mut own = control::parse(&statement.sql, &self.shared.syntax())?.filter(super::control::is_own);
         if let Some(Control::Execute { name, using }) = &own {
             statement = self.bind_named(cx, name, using)?;
             // What can be prepared is none of these again.
-            own = control::parse(&statement.sql, &self.shared.syntax())?;
+            own = control::parse(&statement.sql, &self.shared.syntax())?.filter(super::control::is_own);
         }
         if let Some(own) = own {
             let own = match own {

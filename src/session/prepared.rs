@@ -86,7 +86,7 @@ impl<E: Engine> Core<E> {
         if let Some(rest) = statements.rest() {
             return Err(control::syntax_error(&sql, rest));
         }
-        if let Some(own) = control::parse(&sql, &syntax)? {
+        if let Some(own) = control::parse(&sql, &syntax)?.filter(super::control::is_own) {
             if !own.can_be_prepared() {
                 return Err(SqlError::not_preparable());
             }

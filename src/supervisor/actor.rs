@@ -90,7 +90,7 @@ impl Handler<Kill> for Supervisor {
                 told(&registry, &kill, &result);
                 KillAnswer::Now(result)
             }
-            Target::Statement(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
+            Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
                 let result = search_and_kill(&registry, &kill).await;
                 told(&registry, &kill, &result);
                 result
@@ -110,6 +110,7 @@ async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receip
     match (&kill.target, found.pop()) {
         (Target::Statement(query_id), Some(slot)) => registry.kill_statement(&by, slot, *query_id),
         (Target::Statement(query_id), None) => Err(KillError::UnknownQuery(*query_id)),
+        (Target::Named(name), _) => Err(KillError::UnknownSession(name.clone())),
         (_, last) => {
             found.extend(last);
             registry.kill_user(&by, &kill.target, found, kill.mode)

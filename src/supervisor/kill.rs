@@ -125,6 +125,8 @@ pub(crate) fn matches(target: &Target, slot: &Slot) -> bool {
     match target {
         Target::Session(id) => slot.id() == *id,
         Target::Statement(query_id) => slot.running().is_some_and(|running| running.query_id == *query_id),
+        // No statement has a name yet.
+        Target::Named(_) => false,
         Target::User { user, host } => {
             let from = slot.peer();
             let at = |host: &str| {

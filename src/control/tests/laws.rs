@@ -2,8 +2,8 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::super::*;
-use crate::model::KillMode;
+use super::{super::*, id};
+use crate::model::{KillMode, SqlError};
 
 /// White space or a comment, never nothing.
 fn blank() -> impl Strategy<Value = String> {
@@ -53,6 +53,8 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
             "/*!50000",
             "/*!99999 ",
             "/*M!",
+            "/*T!",
+            "/*T![a,b]",
             "@",
             "@@",
             "(",
@@ -65,6 +67,25 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
             ".",
             "KILL",
             "SHOW ",
+            "WARNINGS ",
+            "COUNT(*)",
+            "LIMIT ",
+            ",",
+            "TIDB ",
+            "SESSION ",
+            "session_context",
+            "DEFAULT",
+            "CONNECTION_ID()",
+            "NULL",
+            "?",
+            "5 ",
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "DIV ",
+            "MOD ",
             "QUERY ",
             "USER ",
             "IDENTIFIED ",
@@ -85,15 +106,60 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn syntax() -> impl Strategy<Value = Syntax> {
-    (select(vec![0, 50000, 80036, 101106]), any::<bool>())
-        .prop_map(|(version, mariadb_comments)| Syntax { version, mariadb_comments })
+    let ids = select(vec![IdForms::Integer, IdForms::Value, IdForms::Expression]);
+    let kill = (ids, any::<[bool; 4]>()).prop_map(|(ids, [mariadb, tidb_keyword, named_queries, alter_system])| {
+        KillForms { ids, mariadb, tidb_keyword, named_queries, alter_system }
+    });
+    (select(vec![0, 50000, 80036, 101106]), any::<[bool; 3]>(), kill).prop_map(
+        |(version, [mariadb_comments, tidb_comments, session_context], kill)| Syntax {
+            version,
+            mariadb_comments,
+            tidb_comments,
+            kill,
+            session_context,
+        },
+    )
+}
+
+/// An expression, and its value by plain arithmetic: `None` where that has none, or no whole one.
+fn expression() -> impl Strategy<Value = (String, Option<i128>)> {
+    let leaf = prop_oneof![
+        (0u64..20).prop_map(|n| (n.to_string(), Some(n.into()))),
+        any::<u64>().prop_map(|n| (format!("0x{n:x}"), Some(n.into()))),
+        (0u64..9).prop_map(|n| (format!("'{n}'"), Some(n.into()))),
+        Just(("CONNECTION_ID()".to_owned(), Some(3))),
+        Just(("@x".to_owned(), Some(7))),
+        Just(("@minus".to_owned(), Some(-7))),
+        Just(("NULL".to_owned(), None)),
+    ];
+    leaf.prop_recursive(4, 16, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), blank())
+                .prop_map(|((text, value), blank)| (format!("-{blank}({text})"), value.map(|v| -v))),
+            (inner.clone(), blank()).prop_map(|((text, value), blank)| (format!("+{blank}({text})"), value)),
+            (inner.clone(), select(vec!["+", "-", "*", "DIV", "%", "mod"]), inner, blank()).prop_map(
+                |((a, x), operator, (b, y), blank)| {
+                    let value = x.zip(y).and_then(|(x, y): (i128, i128)| match operator {
+                        "+" => x.checked_add(y),
+                        "-" => x.checked_sub(y),
+                        "*" => x.checked_mul(y),
+                        "DIV" => x.checked_div(y),
+                        _ => x.checked_rem(y),
+                    });
+                    (format!("({a}){blank}{operator}{blank}({b})"), value)
+                }
+            ),
+        ]
+    })
 }
 
 proptest! {
     #[test]
     fn no_text_upsets_them(sql in text(), syntax in syntax(), show in any::<bool>()) {
         let prefixed = [if show { &b"SHOW FULL PROCESSLIST "[..] } else { b"KILL " }, &sql].concat();
-        for sql in [sql, prefixed] {
+        let others = [&b"SHOW "[..], b"SHOW WARNINGS ", b"SET session_context ", b"ALTER SYSTEM KILL SESSION "];
+        let others = others.map(|prefix| [prefix, &sql].concat());
+        for sql in [sql, prefixed].into_iter().chain(others) {
             let _ = parse(&sql, &syntax);
             let shown = redact(&sql, &syntax);
             prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
@@ -168,10 +234,42 @@ proptest! {
 
     #[test]
     fn no_number_that_is_not_an_id_becomes_one(digits in "[1-9][0-9]{20,30}", tail in "[.][0-9]{1,3}|e[0-9]|[eE][+-][0-9]") {
-        for sql in [format!("KILL {digits}"), format!("KILL -{digits}"), format!("KILL 5{tail}"), format!("KILL '{digits}'")] {
-            let Ok(Some(Control::Kill(Kill { target: KillTarget::Id(IdExpr::Literal(literal)), .. }))) =
-                parse(sql.as_bytes(), &Syntax::default()) else { panic!("{sql}") };
-            prop_assert_eq!(literal.id().unwrap_err().code(), 1094);
+        for sql in [format!("KILL {digits}"), format!("KILL -{digits}"), format!("KILL 5{tail}"), format!("KILL '{digits}'"), format!("KILL 5{tail} + 1")] {
+            prop_assert_eq!(id(&sql).unwrap_err().code(), 1094, "{}", sql);
+        }
+    }
+
+    #[test]
+    fn an_expression_means_what_plain_arithmetic_says((text, value) in expression()) {
+        let expected = value.and_then(|value| u64::try_from(value).ok()).filter(|id| *id != 0);
+        match (id(&format!("KILL {text}")), expected) {
+            (Ok(id), expected) => prop_assert_eq!(Some(id), expected, "{}", text),
+            (Err(error), None) => prop_assert_eq!(error.code(), 1094, "{}", text),
+            (Err(error), Some(_)) => prop_assert!(false, "{}: {}", text, error),
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_in_mysql(numbers in vec(1i128..9, 2..8), operators in vec(select(vec!["+", "-", "*", "DIV", "%"]), 7)) {
+        let mut text = numbers[0].to_string();
+        // sums of products
+        let (mut sum, mut product, mut minus) = (0, numbers[0], false);
+        for (number, operator) in numbers[1..].iter().zip(&operators) {
+            text = format!("{text} {operator} {number}");
+            match *operator {
+                "*" => product *= number,
+                "DIV" => product /= number,
+                "%" => product %= number,
+                sign => {
+                    sum += if minus { -product } else { product };
+                    (product, minus) = (*number, sign == "-");
+                }
+            }
+        }
+        sum += if minus { -product } else { product };
+        match u64::try_from(sum) {
+            Ok(expected) if expected != 0 => prop_assert_eq!(id(&format!("KILL {text}")), Ok(expected), "{}", text),
+            _ => prop_assert_eq!(id(&format!("KILL {text}")), Err(SqlError::unknown_thread(sum)), "{}", text),
         }
     }
 
@@ -217,6 +315,8 @@ const SECRET_FORMS: &[&str] = &[
     "start group_replication user='u', password=?",
     "/*!99999 set password = ? */",
     "/*m!110000 set password = ? */ ",
+    "/*t! set password = ? */ ",
+    "/*t![auto_rand] set password = ? */ ",
     "select 1; /* a */ set password = ?; select 2",
 ];
 

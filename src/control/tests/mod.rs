@@ -1,21 +1,53 @@
 //! The grammar as a table; the laws that hold for any text are in [`laws`].
 
+mod diagnostics;
+mod expressions;
 mod laws;
 mod prepared;
+mod systems;
 
 use super::*;
-use crate::model::{KillMode, SqlError};
+use crate::{
+    id::SessionId,
+    model::{KillMode, OwnedValue, Principal, Privileges, SqlError, Target},
+};
 
-fn kill(sql: &str) -> Kill {
-    match parse(sql.as_bytes(), &Syntax::default()) {
+/// MySQL's grammar with MariaDB's forms of `KILL`, and MySQL's comments.
+const BOTH: Syntax = Syntax { kill: Syntax::MARIADB.kill, ..Syntax::MYSQL };
+
+fn kill_in(sql: &str, syntax: &Syntax) -> Kill {
+    match parse(sql.as_bytes(), syntax) {
         Ok(Some(Control::Kill(kill))) => kill,
         other => panic!("{sql}: {other:?}"),
     }
 }
 
+fn kill(sql: &str) -> Kill {
+    kill_in(sql, &BOTH)
+}
+
+/// What a `KILL` means in session 3, whose parameters are 8 and 9, and whose variables are `x`, 7, `s`, the text 24, and
+/// a few that are no ids.
+fn resolved(sql: &str, syntax: &Syntax) -> Result<Target, SqlError> {
+    let principal = Principal::new("app", Privileges::NONE);
+    let variable = |name: &str| match name {
+        "x" => OwnedValue::Int(7),
+        "five" => OwnedValue::Int(5),
+        "s" => OwnedValue::Text("24".into()),
+        "minus" => OwnedValue::Int(-7),
+        "float" => OwnedValue::Double(-2.0),
+        "half" => OwnedValue::Double(0.5),
+        "word" => OwnedValue::Text("12abc".into()),
+        _ => OwnedValue::Null,
+    };
+    let params = [OwnedValue::Int(8), OwnedValue::UInt(9)];
+    let scope = Scope { own: SessionId::new(3), principal: &principal, variable: &variable, params: Some(&params) };
+    kill_in(sql, syntax).target.resolve(&scope)
+}
+
 fn id(sql: &str) -> Result<u64, SqlError> {
-    match kill(sql).target {
-        KillTarget::Id(IdExpr::Literal(literal)) => literal.id(),
+    match resolved(sql, &BOTH)? {
+        Target::Session(id) => Ok(id.get()),
         other => panic!("{sql}: {other:?}"),
     }
 }
@@ -24,7 +56,7 @@ fn id(sql: &str) -> Result<u64, SqlError> {
 fn every_form_of_kill_is_understood() {
     use Hardness::{Hard, Soft};
     use KillMode::{Connection, Query};
-    let literal = |n: u64| IdExpr::Literal(IdLiteral::new(n.to_string(), Some(n)));
+    let literal = |n: i128| IdExpr::Literal(IdLiteral::new(n.to_string(), Some(n)));
     let session = |n| KillTarget::Id(literal(n));
     let user = |name: &str, host: Option<&str>| KillTarget::User {
         user: UserName::Name(name.into()),
@@ -75,9 +107,9 @@ fn every_form_of_kill_is_understood() {
         ("KILL @'x'", Connection, Hard, var("x")),
         ("KILL @\"x\"", Connection, Hard, var("x")),
         ("KILL null", Connection, Hard, KillTarget::Id(IdExpr::Null)),
-        ("KILL QUERY ?", Query, Hard, KillTarget::Id(IdExpr::Placeholder)),
+        ("KILL QUERY ?", Query, Hard, KillTarget::Id(IdExpr::Placeholder(0))),
     ] {
-        assert_eq!(kill(sql), Kill { mode, hardness, target }, "{sql}");
+        assert_eq!(kill(sql), Kill { mode, hardness, target, tidb: false }, "{sql}");
     }
 }
 
@@ -111,7 +143,7 @@ fn an_id_is_exactly_what_was_typed_or_an_error() {
         ("KILL '18446744073709551616'", "18446744073709551616"),
         ("KILL -1", "-1"),
         ("KILL - 1", "-1"),
-        ("KILL -0", "-0"),
+        ("KILL -0", "0"),
         ("KILL -1.5;", "-1.5"),
         ("KILL -4294967297", "-4294967297"),
         ("KILL '-1'", "-1"),
@@ -190,7 +222,7 @@ fn show_processlist_is_understood() {
 
 #[test]
 fn mariadbs_comments_are_code_for_mariadb() {
-    let mariadb = Syntax { version: 101106, mariadb_comments: true };
+    let mariadb = Syntax::MARIADB;
     for (sql, mode) in [
         ("KILL /*M! QUERY */ 5", KillMode::Query),
         ("KILL /*M!100103 QUERY */ 5", KillMode::Query),
@@ -214,7 +246,7 @@ fn syntax_errors_show_the_place_that_mysql_shows() {
         ("KILL HARD", "", 1),
         ("KILL USER", "", 1),
         ("KILL QUERY ID", "", 1),
-        ("KILL -", "-", 1),
+        ("KILL -", "", 1),
         ("KILL -- 5", "", 1),
         ("KILL CONNECTION_ID(", "", 1),
         ("KILL USER CURRENT_USER(", "", 1),
@@ -231,21 +263,29 @@ fn syntax_errors_show_the_place_that_mysql_shows() {
         ("KILL SOFT HARD 5", "5", 1),
         ("KILL 12abc 5", "5", 1),
         ("KILL PROXYSESSION 5", "5", 1),
-        ("KILL 1+2", "+2", 1),
-        ("KILL +5", "+5", 1),
-        ("KILL --5", "--5", 1),
-        ("KILL -x", "-x", 1),
-        ("KILL -'5'", "-'5'", 1),
-        ("KILL -0x5", "-0x5", 1),
-        ("KILL (5)", "(5)", 1),
-        ("KILL ()", "()", 1),
+        ("KILL 1+", "", 1),
+        ("KILL 1 + ;", "", 1),
+        ("KILL 1 ++", "", 1),
+        ("KILL 1 2+3", "2+3", 1),
+        ("KILL *5", "*5", 1),
+        ("KILL 5 * / 2", "/ 2", 1),
+        ("KILL 5 | 2", "| 2", 1),
+        ("KILL 5 DIV", "", 1),
+        ("KILL DIV 5", "DIV 5", 1),
+        ("KILL 5 MOD MOD", "MOD", 1),
+        ("KILL (5", "", 1),
+        ("KILL 5)", ")", 1),
+        ("KILL (5 6)", "6)", 1),
+        ("KILL ()", ")", 1),
+        ("KILL a.5", ".5", 1),
+        ("KILL a. + 5", "+ 5", 1),
+        ("KILL QUERY ID (7", "", 1),
         ("KILL @@x", "@@x", 1),
         ("KILL @x := 5", ":= 5", 1),
-        ("KILL foo()", "()", 1),
         ("KILL CONNECTION_ID(5)", "5)", 1),
         ("KILL '2' '4'", "'4'", 1),
         ("KILL x'1'", "'1'", 1),
-        ("KILL 5 */", "*/", 1),
+        ("KILL 5 */", "/", 1),
         ("KILL USER 5", "5", 1),
         ("KILL USER @h", "@h", 1),
         ("KILL USER a@", "@", 1),
@@ -262,12 +302,12 @@ fn syntax_errors_show_the_place_that_mysql_shows() {
         ("SHOW PROCESSLIST; SELECT 1", "SELECT 1", 1),
         ("SHOW PROCESSLIST\nLIKE 'ä'", "LIKE 'ä'", 2),
     ] {
-        assert_eq!(parse(sql.as_bytes(), &Syntax::default()), Err(SqlError::syntax(near, line)), "{sql}");
+        assert_eq!(parse(sql.as_bytes(), &BOTH), Err(SqlError::syntax(near, line)), "{sql}");
     }
     let long = format!("KILL 5 {}", "😀".repeat(1000));
     let near = "😀".repeat(80);
-    assert_eq!(parse(long.as_bytes(), &Syntax::default()), Err(SqlError::syntax(&near, 1)));
-    assert_eq!(parse(b"KILL 5 \xff", &Syntax::default()), Err(SqlError::syntax("\u{fffd}", 1)));
+    assert_eq!(parse(long.as_bytes(), &BOTH), Err(SqlError::syntax(&near, 1)));
+    assert_eq!(parse(b"KILL 5 \xff", &BOTH), Err(SqlError::syntax("\u{fffd}", 1)));
 }
 
 #[test]
@@ -279,13 +319,27 @@ fn names_and_subqueries_in_the_place_of_an_id_have_errors_of_their_own() {
         ("KILL connection_id", "connection_id"),
         ("KILL 0X18", "0X18"),
         ("KILL SOFT QUERY ID x", "x"),
+        ("KILL -x", "x"),
+        ("KILL 1 + (a) * b", "a"),
+        ("KILL a.b", "a.b"),
+        ("KILL `d b`.t.`id` + 1", "d b.t.id"),
     ] {
-        let error = parse(sql.as_bytes(), &Syntax::default()).unwrap_err();
+        let error = parse(sql.as_bytes(), &BOTH).unwrap_err();
         let text = format!("Unknown column '{name}' in 'KILL'");
         assert_eq!((error.code(), error.state(), error.message()), (1054, "42S22", &*text), "{sql}");
     }
-    for sql in ["KILL (SELECT 1)", "KILL QUERY ((select id from t))", "KILL (WITH a AS (SELECT 1) SELECT * FROM a);"] {
-        let error = parse(sql.as_bytes(), &Syntax::default()).unwrap_err();
+    for sql in [
+        "KILL (SELECT 1)",
+        "KILL QUERY ((select id from t))",
+        "KILL (WITH a AS (SELECT 1) SELECT * FROM a);",
+        "KILL 1 + (SELECT 1)",
+        "KILL foo()",
+        "KILL 1 + `foo` (2)",
+        "KILL d.foo(1)",
+        "KILL MOD(5, 2)",
+        "KILL ABS(-5)",
+    ] {
+        let error = parse(sql.as_bytes(), &BOTH).unwrap_err();
         assert_eq!((error.code(), error.state()), (1235, "42000"), "{sql}");
     }
 }

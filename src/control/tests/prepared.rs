@@ -1,9 +1,10 @@
 //! The statements about prepared statements with names.
 
+use super::BOTH;
 use crate::control::{Control, Source, Syntax, parse};
 
 fn parsed(sql: &str) -> Control {
-    parse(sql.as_bytes(), &Syntax::default()).unwrap().unwrap_or_else(|| panic!("none of ours: {sql}"))
+    parse(sql.as_bytes(), &BOTH).unwrap().unwrap_or_else(|| panic!("none of ours: {sql}"))
 }
 
 #[test]
@@ -60,9 +61,15 @@ fn names_have_an_end_and_immediate_ones_are_the_engines() {
 
 #[test]
 fn parameters_are_counted() {
-    for (sql, count) in
-        [("KILL ?", 1), ("KILL QUERY ID ?", 1), ("KILL 5", 0), ("KILL USER u", 0), ("SHOW PROCESSLIST", 0)]
-    {
+    for (sql, count) in [
+        ("KILL ?", 1),
+        ("KILL QUERY ID ?", 1),
+        ("KILL QUERY -(? + 2 * ?) % ?", 3),
+        ("KILL 5", 0),
+        ("KILL '?'", 0),
+        ("KILL USER u", 0),
+        ("SHOW PROCESSLIST", 0),
+    ] {
         assert_eq!((parsed(sql).placeholders(), parsed(sql).can_be_prepared()), (count, true), "{sql}");
     }
 }

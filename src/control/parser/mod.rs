@@ -1,39 +1,52 @@
-//! The parser of the control statements.
+//! The parser of the control statements: what begins them, and those about prepared statements. The others are in files
+//! of their own.
 
-use super::{
-    Control, Hardness, IdExpr, IdLiteral, Kill, KillTarget, Lexer, Number, Source, Syntax, Text, Token, TokenKind,
-    UserName, lexer::is_space, resolve, truncate_chars,
-};
-use crate::model::{ErrorKind, KillMode, SqlError};
+mod diagnostics;
+mod id;
+mod kill;
+mod session_context;
+
+use super::{Control, Lexer, Source, Syntax, Token, TokenKind, lexer::is_space, truncate_chars};
+use crate::model::{ErrorKind, SqlError};
+
+pub(super) use session_context::LONGEST_CONTEXT;
 
 /// Reads `sql` as a control statement; `None` if it is another statement, which is the engine's.
 ///
-/// Whether it is one is seen by the first word (and the next one or two after `SHOW` and `DROP`): a long statement costs no more than
-/// a short one, and nothing is allocated for it. Semicolons at the end are allowed, another statement is not: see
-/// [`split`](super::split()).
+/// Whether it is one is seen by the first word (and the next ones after `SHOW`, `DROP`, `SET` and `ALTER`): a long
+/// statement costs no more than a short one, and nothing is allocated for it. Semicolons at the end are allowed, another
+/// statement is not: see [`split`](super::split()).
 ///
 /// Every statement that begins with `KILL` is one. A server that knows others (ODP: `KILL PROXYSESSION`) reads them first,
 /// with a [`Lexer`].
 ///
 /// # Errors
 ///
-/// 1064 with the place where MySQL shows it, for what is not in the grammar, an unterminated quote or comment included;
-/// 1054 for a bare identifier in the place of the id (`KILL abc`); 1235 for a subquery there. A literal that is no id is
-/// an error of [`resolve`](KillTarget::resolve) only.
+/// 1064 with the place where MySQL shows it, for what is not in the grammar that `syntax` describes, an unterminated
+/// quote or comment included; 1054 for a name in the place of the id (`KILL abc`); 1235 for a subquery, a function other
+/// than `CONNECTION_ID()` or a very long expression there; 1231 for a session context that is too long or no UTF-8. A
+/// value that is no id is an error of [`resolve`] only.
+///
+/// [`resolve`]: super::KillTarget::resolve
 pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     // most statements end here, before a lexer is made
     let first = sql.iter().position(|b| !is_space(*b)).unwrap_or(sql.len());
     match &sql[first..] {
         [b'/' | b'#' | b'-', ..] => {}
         text if WORDS.iter().any(|word| starts_with(text, word)) => {}
+        text if syntax.session_context && starts_with(text, b"SET") => {}
+        text if syntax.kill.alter_system && starts_with(text, b"ALTER") => {}
         _ => return Ok(None),
     }
     let mut lexer = Lexer::new(sql, syntax);
     let token = lexer.next_token();
-    let mut parser = Parser { sql, lexer, token };
+    let mut parser = Parser { sql, lexer, token, syntax };
     if parser.eat("KILL") {
         parser.kill().map(|kill| Some(Control::Kill(kill)))
     } else if parser.eat("SHOW") {
+        if let Some(diagnostics) = parser.ahead().diagnostics() {
+            return Ok(Some(diagnostics));
+        }
         let full = parser.eat("FULL");
         if !parser.eat("PROCESSLIST") {
             return Ok(None);
@@ -46,6 +59,10 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
         if parser.is_immediate() { Ok(None) } else { parser.execute().map(Some) }
     } else if parser.eat("DEALLOCATE") {
         if parser.eat("PREPARE") { parser.deallocate().map(Some) } else { Err(parser.unexpected()) }
+    } else if syntax.session_context && parser.eat("SET") {
+        parser.session_context()
+    } else if syntax.kill.alter_system && parser.eat("ALTER") {
+        parser.alter_system()
     } else if parser.eat("DROP") && parser.eat("PREPARE") {
         parser.deallocate().map(Some)
     } else {
@@ -59,8 +76,8 @@ const LONGEST_NAME: usize = 64;
 /// How control statements begin.
 const WORDS: [&[u8; 4]; 6] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP"];
 
-fn starts_with(text: &[u8], keyword: &[u8; 4]) -> bool {
-    text.first_chunk::<4>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
+fn starts_with<const N: usize>(text: &[u8], keyword: &[u8; N]) -> bool {
+    text.first_chunk::<N>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
 }
 
 struct Parser<'a> {
@@ -68,6 +85,7 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token that is looked at; the lexer stands behind it.
     token: Token<'a>,
+    syntax: &'a Syntax,
 }
 
 impl<'a> Parser<'a> {
@@ -93,6 +111,11 @@ impl<'a> Parser<'a> {
             self.bump();
         }
         found
+    }
+
+    /// The keyword that is looked at, if it is one of these.
+    fn is_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
     }
 
     fn expect_symbol(&mut self, symbol: u8) -> Result<(), SqlError> {
@@ -124,118 +147,6 @@ impl<'a> Parser<'a> {
     /// A parser that reads on from here and leaves this one in its place.
     fn ahead(&self) -> Self {
         Self { ..*self }
-    }
-
-    fn kill(&mut self) -> Result<Kill, SqlError> {
-        let hardness = if self.eat("SOFT") {
-            Hardness::Soft
-        } else {
-            self.eat("HARD");
-            Hardness::Hard
-        };
-        let mode = if self.eat("QUERY") {
-            KillMode::Query
-        } else {
-            self.eat("CONNECTION");
-            KillMode::Connection
-        };
-        let target = if mode == KillMode::Query && self.eat("ID") {
-            KillTarget::Query(self.id()?)
-        } else if self.eat("USER") {
-            self.user()?
-        } else {
-            KillTarget::Id(self.id()?)
-        };
-        self.finish()?;
-        Ok(Kill { mode, hardness, target })
-    }
-
-    fn id(&mut self) -> Result<IdExpr, SqlError> {
-        let token = self.token;
-        let expr = match token.kind {
-            TokenKind::Symbol(b'-') => return self.negative(),
-            TokenKind::Symbol(b'(') if self.subquery_follows() => {
-                // MySQL's wording
-                return Err(SqlError::not_supported(
-                    "Usage of subqueries or stored function calls as part of this statement",
-                ));
-            }
-            TokenKind::Symbol(b'?') => IdExpr::Placeholder,
-            TokenKind::UserVar(name) => IdExpr::UserVariable(name.to_string_lossy()),
-            TokenKind::Number(number) => IdExpr::Literal(IdLiteral::new(self.typed(token), resolve::number(number))),
-            TokenKind::Str(text) => {
-                let text = text.decode();
-                let shown = String::from_utf8_lossy(&text).into_owned();
-                IdExpr::Literal(IdLiteral::new(shown, resolve::number_in_text(&text)))
-            }
-            TokenKind::Word(word) if word.eq_ignore_ascii_case(b"NULL") => IdExpr::Null,
-            TokenKind::Word(word) => return self.word(word),
-            TokenKind::QuotedIdent(name) => {
-                self.bump();
-                return self.unknown_column(&name.to_string_lossy());
-            }
-            _ => return Err(self.unexpected()),
-        };
-        self.bump();
-        Ok(expr)
-    }
-
-    /// A minus before a number: never an id, but shown in the error as it was typed.
-    fn negative(&mut self) -> Result<IdExpr, SqlError> {
-        let Token { kind: TokenKind::Number(Number::Integer(_) | Number::Fractional(_)), start, end } =
-            self.ahead().lexer.next_token()
-        else {
-            return Err(self.unexpected());
-        };
-        self.bump();
-        let text = format!("-{}", String::from_utf8_lossy(&self.sql[start..end]));
-        self.bump();
-        Ok(IdExpr::Literal(IdLiteral::new(text, None)))
-    }
-
-    fn word(&mut self, word: &[u8]) -> Result<IdExpr, SqlError> {
-        self.bump();
-        if word.eq_ignore_ascii_case(b"CONNECTION_ID") && self.eat_symbol(b'(') {
-            self.expect_symbol(b')')?;
-            return Ok(IdExpr::ConnectionId);
-        }
-        self.unknown_column(&String::from_utf8_lossy(word))
-    }
-
-    /// 1054 for a name, once the statement has proved whole: MySQL parses before it looks for columns.
-    fn unknown_column(&mut self, name: &str) -> Result<IdExpr, SqlError> {
-        self.finish()?;
-        Err(SqlError::of(ErrorKind::BadField, format!("Unknown column '{name}' in 'KILL'")))
-    }
-
-    fn subquery_follows(&self) -> bool {
-        let mut ahead = self.ahead();
-        while ahead.eat_symbol(b'(') {}
-        ["SELECT", "WITH", "VALUES", "TABLE"].into_iter().any(|keyword| ahead.is(keyword))
-    }
-
-    fn user(&mut self) -> Result<KillTarget, SqlError> {
-        let name = match self.token.kind {
-            TokenKind::Word(word) => Text { raw: word, quote: None },
-            TokenKind::Str(text) | TokenKind::QuotedIdent(text) => text,
-            _ => return Err(self.unexpected()),
-        };
-        let current = self.is("CURRENT_USER");
-        self.bump();
-        if current {
-            if self.eat_symbol(b'(') {
-                self.expect_symbol(b')')?;
-            }
-            return Ok(KillTarget::User { user: UserName::CurrentUser, host: None });
-        }
-        let host = match self.token.kind {
-            TokenKind::UserVar(host) => {
-                self.bump();
-                Some(host.to_string_lossy())
-            }
-            _ => None,
-        };
-        Ok(KillTarget::User { user: UserName::Name(name.to_string_lossy()), host })
     }
 
     fn prepare(&mut self) -> Result<Control, SqlError> {
@@ -295,10 +206,6 @@ impl<'a> Parser<'a> {
         }
         self.bump();
         Ok(name.to_lowercase())
-    }
-
-    fn typed(&self, token: Token<'_>) -> String {
-        String::from_utf8_lossy(&self.sql[token.start..token.end]).into_owned()
     }
 }
 

@@ -1,0 +1,180 @@
+//! The expression in the place of an id: MySQL's constant expressions with arithmetic, as far as the system's grammar
+//! has them.
+
+use super::Parser;
+use crate::{
+    control::{
+        IdExpr, IdForms, IdLiteral, Number, Operator, Text, Token, TokenKind,
+        resolve::{self, number_in_text},
+    },
+    model::{ErrorKind, SqlError},
+};
+
+/// So many operands, signs and opening parentheses an expression may have. It bounds its depth too.
+const MOST_TERMS: usize = 64;
+
+impl<'a> Parser<'a> {
+    /// An expression that yields an id, and ends the statement.
+    pub(super) fn id(&mut self) -> Result<IdExpr, SqlError> {
+        let forms = self.syntax.kill.ids;
+        let mut reader = Reader { parser: self, terms: 0, placeholders: 0, refused: None };
+        let expr = match forms {
+            IdForms::Expression => reader.sum()?,
+            IdForms::Value => reader.value()?,
+            IdForms::Integer => reader.integer()?,
+        };
+        let refused = reader.refused.take();
+        self.finish()?;
+        refused.map_or(Ok(expr), Err)
+    }
+
+    fn number(&self, token: Token<'_>, number: Number<'_>) -> IdExpr {
+        let typed = String::from_utf8_lossy(&self.sql[token.start..token.end]).into_owned();
+        IdExpr::Literal(IdLiteral::new(typed, resolve::number(number)))
+    }
+}
+
+struct Reader<'p, 'a> {
+    parser: &'p mut Parser<'a>,
+    terms: usize,
+    placeholders: usize,
+    /// What is wrong with it though the grammar has it: told once the whole statement has proved to be well-formed, as
+    /// in MySQL, which parses before it looks for columns.
+    refused: Option<SqlError>,
+}
+
+impl Reader<'_, '_> {
+    fn sum(&mut self) -> Result<IdExpr, SqlError> {
+        let mut left = self.product()?;
+        loop {
+            let operator = match self.parser.token.kind {
+                TokenKind::Symbol(b'+') => Operator::Add,
+                TokenKind::Symbol(b'-') => Operator::Subtract,
+                _ => return Ok(left),
+            };
+            self.parser.bump();
+            left = binary(operator, left, self.product()?);
+        }
+    }
+
+    fn product(&mut self) -> Result<IdExpr, SqlError> {
+        let mut left = self.factor()?;
+        loop {
+            let operator = match self.parser.token.kind {
+                TokenKind::Symbol(b'*') => Operator::Multiply,
+                TokenKind::Symbol(b'/') => Operator::Divide,
+                TokenKind::Symbol(b'%') => Operator::Modulo,
+                _ if self.parser.is("MOD") => Operator::Modulo,
+                _ if self.parser.is("DIV") => Operator::IntegerDivide,
+                _ => return Ok(left),
+            };
+            self.parser.bump();
+            left = binary(operator, left, self.factor()?);
+        }
+    }
+
+    fn factor(&mut self) -> Result<IdExpr, SqlError> {
+        self.terms += 1;
+        if self.terms > MOST_TERMS {
+            return Err(SqlError::not_supported("KILL with an expression of more than 64 terms"));
+        }
+        if self.parser.eat_symbol(b'+') {
+            return self.factor();
+        }
+        if self.parser.eat_symbol(b'-') {
+            return Ok(IdExpr::Negated(Box::new(self.factor()?)));
+        }
+        if !self.parser.eat_symbol(b'(') {
+            return self.operand();
+        }
+        if self.parser.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+            // MySQL's wording
+            return Err(SqlError::not_supported(
+                "Usage of subqueries or stored function calls as part of this statement",
+            ));
+        }
+        let inner = self.sum()?;
+        self.parser.expect_symbol(b')')?;
+        Ok(inner)
+    }
+
+    /// An operand of MySQL's: a value, `NULL`, or a name, which is refused.
+    fn operand(&mut self) -> Result<IdExpr, SqlError> {
+        match self.parser.token.kind {
+            TokenKind::Word(_) if self.parser.is_any(&["DIV", "MOD"]) && !self.calls() => Err(self.parser.unexpected()),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case(b"CONNECTION_ID") && self.calls() => self.value(),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case(b"NULL") => {
+                self.parser.bump();
+                Ok(IdExpr::Null)
+            }
+            TokenKind::Word(word) => self.name(Text { raw: word, quote: None }),
+            TokenKind::QuotedIdent(name) => self.name(name),
+            _ => self.value(),
+        }
+    }
+
+    /// One value.
+    fn value(&mut self) -> Result<IdExpr, SqlError> {
+        let token = self.parser.token;
+        let expr = match token.kind {
+            TokenKind::Symbol(b'?') => {
+                self.placeholders += 1;
+                IdExpr::Placeholder(self.placeholders - 1)
+            }
+            TokenKind::UserVar(name) => IdExpr::UserVariable(name.to_string_lossy()),
+            TokenKind::Number(number) => self.parser.number(token, number),
+            TokenKind::Str(text) => {
+                let text = text.decode();
+                let shown = String::from_utf8_lossy(&text).into_owned();
+                IdExpr::Literal(IdLiteral::new(shown, number_in_text(&text)))
+            }
+            TokenKind::Word(word) if word.eq_ignore_ascii_case(b"CONNECTION_ID") && self.calls() => {
+                self.parser.bump();
+                self.parser.bump();
+                self.parser.expect_symbol(b')')?;
+                return Ok(IdExpr::ConnectionId);
+            }
+            _ => return Err(self.parser.unexpected()),
+        };
+        self.parser.bump();
+        Ok(expr)
+    }
+
+    /// Decimal digits.
+    fn integer(&mut self) -> Result<IdExpr, SqlError> {
+        match self.parser.token.kind {
+            TokenKind::Number(Number::Integer(_)) => self.value(),
+            _ => Err(self.parser.unexpected()),
+        }
+    }
+
+    /// Whether an opening parenthesis follows the token that is looked at.
+    fn calls(&self) -> bool {
+        self.parser.ahead().lexer.next_token().kind == TokenKind::Symbol(b'(')
+    }
+
+    /// A column, with what it belongs to, or a function: no constant is either.
+    fn name(&mut self, first: Text<'_>) -> Result<IdExpr, SqlError> {
+        let mut name = first.to_string_lossy();
+        self.parser.bump();
+        while self.parser.eat_symbol(b'.') {
+            name.push('.');
+            match self.parser.token.kind {
+                TokenKind::Word(word) => name.push_str(&String::from_utf8_lossy(word)),
+                TokenKind::QuotedIdent(text) => name.push_str(&text.to_string_lossy()),
+                _ => return Err(self.parser.unexpected()),
+            }
+            self.parser.bump();
+        }
+        if self.parser.token.kind == TokenKind::Symbol(b'(') {
+            return Err(SqlError::not_supported("KILL with a function other than CONNECTION_ID()"));
+        }
+        let unknown = || SqlError::of(ErrorKind::BadField, format!("Unknown column '{name}' in 'KILL'"));
+        self.refused.get_or_insert_with(unknown);
+        Ok(IdExpr::Null)
+    }
+}
+
+fn binary(operator: Operator, left: IdExpr, right: IdExpr) -> IdExpr {
+    IdExpr::Binary { operator, left: Box::new(left), right: Box::new(right) }
+}
