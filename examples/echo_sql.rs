@@ -129,14 +129,15 @@ fn tls(options: &Options) -> Result<Option<Arc<rustls::ServerConfig>>, Box<dyn s
     Ok(Some(wire::tls_from_pem(&file(cert)?, &file(key)?)?))
 }
 
-fn read(path: &Path) -> Result<Accounts, Box<dyn std::error::Error>> {
-    Accounts::parse(&std::fs::read_to_string(path)?)
+fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Error>> {
+    Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let dialect = options.system.dialect();
     let accounts = match &options.users {
-        Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => Accounts::of_everybody(options.system.dialect().has_tenants()),
+        Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Accounts::of_everybody(dialect.has_tenants()),
     };
     let tls = tls(&options)?;
     if tls.is_none() && accounts.want_tls() {
@@ -145,7 +146,6 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
              (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
         );
     }
-    let dialect = options.system.dialect();
     let version: Arc<str> = options.server_version.as_deref().unwrap_or(dialect.server_version()).into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
     let listener =
