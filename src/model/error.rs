@@ -238,6 +238,11 @@ impl SqlError {
         Self::of(ErrorKind::UnknownQueryName, format!("Unknown query id: {name}"))
     }
 
+    /// 1193.
+    pub fn unknown_system_variable(name: &str) -> Self {
+        Self::of(ErrorKind::UnknownSystemVariable, format!("Unknown system variable '{name}'"))
+    }
+
     /// 1231. Of the value, what an error can show.
     pub fn wrong_value(variable: &str, value: &str) -> Self {
         let value: String = value.chars().take(80).collect();

@@ -1,10 +1,11 @@
 //! The system tables are asked here: tables that are filled, and a `SELECT` in MySQL's words, make rows.
 //!
-//! Which tables there are and who sees which of their rows is not decided here. Each question gets an SQLite of its own in
+//! Who sees which rows is the dialect's to say. Each question gets an SQLite of its own in
 //! memory, which holds the rows that its client may see and nothing else, and which does nothing but read them.
 //!
 //! | file | what lives there |
 //! | --- | --- |
+//! | `fill` | which tables there are, and their rows |
 //! | `table`, `facts` | what a question is answered from |
 //! | `names` | which tables a statement mentions; pure |
 //! | `translate` | MySQL's questions in SQLite's SQL; pure |
@@ -15,9 +16,8 @@
 //! | `refusal` | SQLite's errors as MySQL's |
 //! | `held` | what results may hold of memory |
 
-#![allow(dead_code)] // who fills the tables asks
-
 mod facts;
+mod fill;
 mod functions;
 mod held;
 mod names;
@@ -41,12 +41,15 @@ use std::{
 
 use futures::future::{Either, select};
 
-#[allow(unused_imports)]
 pub(crate) use self::{
-    facts::{Facts, Stop, Variables},
-    held::{Held, Limits},
+    facts::{Facts, Stop},
+    fill::{empty, filled, known, may_ask},
     names::mentioned,
-    question::{Answer, Question},
+    question::Question,
+};
+use self::{
+    held::{Held, Limits},
+    question::Answer,
     table::Table,
 };
 use crate::{

@@ -157,7 +157,7 @@ fn locate(call: &Call<'_, '_>, wanted: usize, within: usize, from: i64) -> Resul
     }
     let (wanted, text) = (wanted.to_lowercase(), text.to_lowercase());
     let skipped = natural(from) - 1;
-    let Some((start, _)) = text.char_indices().map(|(at, c)| (at, c)).chain([(text.len(), ' ')]).nth(skipped) else {
+    let Some((start, _)) = text.char_indices().chain([(text.len(), ' ')]).nth(skipped) else {
         return Ok(Value::Integer(0));
     };
     let found = text[start..].find(&wanted);
