@@ -1,8 +1,8 @@
-//! Who may log in: the users of a TOML file, or the three that everybody has.
+//! Who may log in to the examples' servers: the users of a TOML file, or the three that everybody has.
 
 use std::collections::HashMap;
 
-use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::AuthPlugin};
+use killdeer::{Login, Principal, Privileges, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
 /// The users, by name. Of their passwords only the verifiers are kept.
@@ -71,21 +71,13 @@ impl Accounts {
         self.0.values().any(|account| AuthPlugin::of(&account.verifier) == Some(AuthPlugin::CachingSha2))
     }
 
-    /// Lets a client in, or not. An account without a password is for clients on this machine only.
-    pub async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
-        let account = self.0.get(&login.user);
-        let nobody = Verifier::nobody();
-        let proved = login.proves(account.map_or(&nobody, |account| &account.verifier)).await;
-        match account {
-            Some(account)
-                if proved
-                    && (!account.require_tls || login.is_secure())
-                    && (!account.verifier.is_empty() || login.peer.is_local()) =>
-            {
-                Ok(Principal::new(login.user.as_str(), account.privileges))
-            }
-            _ => Err(login.denied()),
-        }
+    /// Who wants to be let in, and what its password is to be checked against. `None` for an unknown user, and for one
+    /// that may not come in this way: an account without a password is for clients on this machine only.
+    pub fn find(&self, login: &Login<'_>) -> Option<(Verifier, Principal)> {
+        let account = self.0.get(&login.user)?;
+        let allowed =
+            (!account.require_tls || login.is_secure()) && (!account.verifier.is_empty() || login.peer.is_local());
+        allowed.then(|| (account.verifier.clone(), Principal::new(login.user.as_str(), account.privileges)))
     }
 }
 
