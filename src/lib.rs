@@ -73,6 +73,7 @@
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP and Unix sockets | `mysql`; with TLS `tls`, compressed `compression` |
+//! | `threads` | a bounded set of threads for slow work | `mysql` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |
 //!
 //! # Design
@@ -115,6 +116,8 @@ mod runtime;
 mod session;
 mod state;
 mod supervisor;
+#[cfg(feature = "mysql")]
+mod threads;
 #[cfg(feature = "mysql")]
 pub mod wire;
 
