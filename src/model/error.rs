@@ -30,6 +30,7 @@ pub enum ErrorKind {
     UnknownCommand,
     UnknownDatabase,
     ServerShutdown,
+    NonUniqueField,
     BadField,
     SyntaxError,
     UnknownThread,
@@ -38,6 +39,11 @@ pub enum ErrorKind {
     EmptyQuery,
     UnknownError,
     UnknownTable,
+    InvalidGroupFunction,
+    UnknownFunction,
+    WrongArgumentCount,
+    RegexTimeout,
+    RegexError,
     PacketTooLarge,
     PacketsOutOfOrder,
     UncompressFailed,
@@ -50,6 +56,7 @@ pub enum ErrorKind {
     SpecificAccessDenied,
     UnsupportedPrepared,
     WrongArguments,
+    WrongNumberOfColumns,
     UnknownPrepared,
     WrongValueForType,
     TooManyPlaceholders,
@@ -74,6 +81,7 @@ impl ErrorKind {
             ErrorKind::UnknownCommand => (1047, "08S01"),
             ErrorKind::UnknownDatabase => (1049, "42000"),
             ErrorKind::ServerShutdown => (1053, "08S01"),
+            ErrorKind::NonUniqueField => (1052, "23000"),
             ErrorKind::BadField => (1054, "42S22"),
             ErrorKind::SyntaxError => (1064, "42000"),
             ErrorKind::TooLongIdentifier => (1059, "42000"),
@@ -82,6 +90,11 @@ impl ErrorKind {
             ErrorKind::KillDenied => (1095, "HY000"),
             ErrorKind::UnknownError => (1105, "HY000"),
             ErrorKind::UnknownTable => (1109, "42S02"),
+            ErrorKind::InvalidGroupFunction => (1111, "HY000"),
+            ErrorKind::UnknownFunction => (1305, "42000"),
+            ErrorKind::WrongArgumentCount => (1582, "42000"),
+            ErrorKind::RegexTimeout => (3699, "HY000"),
+            ErrorKind::RegexError => (3685, "HY000"),
             ErrorKind::PacketTooLarge => (1153, "08S01"),
             ErrorKind::PacketsOutOfOrder => (1156, "08S01"),
             ErrorKind::UncompressFailed => (1157, "08S01"),
@@ -93,6 +106,7 @@ impl ErrorKind {
             ErrorKind::ReadOnlyVariable => (1238, "HY000"),
             ErrorKind::SpecificAccessDenied => (1227, "42000"),
             ErrorKind::WrongArguments => (1210, "HY000"),
+            ErrorKind::WrongNumberOfColumns => (1222, "21000"),
             ErrorKind::UnknownPrepared => (1243, "HY000"),
             ErrorKind::UnsupportedPrepared => (1295, "HY000"),
             ErrorKind::WrongValueForType => (1366, "HY000"),
@@ -177,6 +191,12 @@ impl SqlError {
     pub fn no_such_table(database: Option<&str>, table: &str) -> Self {
         let database = database.map(|name| format!("{name}.")).unwrap_or_default();
         Self::of(ErrorKind::NoSuchTable, format!("Table '{database}{table}' doesn't exist"))
+    }
+
+    /// 1305, as MySQL words it. A database is named if one is current.
+    pub fn no_such_function(database: Option<&str>, function: &str) -> Self {
+        let database = database.map(|name| format!("{name}.")).unwrap_or_default();
+        Self::of(ErrorKind::UnknownFunction, format!("FUNCTION {database}{function} does not exist"))
     }
 
     /// 1295: a statement that cannot be prepared.
