@@ -90,7 +90,7 @@ impl Question {
             match (stop.reason(), failed) {
                 (Some(reason), _) => Killed(reason).into(),
                 _ if sandbox.exhausted.load(Ordering::Relaxed) => {
-                    too_much("too much would have to be sorted or kept aside")
+                    too_much("too many rows would have to be sorted or kept aside")
                 }
                 (None, failed) => self.error(failed, failure),
             }

@@ -83,8 +83,11 @@ fn the_longer_the_texts_the_fewer_of_them_are_kept_aside() {
         read(&sql).unwrap().answer(&[], &tables, &stop, &limits, &held).map(|answer| shown(&answer))
     };
     assert_eq!(ask("a.id").unwrap(), "160000");
-    assert_eq!(ask("a.info").unwrap_err().code(), 1041);
-    assert_eq!(ask("REPEAT('x', 1000000 + a.id)").unwrap_err().code(), 1041);
+    assert!(ask("a.info").unwrap_err().message().contains("too many rows"), "before SQLite itself finds it too much");
+    assert!(
+        ask("REPEAT('x', 1000000 + a.id)").unwrap_err().message().contains("too many rows"),
+        "before SQLite itself finds it too much"
+    );
     let all = "SELECT info FROM information_schema.processlist ORDER BY info, id DESC";
     assert_eq!(read(all).unwrap().answer(&[], &tables, &stop, &limits, &held).unwrap().rows.len(), 20);
 }
