@@ -63,7 +63,7 @@
 //!
 //! | module | what lives there | feature |
 //! | --- | --- | --- |
-//! | `id` | session ids, the order in which they are given out, the map of those in use: [`SessionId`], [`Layout`] | |
+//! | `id` | session ids, the order in which they are given out, the map of those in use: [`SessionId`], [`Layout`], [`Reading`]; the proxy's ids: [`CsId`], [`ProxySessionId`] | |
 //! | `model` | the nouns: [`Principal`], [`Statement`], [`Value`], [`SqlError`], [`Reason`], [`Event`], [`Login`] and others | |
 //! | [`control`] | the control statements `KILL`, `SHOW PROCESSLIST` and `PREPARE`, `EXECUTE`, `DEALLOCATE`: lexer, parser, redaction of secrets | |
 //! | `dialect` | the rules of one system: who may see and kill whom, what its list looks like: [`Dialect`] | |
@@ -124,7 +124,7 @@ pub use crate::{
         Blocking, BlockingEngine, BlockingEngineSession, BlockingSession, Engine, EngineSession, OnKill, Placement,
         RowSink, StatementContext,
     },
-    id::{Layout, SessionId},
+    id::{CsId, CsIdLayout, CsIdVersion, Layout, LayoutError, Malformed, ProxySessionId, Reading, SessionId},
     model::{
         Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
         ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Level, Login, NotTemporal, Origin, Outcome,

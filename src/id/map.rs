@@ -5,7 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Layout, SessionId, order::Order, table::Table};
+use super::{
+    SessionId,
+    layout::{Layout, Local, Pool},
+    order::Order,
+    table::Table,
+};
 
 /// How many entries of a list are cloned under one lock: some microseconds.
 const CHUNK: usize = 256;
@@ -21,8 +26,8 @@ const CHUNK: usize = 256;
 pub(crate) struct IdMap<T> {
     layout: Layout,
     desk: Mutex<Desk>,
-    /// Whether released numbers go back over the desk. If not, a release has no need of the desk's lock.
-    takes_back: bool,
+    /// Whose released numbers go back over the desk. A release of others has no need of the desk's lock.
+    takes_back: Option<Pool>,
     shards: Box<[Mutex<Table<T>>]>,
     /// How many ids are in use. Goes up at the desk, and down only after the id can no longer be found: whoever looks
     /// from the desk never finds more ids in use than it says.
@@ -35,7 +40,7 @@ struct Desk {
     order: Order,
     /// The numbers handed out whose entries are still being made, hence are in no shard. As many as there are threads
     /// that allocate at this moment.
-    making: Vec<u64>,
+    making: Vec<Local>,
 }
 
 impl<T: Clone> IdMap<T> {
@@ -44,11 +49,11 @@ impl<T: Clone> IdMap<T> {
 
     /// An empty map for the ids of `layout`. At least one shard is made.
     pub(crate) fn new(layout: Layout, shards: usize) -> Self {
-        let order = Order::new(layout.locals());
+        let order = Order::new(&layout);
         Self::with_order(layout, order, shards)
     }
 
-    /// An empty map with an order of ids that the layout's size alone would not give.
+    /// An empty map with an order of ids that the layout alone would not give.
     fn with_order(layout: Layout, order: Order, shards: usize) -> Self {
         Self {
             takes_back: order.takes_back(),
@@ -61,7 +66,7 @@ impl<T: Clone> IdMap<T> {
 
     /// Takes the next free id and puts under it what `make` makes for it. `None` if all ids are in use.
     ///
-    /// Of a large range, each live id that is next in turn is passed over at the cost of a look into its shard, with the
+    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, with the
     /// desk locked; releases do not wait for it.
     ///
     /// `make` runs without any lock; until it returns the id is taken but not yet found by [`IdMap::get`]. If it
@@ -90,7 +95,7 @@ impl<T: Clone> IdMap<T> {
         let mut shard = lock(self.shard(local));
         let entry = shard.remove(id.get())?;
         // The count goes down under the lock behind which the number becomes free, so it never exceeds the range.
-        if self.takes_back {
+        if self.takes_back == Some(local.pool) {
             // Not both locks at once: the desk's would come first.
             drop(shard);
             let mut desk = lock(&self.desk);
@@ -129,21 +134,21 @@ impl<T: Clone> IdMap<T> {
     }
 
     /// Whether there is an entry under this number.
-    fn holds(&self, local: u64) -> bool {
+    fn holds(&self, local: Local) -> bool {
         lock(self.shard(local)).contains(self.layout.encode(local).get())
     }
 
-    fn shard(&self, local: u64) -> &Mutex<Table<T>> {
+    fn shard(&self, local: Local) -> &Mutex<Table<T>> {
         // By the local number, not the id: the former are dense, so all shards fill evenly. Both conversions keep the
         // number: a usize has at most 64 bits, and the remainder is less than a usize.
-        &self.shards[(local % self.shards.len() as u64) as usize]
+        &self.shards[(local.number % self.shards.len() as u64) as usize]
     }
 }
 
 /// An id that is taken and has no entry yet. Dropped without one, it is free again.
 struct Taken<'a, T: Clone> {
     map: &'a IdMap<T>,
-    local: u64,
+    local: Local,
     id: SessionId,
     filled: bool,
 }

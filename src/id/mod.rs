@@ -1,8 +1,8 @@
 //! Session ids: what they are, in which order they are given out, and the map of those in use.
 //!
 //! The promise that everything here keeps: two live sessions never have the same id, and a released id comes back only
-//! after all other free ids (where the range is too large to keep a queue of them, the ids are passed in turn, and an
-//! id comes back only after the whole range was passed).
+//! after all other free ids of its form (where the range is too large to keep a queue of them, the ids are passed in
+//! turn, and an id comes back only after the whole range was passed).
 //!
 //! No actors and no I/O. [`Layout`], the order and the table are plain values; the map alone has locks.
 
@@ -10,11 +10,16 @@ mod layout;
 mod map;
 #[cfg(test)]
 mod naive;
+mod odp;
 mod order;
+mod span;
 mod table;
 
-pub use layout::Layout;
 pub(crate) use map::IdMap;
+pub use {
+    layout::{Layout, LayoutError, Malformed, Reading},
+    odp::{CsId, CsIdLayout, CsIdVersion, ProxySessionId},
+};
 
 /// The id of a session: what the greeting carries, `CONNECTION_ID()` returns, the lists show and `KILL` takes.
 ///

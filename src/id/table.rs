@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn ids_of_one_shard_fall_into_different_buckets() {
         // The map takes the low bits of a hash for the bucket, and the top seven to tell entries in it apart.
-        for step in [1, 2, 64, 256, 1 << 11, 1 << 20] {
+        for step in [1, 2, 64, 256, 512, 1 << 11, 1 << 20] {
             let hashes = (0..4_096_u64).map(|n| BuildHasherDefault::<IdHasher>::default().hash_one(5 + n * step));
             let (buckets, tags): (BTreeSet<u64>, BTreeSet<u64>) =
                 hashes.map(|hash: u64| (hash % 8_192, hash >> 57)).unzip();

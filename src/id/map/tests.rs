@@ -13,17 +13,24 @@ use std::{
 use proptest::{prelude::*, sample::Index};
 
 use super::*;
-use crate::id::naive::Naive;
+use crate::id::{
+    naive::{Kind, Naive},
+    span::Span,
+};
 
-/// Both strategies over the same small range.
-fn map<T: Clone>(counter: bool, first: u64, last: u64, shards: usize) -> IdMap<T> {
-    let layout = Layout::range(first, last).unwrap();
-    if counter {
-        let order = Order::counter(layout.locals());
-        IdMap::with_order(layout, order, shards)
-    } else {
-        IdMap::new(layout, shards)
-    }
+/// Each kind of order over the same small layout.
+fn map<T: Clone>(kind: Kind, layout: Layout, shards: usize) -> IdMap<T> {
+    let order = kind.order(&layout);
+    IdMap::with_order(layout, order, shards)
+}
+
+/// All ids that there are.
+fn ids(layout: &Layout) -> Vec<SessionId> {
+    let of = |pool, span: Span| (span.first()..=span.last()).map(move |number| Local { pool, number });
+    let main = of(Pool::Main, layout.main());
+    main.chain(layout.spare().into_iter().flat_map(|spare| of(Pool::Spare, spare)))
+        .map(|local| layout.encode(local))
+        .collect()
 }
 
 #[derive(Clone, Debug)]
@@ -46,15 +53,17 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #[test]
     fn it_does_what_the_naive_model_does(
-        counter: bool,
-        first in 1..4_u64,
+        kind in Kind::any(),
         size in 1..=12_u64,
+        spare in 1..=6_u64,
+        start in 0..20_u64,
         shards in 0..5_usize,
         ops in prop::collection::vec(op(), 0..120),
     ) {
-        let last = first + size - 1;
-        let map = map(counter, first, last, shards);
-        let mut naive = Naive::new(counter, first..=last);
+        let layout = kind.layout(size, spare).starting_at(start);
+        let map = map(kind, layout.clone(), shards);
+        let mut naive = Naive::new(kind, &layout);
+        let all = ids(&layout);
         // The entry of each live id: its serial number among all entries ever made.
         let mut entries = BTreeMap::new();
         let mut dead = Vec::new();
@@ -62,17 +71,17 @@ proptest! {
             match op {
                 Op::Allocate => {
                     let got = map.allocate(|id| (id, serial));
-                    prop_assert_eq!(got.map(|(id, _)| id.get()), naive.allocate());
+                    prop_assert_eq!(got.map(|(id, _)| id), naive.allocate().map(|local| layout.encode(local)));
                     if let Some((id, _)) = got {
                         prop_assert_eq!(entries.insert(id, (id, serial)), None, "two live sessions with one id");
                     } else {
-                        prop_assert_eq!(entries.len() as u64, size, "exhausted only when all are live");
+                        prop_assert_eq!(entries.len(), all.len(), "exhausted only when all are live");
                     }
                 }
                 Op::Release(pick) if !entries.is_empty() => {
                     let (&id, &entry) = entries.iter().nth(pick.index(entries.len())).unwrap();
                     prop_assert_eq!(map.release(id), Some(entry));
-                    prop_assert!(naive.release(id.get()));
+                    prop_assert!(naive.release(layout.decode(id).unwrap()));
                     entries.remove(&id);
                     dead.push(id);
                 }
@@ -88,7 +97,7 @@ proptest! {
                 _ => {}
             }
             prop_assert_eq!(map.len(), entries.len());
-            for id in (0..=last + 1).map(SessionId::new) {
+            for id in all.iter().copied().chain([0, 1, 2, 16, 407].map(SessionId::new)) {
                 prop_assert_eq!(map.get(id), entries.get(&id).copied());
             }
             let mut listed: Vec<_> = map.chunks().flatten().collect();
@@ -122,8 +131,8 @@ fn a_list_comes_in_pieces_and_has_each_lasting_entry_once() {
 
 #[test]
 fn an_id_is_taken_but_not_found_while_its_entry_is_made() {
-    for counter in [false, true] {
-        let map = map(counter, 1, 2, 1);
+    for kind in Kind::ALL {
+        let map = map(kind, kind.layout_of(2), 1);
         let first = map.allocate(|first| {
             assert_eq!((map.get(first), map.release(first), map.len()), (None, None, 1));
             let second = map.allocate(|second| second).unwrap();
@@ -140,11 +149,11 @@ fn an_id_is_taken_but_not_found_while_its_entry_is_made() {
 
 #[test]
 fn an_id_is_free_again_if_making_its_entry_panics() {
-    for counter in [false, true] {
-        let map: IdMap<SessionId> = map(counter, 7, 7, 1);
+    for kind in Kind::ALL {
+        let map: IdMap<SessionId> = map(kind, kind.layout_of(1), 1);
         catch_unwind(AssertUnwindSafe(|| map.allocate(|_| panic!("on purpose")))).unwrap_err();
         assert_eq!(map.len(), 0);
-        assert_eq!(map.allocate(|id| id), Some(SessionId::new(7)));
+        assert!(map.allocate(|id| id).is_some());
     }
 }
 
@@ -173,13 +182,14 @@ fn a_panic_under_a_lock_leaves_the_map_usable() {
 fn many_threads_never_share_an_id() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 4_000;
-    for counter in [false, true] {
+    for kind in Kind::ALL {
         // Fewer ids than the threads would like to have, so that they meet exhaustion too.
-        let (first, last) = (1, 3 * THREADS);
-        let map = &map(counter, first, last, 4);
+        let layout = kind.layout_of(3 * THREADS);
+        let map = &map(kind, layout.clone(), 4);
         let lasting = &map.allocate(|id| id).unwrap();
-        let owned: &Vec<AtomicBool> = &(first..=last).map(|_| AtomicBool::new(false)).collect();
-        let flag = |id: SessionId| &owned[usize::try_from(id.get() - first).unwrap()];
+        let owned: &BTreeMap<SessionId, AtomicBool> =
+            &ids(&layout).into_iter().map(|id| (id, AtomicBool::new(false))).collect();
+        let flag = |id: SessionId| &owned[&id];
         let allocated = &AtomicU64::new(0);
         thread::scope(|scope| {
             let work = |thread| {
@@ -198,7 +208,7 @@ fn many_threads_never_share_an_id() {
                             assert!(flag(id).swap(false, Ordering::SeqCst));
                             assert_eq!(map.release(id), Some(id));
                         }
-                        assert!(map.len() as u64 <= last, "more ids in use than there are");
+                        assert!(map.len() <= owned.len(), "more ids in use than there are");
                     }
                     for id in mine {
                         assert!(flag(id).swap(false, Ordering::SeqCst));
@@ -217,8 +227,8 @@ fn many_threads_never_share_an_id() {
         assert_eq!(map.len(), 0);
         assert_eq!(map.chunks().count(), 0);
         // None was lost on the way.
-        let all: BTreeSet<_> = (first..=last).map(|_| map.allocate(|id| id).unwrap()).collect();
-        assert_eq!(all.len() as u64, last);
+        let all: BTreeSet<_> = owned.iter().map(|_| map.allocate(|id| id).unwrap()).collect();
+        assert_eq!(all.len(), owned.len());
         assert_eq!(map.allocate(|id| id), None);
     }
 }
@@ -226,9 +236,9 @@ fn many_threads_never_share_an_id() {
 #[test]
 fn a_free_id_is_found_whatever_other_threads_do() {
     const THREADS: u64 = 4;
-    for counter in [false, true] {
+    for kind in Kind::ALL {
         // One id for each thread, and none takes a second one.
-        let map = &map(counter, 1, THREADS, 2);
+        let map = &map(kind, kind.layout_of(THREADS), 2);
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
@@ -245,8 +255,8 @@ fn a_free_id_is_found_whatever_other_threads_do() {
 
 #[test]
 fn of_several_who_release_an_id_at_once_one_gets_the_entry() {
-    for counter in [false, true] {
-        let map = &map(counter, 1, 3, 2);
+    for kind in Kind::ALL {
+        let map = &map(kind, kind.layout_of(3), 2);
         for _ in 0..200 {
             let id = map.allocate(|id| id).unwrap();
             let start = &Barrier::new(3);
@@ -263,4 +273,63 @@ fn of_several_who_release_an_id_at_once_one_gets_the_entry() {
             assert_eq!(map.len(), 0);
         }
     }
+}
+
+/// As tests of the systems' documents have them: the count is set before each.
+#[test]
+fn the_ids_of_the_documents_are_given_out() {
+    for (layout, starts) in [
+        (Layout::oceanbase(1), vec![(1, 3_221_487_617), (3, 3_221_487_619), (12, 3_221_487_628)]),
+        (Layout::oceanbase(1), vec![(150_596, 3_221_638_212)]),
+        (Layout::oceanbase_older(1), vec![(19, 2_147_549_203)]),
+        (Layout::tidb64(2_663_502), vec![(203, 5_857_102_839_209_263_511)]),
+        (Layout::tidb64(3_777_336), vec![(203, 8_306_449_708_033_769_879)]),
+        (Layout::tidb(1), vec![(1, 2_097_154)]),
+        (Ok(Layout::plain32()), vec![(7, 7)]),
+    ] {
+        for (start, id) in starts {
+            let map = IdMap::new(layout.clone().unwrap().starting_at(start), 4);
+            assert_eq!(map.allocate(|id| id), Some(SessionId::new(id)));
+        }
+    }
+}
+
+#[test]
+fn all_of_oceanbases_sequences_are_given_out_and_then_no_more() {
+    let layout = Layout::oceanbase_older(1).unwrap();
+    let map = IdMap::new(layout.clone().starting_at(60_000), IdMap::<SessionId>::SHARDS);
+    let all: BTreeSet<_> = std::iter::from_fn(|| map.allocate(|id| id)).collect();
+    assert_eq!(all.len(), 65_535);
+    assert!(all.iter().all(|id| layout.decode(*id).is_some()));
+    // Two are free: the one that was released first comes first.
+    let (first, second) = (SessionId::new(2_147_549_203), SessionId::new(2_147_549_202));
+    assert!(map.release(first).is_some() && map.release(second).is_some());
+    assert_eq!(map.release(first), None, "a second time");
+    assert_eq!([(); 3].map(|()| map.allocate(|id| id)), [Some(first), Some(second), None]);
+}
+
+/// TiDB's own test, with a pool of 15.
+#[test]
+fn tidbs_ids_go_over_to_64_bits_and_come_back() {
+    let layout = Layout::tidb(1).unwrap().pool_of(15).unwrap();
+    let map = IdMap::new(layout.clone(), 4);
+    let take = || map.allocate(|id| id).unwrap();
+    let of_32_bits = |id: SessionId| id.get() <= u64::from(u32::MAX);
+    let short: Vec<_> = (0..15).map(|_| take()).collect();
+    assert!(short.iter().all(|id| of_32_bits(*id)));
+    let long = take();
+    assert_eq!(long.get(), 0x200_0000_0003);
+    for id in &short[..7] {
+        map.release(*id).unwrap();
+        assert_eq!(map.release(*id), None, "a second release frees no second one");
+        assert!(!of_32_bits(take()));
+    }
+    map.release(short[7]).unwrap();
+    // Half of the pool is free: the oldest first. The session with the long id keeps it.
+    assert_eq!([(); 8].map(|()| take()), short[..8]);
+    assert!(!of_32_bits(take()));
+    assert_eq!(map.get(long), Some(long));
+    // What the greeting carries of it is nobody's.
+    assert_eq!(map.get(SessionId::new(long.get() & 0xFFFF_FFFF)), None);
+    assert_eq!(map.release(SessionId::new(long.get() & 0xFFFF_FFFF)), None);
 }
