@@ -7,6 +7,7 @@ mod charsets;
 mod client;
 #[cfg(feature = "compression")]
 mod compressed;
+mod door;
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
 mod kills;
