@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/system.rs"]
+mod system;
 
 use std::{
     io::{IsTerminal, stdin},
@@ -27,6 +29,7 @@ use killdeer::{
     Runtime,
     wire::{self, AuthPlugin, Serve, rustls},
 };
+use system::System;
 use tracing_subscriber::EnvFilter;
 
 /// A MySQL server that says everything back.
@@ -59,9 +62,11 @@ struct Options {
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<std::num::NonZeroUsize>,
-    /// The version that clients are told
-    #[arg(long, value_name = "TEXT", default_value = "8.0.36-killdeer")]
-    server_version: String,
+    #[command(flatten)]
+    system: System,
+    /// The version that clients are told [default: one like the dialect's system's]
+    #[arg(long, value_name = "TEXT")]
+    server_version: Option<String>,
     /// The longest packet that a client may send, in bytes, from 1024 to 1073741824; rounded down to a multiple of 1024
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u32).range(1024..=1 << 30))]
     max_allowed_packet: u32,
@@ -127,14 +132,15 @@ fn tls(options: &Options) -> Result<Option<Arc<rustls::ServerConfig>>, Box<dyn s
     Ok(Some(wire::tls_from_pem(&file(cert)?, &file(key)?)?))
 }
 
-fn read(path: &Path) -> Result<Accounts, Box<dyn std::error::Error>> {
-    Accounts::parse(&std::fs::read_to_string(path)?)
+fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Error>> {
+    Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let dialect = options.system.dialect();
     let accounts = match &options.users {
-        Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => Accounts::default(),
+        Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Accounts::of_everybody(dialect.has_tenants()),
     };
     let tls = tls(&options)?;
     if tls.is_none() && accounts.want_tls() {
@@ -143,10 +149,15 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
              (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
         );
     }
-    let version = options.server_version.into();
+    let version: Arc<str> = options.server_version.as_deref().unwrap_or(dialect.server_version()).into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
-    let engine = EchoSql::new(accounts, Arc::clone(&version), longest);
+    let listener =
+        wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let engine = EchoSql::new(accounts, Arc::clone(&version), longest).with_databases(dialect.system_databases());
     let runtime = Runtime::builder(engine)
+        .dialect(dialect)
+        .ids(options.system.ids()?)
+        .node(options.system.node(listener.local_addr()?))
         .server_version(version)
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
@@ -155,8 +166,6 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),
     };
-    let listener =
-        wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let mut serve = Serve::new(listener, workers).default_plugin(options.default_plugin);
     if let Some(tls) = tls {
         serve = serve.tls(tls);

@@ -140,7 +140,7 @@ impl<E: Engine> Builder<E> {
     /// # Panics
     /// Outside of both.
     pub fn start(self) -> Runtime<E> {
-        let layout = self.layout.unwrap_or_else(|| self.dialect.ids(1));
+        let layout = self.layout.unwrap_or_else(|| self.dialect.ids(1).expect("every system has a first server"));
         let registry = Registry::new(layout, self.dialect, self.node, self.clock);
         let actor = Supervisor::new(Arc::clone(&registry), self.rollback_timeout);
         let arbiter = self.own_arbiter.then(Arbiter::new);
@@ -160,6 +160,8 @@ impl<E: Engine> Builder<E> {
             max_allowed_packet: self.max_allowed_packet,
             tell_killed: self.tell_killed,
             queued_statements: self.queued_statements,
+            #[cfg(feature = "system-tables")]
+            tables: crate::system::SystemTables::default(),
             arbiter,
         };
         Runtime { shared: Arc::new(shared) }

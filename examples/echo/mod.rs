@@ -1,6 +1,7 @@
 //! The echo-SQL engine: it answers what clients ask of themselves when they connect, sleeps, computes and counts on
 //! request, and says everything else back.
 
+#[path = "../accounts/mod.rs"]
 pub mod accounts;
 mod prepared;
 
@@ -10,13 +11,13 @@ use accounts::Accounts;
 use bytes::Bytes;
 use killdeer::{
     Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Params, Prepared, Principal, Reason, RowSink,
-    SqlError, Statement, StatementContext, Value,
+    SqlError, Statement, StatementContext, Value, Verifier,
     compat::{Answer, Argument, ClientState, Facts, Simple, concerns, parse_simple},
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
-/// The databases that it says it has.
-const DATABASES: [&str; 2] = ["information_schema", "test"];
+/// The database that it says it has, beside those of the system tables.
+const DATABASE: &str = "test";
 
 pub struct EchoSql {
     accounts: Accounts,
@@ -27,6 +28,7 @@ pub struct EchoSql {
 struct Known {
     version: Arc<str>,
     max_allowed_packet: String,
+    databases: Vec<&'static str>,
     echo: Arc<[Column]>,
 }
 
@@ -34,8 +36,19 @@ impl EchoSql {
     /// `max_allowed_packet`: what it says of the runtime's, in bytes.
     pub fn new(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
         let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
-        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), echo };
+        let databases = vec!["information_schema", DATABASE];
+        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), databases, echo };
         Self { accounts, known: Arc::new(known) }
+    }
+
+    /// The same, with these databases beside its own one: those of the runtime's system tables.
+    pub fn with_databases(mut self, more: Vec<&'static str>) -> Self {
+        if let Some(known) = Arc::get_mut(&mut self.known) {
+            known.databases = more;
+            known.databases.push(DATABASE);
+            known.databases.sort_unstable();
+        }
+        self
     }
 }
 
@@ -48,7 +61,13 @@ impl Engine for EchoSql {
     type Session = EchoSession;
 
     async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
-        self.accounts.authenticate(login).await
+        let (verifier, principal) = match self.accounts.find(login) {
+            Some((verifier, principal)) => (verifier, Some(principal)),
+            // An unknown user is asked as a known one, and for as long.
+            None => (Verifier::nobody(), None),
+        };
+        let proved = login.proves(&verifier).await;
+        principal.filter(|_| proved).ok_or_else(|| login.denied())
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<EchoSession, SqlError> {
@@ -94,7 +113,7 @@ impl EngineSession for EchoSession {
     }
 
     async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
-        if DATABASES.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
+        if self.known.databases.contains(&name) { Ok(()) } else { Err(SqlError::unknown_database(name)) }
     }
 
     async fn reset(&mut self, _: &StatementContext) -> Result<(), SqlError> {
@@ -194,7 +213,7 @@ impl EchoSession {
             current_user: &principal.account(),
             privileges: principal.privileges(),
             database: database.as_deref(),
-            databases: &DATABASES,
+            databases: &self.known.databases,
             encryption: cx.encryption(),
             character_sets: cx.character_sets(),
             variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],

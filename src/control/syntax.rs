@@ -43,10 +43,8 @@ pub struct KillForms {
 /// What may stand in the place of the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdForms {
-    /// Decimal digits alone (Doris).
-    Integer,
-    /// One value: a number, a string, `@x`, `?`, or `CONNECTION_ID()`. TiDB itself takes no strings and no variables;
-    /// its users ask for them.
+    /// One value: a number, a string, `@x`, `?`, or `CONNECTION_ID()`. TiDB itself takes no strings and no variables, and
+    /// Doris digits alone; their users ask for the others.
     Value,
     /// A constant expression (MySQL, MariaDB, OceanBase).
     Expression,
@@ -84,7 +82,7 @@ impl Syntax {
     /// Apache Doris, which calls itself 5.7.99.
     pub const DORIS: Self = Self {
         version: 50_799,
-        kill: KillForms { ids: IdForms::Integer, named_queries: true, ..KillForms::MYSQL },
+        kill: KillForms { ids: IdForms::Value, named_queries: true, ..KillForms::MYSQL },
         session_context: true,
         ..Self::MYSQL
     };

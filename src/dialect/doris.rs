@@ -15,7 +15,7 @@ pub(super) static RULES: Rules = Rules {
     name: "doris",
     server_version: "5.7.99-killdeer",
     syntax: Syntax::DORIS,
-    ids: |_| Layout::plain32(),
+    ids: |_| Ok(Layout::plain32()),
     account: plain_account,
     may_see,
     may_kill,

@@ -14,9 +14,9 @@ use crate::{
 
 pub(super) static RULES: Rules = Rules {
     name: "mariadb",
-    server_version: "5.5.5-10.11.6-MariaDB-killdeer",
+    server_version: "10.11.6-MariaDB-killdeer",
     syntax: Syntax::MARIADB,
-    ids: |_| Layout::plain32(),
+    ids: |_| Ok(Layout::plain32()),
     account: plain_account,
     may_see,
     may_kill,

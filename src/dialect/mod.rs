@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::{
     control::{self, Syntax},
-    id::{Layout, SessionId},
+    id::{Layout, LayoutError, SessionId},
     model::{
         Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, SqlError, Tenant, Value, Warning,
     },
@@ -28,7 +28,11 @@ pub use switches::KillDenied;
 
 pub(crate) use field::{Field, columns};
 use line::Line;
+
 use switches::Switches;
+
+/// The database of the tables that no system has.
+pub(crate) const KILLDEER: &str = "killdeer";
 
 /// The rules of one system, as plain functions and data. Each file of this folder fills one in.
 struct Rules {
@@ -39,7 +43,7 @@ struct Rules {
     /// What its grammar takes for code, and which forms of `KILL` it has.
     syntax: Syntax,
     /// Its ids, for the server with this number.
-    ids: fn(server: u16) -> Layout,
+    ids: fn(server: u32) -> Result<Layout, LayoutError>,
     /// The account that a login name stands for.
     account: fn(login: &str) -> (&str, Option<Tenant>),
     /// Whether `by` sees sessions of `owner`; `None`: of nobody yet, before login.
@@ -65,8 +69,10 @@ pub(crate) struct Table {
     /// In lower case.
     pub(crate) database: &'static str,
     /// In lower case.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) name: &'static str,
     /// Its columns.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) fields: fn(view: &View<'_>) -> &'static [Field],
 }
 
@@ -166,8 +172,11 @@ impl Dialect {
     }
 
     /// The ids that the system gives out, on the server with this number, which counts where the system's ids carry
-    /// one. A number that they cannot carry is 1.
-    pub fn ids(&self, server: u16) -> Layout {
+    /// one.
+    ///
+    /// # Errors
+    /// A number that the system's ids cannot carry.
+    pub fn ids(&self, server: u32) -> Result<Layout, LayoutError> {
         (self.rules.ids)(server)
     }
 
@@ -259,12 +268,27 @@ impl Dialect {
         self.row((self.rules.processlist)(&view), &view, row, emit);
     }
 
+    /// The databases in which its system tables are, in order.
+    pub fn system_databases(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.rules.tables.iter().map(|table| table.database).chain([KILLDEER]).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether accounts belong to tenants.
+    pub fn has_tenants(&self) -> bool {
+        self.account("").1.is_some()
+    }
+
     /// The system tables about sessions.
+    #[cfg(feature = "system-tables")]
     pub(crate) fn tables(&self) -> &'static [Table] {
         self.rules.tables
     }
 
     /// The columns of a system table.
+    #[cfg(feature = "system-tables")]
     pub(crate) fn table_fields(&self, table: &Table, view: &View<'_>) -> &'static [Field] {
         (table.fields)(&self.switched(view))
     }

@@ -18,7 +18,7 @@ pub(super) static RULES: Rules = Rules {
     // The forms of KILL that MariaDB added are taken, and so is the comment that hides them from others: clients of
     // both come to a server that does not say whose behaviour it shows.
     syntax: Syntax { mariadb_comments: true, kill: KillForms { mariadb: true, ..KillForms::MYSQL }, ..Syntax::MYSQL },
-    ids: |_| Layout::plain32(),
+    ids: |_| Ok(Layout::plain32()),
     account: plain_account,
     may_see,
     may_kill,

@@ -18,7 +18,7 @@ pub(super) static RULES: Rules = Rules {
     name: "oceanbase",
     server_version: "5.7.25-OceanBase-v4.2.1.0-killdeer",
     syntax: Syntax::OCEANBASE,
-    ids: |_| Layout::plain32(),
+    ids: Layout::oceanbase,
     account,
     may_see,
     may_kill,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     control::Syntax,
-    id::Layout,
+    id::{Layout, Reading},
     model::{ErrorKind, Principal, Privileges, SqlError, Value, Warning},
 };
 
@@ -15,7 +15,7 @@ pub(super) static RULES: Rules = Rules {
     name: "tidb",
     server_version: "8.0.11-TiDB-v8.5.0-killdeer",
     syntax: Syntax::TIDB,
-    ids: |_| Layout::plain32(),
+    ids: Layout::tidb,
     account: plain_account,
     may_see,
     may_kill,
@@ -60,10 +60,18 @@ pub(super) fn unreadable(error: &SqlError) -> Warning {
     Warning::of(ErrorKind::UnknownError, format!("Parse ConnectionID failed: {}", error.message()))
 }
 
-/// The lenient answer to a `KILL` of something that is no session.
+/// The lenient answer to a `KILL` of something that is no session: OK, with TiDB's warning for an id that cannot be one.
 pub(super) fn lenient(id: &str, ids: &Layout) -> KillAnswer {
-    let _ = (id, ids);
-    KillAnswer::Lenient(None)
+    let reading = id.parse().ok().map(|id| ids.read(id));
+    let text = match reading {
+        Some(Reading::Malformed(why)) => format!("Parse ConnectionID failed: {why}"),
+        Some(Reading::Truncated) => "Kill failed: Received a 32bits truncated ConnectionID, expect 64bits. Please \
+                                     execute 'KILL [CONNECTION|QUERY] ConnectionID' to send a Kill without truncating \
+                                     ConnectionID."
+            .to_owned(),
+        _ => return KillAnswer::Lenient(None),
+    };
+    KillAnswer::Lenient(Some(Warning::of(ErrorKind::UnknownError, text)))
 }
 
 /// The server's status flags.

@@ -52,8 +52,8 @@ pub struct NotTemporal;
 impl Date {
     /// The Gregorian date that is so many days after 1970-01-01 (Howard Hinnant's `civil_from_days`).
     fn of_unix_day(days: i64) -> Self {
-        let days = days.clamp(-719_468, 2_932_896) + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
+        let days = days.clamp(-719_528, 2_932_896) + 719_468;
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year + year / 4 - year / 100);
         let shifted = (5 * of_year + 2) / 153;

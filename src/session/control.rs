@@ -143,7 +143,7 @@ async fn list<E: Engine>(
     let now = Instant::now();
     let mut spent = 0;
     for slot in slots.values() {
-        let row = listing.row(slot, now);
+        let Some(row) = listing.row(slot, now) else { continue };
         let mut behind = Ok(false);
         dialect.process_row(&view, &row, |values| behind = sink.row(values));
         if behind? {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::registry::Registry;
+use super::{history::History, registry::Registry};
 use crate::{
-    model::{OwnedValue, Principal, ProcessRow},
+    model::{Column, OwnedValue, Principal, ProcessRow},
     state::Slot,
 };
 
@@ -28,12 +28,18 @@ impl Listing {
         let mut slots: Vec<_> = self.registry.chunks().flatten().filter(|slot| self.shows(slot)).collect();
         slots.sort_unstable_by_key(|slot| slot.id());
         let now = Instant::now();
-        slots.iter().map(|slot| self.row(slot, now)).collect()
+        slots.iter().filter_map(|slot| self.row(slot, now)).collect()
     }
 
-    /// The kills that the requester may know of: the rows of `killdeer.kill_history`.
-    pub(crate) fn kills(&self) -> Vec<Vec<OwnedValue>> {
+    /// The kills that the requester may know of, the oldest first: the rows of `killdeer.kill_history`, with a value for
+    /// each of [`Listing::kill_columns`].
+    pub fn kills(&self) -> Vec<Vec<OwnedValue>> {
         self.registry.history().rows(&self.registry.dialect, &self.by)
+    }
+
+    /// What is told of a kill.
+    pub fn kill_columns() -> Vec<Column> {
+        History::columns()
     }
 
     /// Whether the requester may see this session.
@@ -41,7 +47,10 @@ impl Listing {
         self.registry.dialect.may_see(&self.by, slot.principal().as_deref())
     }
 
-    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> ProcessRow {
-        slot.row(now, &self.registry.dialect.syntax())
+    /// Its row; `None` if it has become somebody's whose sessions the requester may not see.
+    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> Option<ProcessRow> {
+        let dialect = &self.registry.dialect;
+        let row = slot.row(now, &dialect.syntax());
+        dialect.may_see(&self.by, row.principal.as_deref()).then_some(row)
     }
 }

@@ -28,6 +28,19 @@ fn a_reset_rolls_back_and_leaves_nothing_to_roll_back_at_the_end() {
 }
 
 #[test]
+fn the_warnings_of_the_engines_statements_are_its_own_to_show() {
+    paused(async {
+        let (runtime, log) = lab();
+        let alice = connect(&runtime, "alice").await;
+        for sql in ["SHOW WARNINGS", "SHOW COUNT(*) ERRORS"] {
+            assert_eq!(code(&alice, "fail").await, 1062);
+            assert_eq!(code(&alice, sql).await, 0);
+            assert_eq!(log.take(), ["alice fail".to_owned(), format!("alice {sql}")]);
+        }
+    });
+}
+
+#[test]
 fn an_engine_without_prepared_statements_says_so() {
     paused(async {
         let (runtime, _) = lab();

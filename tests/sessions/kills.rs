@@ -192,6 +192,7 @@ fn kill_statements_do_what_mysqls_do() {
             "KILL QUERY @one;",
             "KILL /*!50000 QUERY */ 1",
             "KILL SOFT QUERY 0x1 -- please",
+            "KILL QUERY @one * (3 - 4 / 2)",
             "KILL QUERY USER alice",
             "KILL QUERY USER 'alice'@'localhost'",
         ] {

@@ -26,7 +26,7 @@ pub fn accounts() -> Accounts {
         native.expose(),
         native.expose(),
     );
-    Accounts::parse(&text).unwrap()
+    Accounts::parse(&text, false).unwrap()
 }
 
 /// What the client does once it is asked for the password itself, and the last packet that it gets.
@@ -176,7 +176,7 @@ fn whatever_comes_for_a_proof_is_answered() {
 
 #[test]
 fn the_accounts_of_a_file_hold_what_they_should() {
-    let account = |rest: &str| Accounts::parse(&format!("[[user]]\nuser = 'x'\n{rest}"));
+    let account = |rest: &str| Accounts::parse(&format!("[[user]]\nuser = 'x'\n{rest}"), false);
     let verifier = native_verifier("x");
     assert!(account(&format!("verifier = '{}'", verifier.expose())).is_ok());
     assert!(account("password = 'x'\nplugin = 'mysql_native_password'").is_ok());
@@ -193,7 +193,7 @@ fn the_accounts_of_a_file_hold_what_they_should() {
 
 #[test]
 fn accounts_say_whether_some_clients_need_tls_for_them() {
-    let of = |line: &str| Accounts::parse(&format!("[[user]]\nuser = \"a\"\n{line}")).unwrap().want_tls();
+    let of = |line: &str| Accounts::parse(&format!("[[user]]\nuser = \"a\"\n{line}"), false).unwrap().want_tls();
     assert!(of("password = \"x\""));
     assert!(!of("password = \"x\"\nplugin = \"mysql_native_password\""));
     assert!(!of("password = \"\""), "no password");

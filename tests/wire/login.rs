@@ -24,7 +24,7 @@ fn with_passwords() -> Server {
         [[user]]
         user = "open"
     "#;
-    Server::start_with(Accounts::parse(accounts).unwrap(), |builder| builder)
+    Server::start_with(Accounts::parse(accounts, false).unwrap(), |builder| builder)
 }
 
 #[tokio::test]

@@ -72,6 +72,18 @@ async fn kill_takes_a_parameter_and_ends_an_execution_in_an_error() {
     assert_eq!(rows.len(), 1);
 }
 
+#[tokio::test]
+async fn show_warnings_is_prepared_by_the_engine_that_answers_it() {
+    let server = Server::start();
+    let mut conn = connect(&server).await;
+    for sql in ["SHOW WARNINGS", "SHOW COUNT(*) WARNINGS"] {
+        assert_eq!(code(conn.query_drop("SELECT @@nosuch").await), 1193);
+        let told: Vec<Row> = conn.query(sql).await.unwrap();
+        let prepared: Vec<Row> = conn.exec(sql, ()).await.unwrap();
+        assert_eq!((told.len(), prepared.len()), (1, 1), "{sql}");
+    }
+}
+
 fn prepare(raw: &mut Raw, sql: &str) -> Result<(u32, u16, u16), Answer> {
     raw.command(0x16, sql.as_bytes());
     let first = raw.receive().unwrap();

@@ -21,7 +21,6 @@ impl<'a> Parser<'a> {
         let expr = match forms {
             IdForms::Expression => reader.sum()?,
             IdForms::Value => reader.value()?,
-            IdForms::Integer => reader.integer()?,
         };
         let refused = reader.refused.take();
         self.finish()?;
@@ -138,14 +137,6 @@ impl Reader<'_, '_> {
         };
         self.parser.bump();
         Ok(expr)
-    }
-
-    /// Decimal digits.
-    fn integer(&mut self) -> Result<IdExpr, SqlError> {
-        match self.parser.token.kind {
-            TokenKind::Number(Number::Integer(_)) => self.value(),
-            _ => Err(self.parser.unexpected()),
-        }
     }
 
     /// Whether an opening parenthesis follows the token that is looked at.

@@ -106,7 +106,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn syntax() -> impl Strategy<Value = Syntax> {
-    let ids = select(vec![IdForms::Integer, IdForms::Value, IdForms::Expression]);
+    let ids = select(vec![IdForms::Value, IdForms::Expression]);
     let kill = (ids, any::<[bool; 4]>()).prop_map(|(ids, [mariadb, tidb_keyword, named_queries, alter_system])| {
         KillForms { ids, mariadb, tidb_keyword, named_queries, alter_system }
     });

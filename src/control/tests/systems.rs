@@ -46,17 +46,17 @@ fn each_takes_its_own_forms_of_kill() {
         ("KILL 5", [Five, Five, Five, Five, Five]),
         ("KILL CONNECTION 5", [Five, Five, Five, Five, Five]),
         ("KILL QUERY 5", [Five, Five, Five, Five, Five]),
-        ("KILL '5'", [Five, Five, Near("'5'"), Five, Five]),
-        ("KILL CONNECTION '5'", [Five, Five, Near("'5'"), Five, Five]),
+        ("KILL '5'", [Five, Five, Five, Five, Five]),
+        ("KILL CONNECTION '5'", [Five, Five, Five, Five, Five]),
         ("KILL QUERY '5'", [Five, Five, Named("5"), Five, Five]),
         ("KILL QUERY \"a-b\"", [
             Error(1094, "Unknown thread id: a-b"), Error(1094, "Unknown thread id: a-b"), Named("a-b"),
             Error(1094, "Unknown thread id: a-b"), Error(1094, "Unknown thread id: a-b"),
         ]),
         ("KILL QUERY 'it''s' 5", [Near("5"), Near("5"), Near("5"), Near("5"), Near("5")]),
-        ("KILL 0x5", [Five, Five, Near("0x5"), Five, Five]),
+        ("KILL 0x5", [Five, Five, Five, Five, Five]),
         ("KILL 1.5", [
-            Error(1094, "Unknown thread id: 1.5"), Error(1094, "Unknown thread id: 1.5"), Near("1.5"),
+            Error(1094, "Unknown thread id: 1.5"), Error(1094, "Unknown thread id: 1.5"), Error(1094, "Unknown thread id: 1.5"),
             Error(1094, "Unknown thread id: 1.5"), Error(1094, "Unknown thread id: 1.5"),
         ]),
         ("KILL -5", [
@@ -65,8 +65,8 @@ fn each_takes_its_own_forms_of_kill() {
         ]),
         ("KILL 2+3", [Five, Five, Near("+3"), Five, Near("+3")]),
         ("KILL (5)", [Five, Five, Near("(5)"), Five, Near("(5)")]),
-        ("KILL CONNECTION_ID()", [Own, Own, Near("CONNECTION_ID()"), Own, Own]),
-        ("KILL QUERY @five", [Five, Five, Near("@five"), Five, Five]),
+        ("KILL CONNECTION_ID()", [Own, Own, Own, Own, Own]),
+        ("KILL QUERY @five", [Five, Five, Five, Five, Five]),
         ("KILL NULL", [
             Error(1094, "Unknown thread id: 0"), Error(1094, "Unknown thread id: 0"), Near("NULL"),
             Error(1094, "Unknown thread id: 0"), Near("NULL"),

@@ -1,12 +1,12 @@
-//! Who may log in: the users of a TOML file, or the three that everybody has.
+//! Who may log in to the examples' servers: the users of a TOML file, or the three that everybody has.
 
 use std::collections::HashMap;
 
-use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::AuthPlugin};
+use killdeer::{Login, Principal, Privileges, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
-/// The users, by name. Of their passwords only the verifiers are kept.
-pub struct Accounts(HashMap<String, Account>);
+/// The users, by tenant, if there is one, and name. Of their passwords only the verifiers are kept.
+pub struct Accounts(HashMap<(Option<String>, String), Account>);
 
 struct Account {
     verifier: Verifier,
@@ -24,6 +24,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     user: String,
+    /// Its tenant, where the system has tenants (OceanBase); `sys` unless said otherwise.
+    tenant: Option<String>,
     /// What `echo_sql hash` prints.
     verifier: Option<String>,
     /// For those who do not mind that it stands in the file.
@@ -40,18 +42,30 @@ struct Entry {
 impl Default for Accounts {
     /// `root` with all privileges, `alice` and `bob` with none; no passwords.
     fn default() -> Self {
-        let account = |privileges| Account { verifier: Verifier::default(), require_tls: false, privileges };
-        Self(HashMap::from([
-            ("root".into(), account(Privileges::ALL)),
-            ("alice".into(), account(Privileges::NONE)),
-            ("bob".into(), account(Privileges::NONE)),
-        ]))
+        Self::of_everybody(false)
     }
 }
 
 impl Accounts {
+    /// `root` with all privileges, `alice` and `bob` with none; no passwords. Where there are tenants, they are in the
+    /// tenant `test`, and `sys` has a `root` too.
+    pub fn of_everybody(tenants: bool) -> Self {
+        let account = |tenant: Option<&str>, user: &str, privileges| {
+            let account = Account { verifier: Verifier::default(), require_tls: false, privileges };
+            ((tenant.map(str::to_owned), user.to_owned()), account)
+        };
+        let tenant = tenants.then_some("test");
+        let users = [
+            account(tenant, "root", Privileges::ALL),
+            account(tenant, "alice", Privileges::NONE),
+            account(tenant, "bob", Privileges::NONE),
+        ];
+        let sys = tenants.then(|| account(Some("sys"), "root", Privileges::ALL));
+        Self(users.into_iter().chain(sys).collect())
+    }
+
     /// Reads the text of a file. A mistake in it is an error, not an account less.
-    pub fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    pub fn parse(text: &str, tenants: bool) -> Result<Self, Box<dyn std::error::Error>> {
         let mut accounts = HashMap::new();
         for entry in toml::from_str::<File>(text)?.user {
             let account = Account {
@@ -59,7 +73,14 @@ impl Accounts {
                 require_tls: entry.require_tls,
                 privileges: Privileges::from_names(&entry.privileges)?,
             };
-            if accounts.insert(entry.user.clone(), account).is_some() {
+            let tenant = match entry.tenant {
+                Some(_) if !tenants => {
+                    return Err(format!("user {:?} has a tenant, and there are none", entry.user).into());
+                }
+                None if tenants => Some("sys".to_owned()),
+                tenant => tenant,
+            };
+            if accounts.insert((tenant, entry.user.clone()), account).is_some() {
                 return Err(format!("user {:?} stands there twice", entry.user).into());
             }
         }
@@ -71,21 +92,21 @@ impl Accounts {
         self.0.values().any(|account| AuthPlugin::of(&account.verifier) == Some(AuthPlugin::CachingSha2))
     }
 
-    /// Lets a client in, or not. An account without a password is for clients on this machine only.
-    pub async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
-        let account = self.0.get(&login.user);
-        let nobody = Verifier::nobody();
-        let proved = login.proves(account.map_or(&nobody, |account| &account.verifier)).await;
-        match account {
-            Some(account)
-                if proved
-                    && (!account.require_tls || login.is_secure())
-                    && (!account.verifier.is_empty() || login.peer.is_local()) =>
-            {
-                Ok(Principal::new(login.user.as_str(), account.privileges))
-            }
-            _ => Err(login.denied()),
-        }
+    /// Who wants to be let in, and what its password is to be checked against. `None` for an unknown user, and for one
+    /// that may not come in this way: an account without a password is for clients on this machine only.
+    pub fn find(&self, login: &Login<'_>) -> Option<(Verifier, Principal)> {
+        let tenant = login.tenant.as_ref();
+        let account = self.0.get(&(tenant.map(|tenant| tenant.name.clone()), login.user.clone()))?;
+        let allowed =
+            (!account.require_tls || login.is_secure()) && (!account.verifier.is_empty() || login.peer.is_local());
+        allowed.then(|| {
+            let principal = Principal::new(login.user.as_str(), account.privileges);
+            let principal = match tenant {
+                Some(tenant) => principal.in_tenant(tenant.clone()),
+                None => principal,
+            };
+            (account.verifier.clone(), principal)
+        })
     }
 }
 
