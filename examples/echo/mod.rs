@@ -295,7 +295,10 @@ fn seq_column() -> Column {
 
 /// The columns of a call and of the literals beside it.
 fn call_columns(header: String, beside: &[(String, OwnedValue)]) -> Vec<Column> {
-    let literals = beside.iter().map(|(header, value)| prepared::column(header.clone(), Some(value)));
+    let literals = beside.iter().map(|(header, value)| {
+        let column = prepared::column(header.clone(), Some(value));
+        if matches!(value, OwnedValue::Null) { column } else { column.not_null() }
+    });
     std::iter::once(Column::new(header, ColumnType::BigInt).not_null()).chain(literals).collect()
 }
 

@@ -17,7 +17,7 @@ use replay::{Client, Replay, Step};
 use stage::Stage;
 
 /// The replays, of one document each.
-const FILES: [&str; 3] = ["000_doris.txt", "001_oceanbase.txt", "002_oceanbase.txt"];
+const FILES: [&str; 4] = ["000_doris.txt", "001_oceanbase.txt", "002_oceanbase.txt", "003_tidb.txt"];
 
 fn replays() -> impl Iterator<Item = Replay> {
     FILES.iter().map(|file| Replay::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds").join(file)))

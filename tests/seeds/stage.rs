@@ -104,11 +104,11 @@ pub struct Stage {
 impl Stage {
     pub fn set(replay: &Replay) -> Self {
         let users: Vec<&str> = replay.clients().values().map(|client| client.user.as_str()).collect();
+        let dialect = Dialect::named(&replay.dialect).expect("a dialect");
         let holding = Holding {
-            echo: EchoSql::new(accounts(users), "8.0.36-test".into(), 64 << 20),
+            echo: EchoSql::new(accounts(users, dialect.has_tenants()), "8.0.36-test".into(), 64 << 20),
             held: replay.held.as_slice().into(),
         };
-        let dialect = Dialect::named(&replay.dialect).expect("a dialect");
         let (layout, node, clock) = (layout(&replay.ids), node(replay), clock(replay.clock));
         let (orders, ordered) = unbounded_channel();
         let (started, ready) = mpsc::channel();
@@ -232,7 +232,7 @@ async fn until(what: &str, rows: impl Fn() -> Vec<ProcessRow>, condition: impl F
 }
 
 /// These users may do everything.
-fn accounts(users: Vec<&str>) -> Accounts {
+fn accounts(users: Vec<&str>, tenants: bool) -> Accounts {
     let mut users = users;
     users.sort_unstable();
     users.dedup();
@@ -241,7 +241,7 @@ fn accounts(users: Vec<&str>) -> Accounts {
             "[[user]]\nuser = '{user}'\npassword = '{PASSWORD}'\nplugin = 'mysql_native_password'\nprivileges = ['ALL']\n"
         )
     };
-    Accounts::parse(&users.into_iter().map(entry).collect::<String>()).unwrap()
+    Accounts::parse(&users.into_iter().map(entry).collect::<String>(), tenants).unwrap()
 }
 
 fn layout(ids: &[String]) -> Layout {
