@@ -25,6 +25,7 @@ fn replays() -> impl Iterator<Item = Replay> {
 
 #[test]
 fn replays_say_what_the_documents_print_and_leave_nothing_out() {
+    assert_eq!(replays().map(|replay| replay.seed).collect::<Vec<_>>(), document::names(), "each has its replay");
     replays().for_each(|replay| document::compare(&replay));
 }
 
