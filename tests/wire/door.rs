@@ -8,7 +8,7 @@ use std::{
 
 use killdeer::{
     Origin,
-    wire::{Door, Terms, rustls, tls_from_pem},
+    wire::{AuthPlugin, Door, Terms, rustls, tls_from_pem},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::LocalSet};
 
@@ -66,7 +66,9 @@ fn one_cell(answer: Answer) -> Option<String> {
 fn lists_accounts_and_refusals_go_by_the_stated_origin() {
     let server = Server::start_with(accounts(), |builder| builder);
     let stated: Origin = "192.0.2.7:4711".parse().unwrap();
-    let acceptor = Acceptor::start(&server, Terms::default(), stated);
+    // A client of this plugin is not asked to change over to another.
+    let terms = Terms::default().default_plugin(AuthPlugin::Native);
+    let acceptor = Acceptor::start(&server, terms, stated);
 
     // `open` has no password, and so is for clients of this machine: one of another has none of it.
     let mut far = Raw::greeted_at(acceptor.address);
@@ -99,12 +101,11 @@ fn its_terms_are_what_the_greeting_offers() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let tls: Arc<rustls::ServerConfig> =
         tls_from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
-    let native = killdeer::wire::AuthPlugin::Native;
     let tls_bit = mysql_common::constants::CapabilityFlags::CLIENT_SSL.bits();
     let from: Origin = "127.0.0.1:1".parse().unwrap();
     for (terms, plugin, offers_tls) in [
         (Terms::default(), "caching_sha2_password", false),
-        (Terms::default().default_plugin(native), "mysql_native_password", false),
+        (Terms::default().default_plugin(AuthPlugin::Native), "mysql_native_password", false),
         (Terms::default().tls(tls), "caching_sha2_password", true),
     ] {
         let acceptor = Acceptor::start(&server, terms, from);
