@@ -134,7 +134,7 @@ pub use crate::{
     id::{CsId, CsIdLayout, CsIdVersion, Layout, LayoutError, Malformed, ProxySessionId, Reading, SessionId},
     model::{
         Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
-        ErrorKind, Event, KillError, KillMode, KillOutcome, Killed, Level, Login, NotTemporal, Origin, Outcome,
+        ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim, Killed, Level, Login, NotTemporal, Origin, Outcome,
         OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
         StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
     },

@@ -13,6 +13,7 @@ use actix::{
     dev::{MessageResponse, OneshotSender},
     fut::ActorFuture,
 };
+use tokio::time::Instant;
 
 use super::{
     inbox::{Ask, Inbox},
@@ -122,7 +123,7 @@ impl Handler<Cancel> for Session {
 
     fn handle(&mut self, Cancel { statement, reason }: Cancel, _: &mut Self::Context) {
         if let Some(slot) = self.inbox.slot() {
-            slot.switch.cancel(statement, reason);
+            slot.kill(Instant::now(), None, |switch| switch.cancel(statement, reason));
         }
     }
 }

@@ -201,6 +201,7 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Vec<crate::model::Column>, SqlError> {
+        self.diagnostics = None;
         match self.call(cx, Call::Fields { table, pattern }, sink, began).await? {
             Answer::Fields(columns) => Ok(columns),
             other => unreachable!("a question for columns is answered by {other:?}"),
@@ -215,6 +216,7 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
+        self.diagnostics = None;
         match self.call(cx, Call::UseDatabase(name), sink, began).await? {
             Answer::DatabaseChanged(name) => cx.set_database(Some(&name)),
             other => unreachable!("a change of database is answered by {other:?}"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{
     actor::Session,
@@ -104,7 +105,9 @@ impl SessionHandle {
     /// Ends statement `number`, if it still runs; the host needs nobody's leave for it.
     pub fn cancel(&self, number: StatementNo) {
         let reason = Reason::KillQuery;
-        if self.life.slot.switch.cancel(number, reason) == Raised::First {
+        // By nobody's address: the one of a kill before it is not told again.
+        let raised = self.life.slot.kill(Instant::now(), None, |switch| switch.cancel(number, reason));
+        if raised == Raised::First {
             self.life.slot.signal(Signal::Cancelled);
         }
     }

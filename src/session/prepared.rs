@@ -17,7 +17,7 @@ use crate::{
     control::{self, Control, Source},
     dialect::View,
     engine::{Engine, EngineSession, RowSink, StatementContext},
-    model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement},
+    model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement, Warning},
     supervisor::Gauged,
 };
 
@@ -79,31 +79,9 @@ impl<E: Engine> Core<E> {
         began: Instant,
     ) -> Result<Prepared, SqlError> {
         cx.check()?;
-        let syntax = self.shared.syntax();
-        let mut statements = control::split(&sql, &syntax);
-        if statements.next().is_none() {
-            return Err(SqlError::of(ErrorKind::EmptyQuery, "Query was empty"));
-        }
-        if let Some(rest) = statements.rest() {
-            return Err(control::syntax_error(&sql, rest));
-        }
-        // Of the last statement, the engine may have to tell.
-        let own = control::parse(&sql, &syntax)?.filter(|own| !matches!(own, Control::ShowDiagnostics { .. }));
-        if let Some(own) = own {
-            if !own.can_be_prepared() {
-                return Err(SqlError::not_preparable());
-            }
-            let param = || Column::new("?", ColumnType::Null);
-            let params = (0..own.placeholders()).map(|_| param()).collect();
-            let columns = match own {
-                Control::ShowProcesslist { full } => {
-                    let registry = &self.shared.registry;
-                    let view = View::new(cx.principal(), Some(cx.session()), &registry.node, full);
-                    registry.dialect.process_columns(&view).to_vec()
-                }
-                _ => Vec::new(),
-            };
-            return Ok(Prepared { params, columns });
+        if let Some(prepared) = self.prepare_own(cx, &sql).transpose() {
+            self.diagnostics = Some(prepared.as_ref().err().map(Warning::from).into_iter().collect());
+            return prepared;
         }
         #[cfg(feature = "system-tables")]
         if let Some(asked) = self.asks(cx, &sql) {
@@ -117,6 +95,38 @@ impl<E: Engine> Core<E> {
             return Err(SqlError::too_many_placeholders());
         }
         Ok(prepared)
+    }
+
+    /// Prepares one of the runtime's own statements; `None`: it is the engine's.
+    fn prepare_own(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Option<Prepared>, SqlError> {
+        let syntax = self.shared.syntax();
+        let mut statements = control::split(sql, &syntax);
+        if statements.next().is_none() {
+            return Err(SqlError::of(ErrorKind::EmptyQuery, "Query was empty"));
+        }
+        if let Some(rest) = statements.rest() {
+            return Err(control::syntax_error(sql, rest));
+        }
+        let own = match control::parse(sql, &syntax)? {
+            Some(own) if own.can_be_prepared() => own,
+            // Of the last statement, the engine may have to tell; or else what the runtime knows of it is kept.
+            Some(Control::ShowDiagnostics { .. }) => return Ok(None),
+            Some(_) => return Err(SqlError::not_preparable()),
+            None => {
+                self.diagnostics = None;
+                return Ok(None);
+            }
+        };
+        let params = vec![Column::new("?", ColumnType::Null); own.placeholders()];
+        let columns = match own {
+            Control::ShowProcesslist { full } => {
+                let registry = &self.shared.registry;
+                let view = View::new(cx.principal(), Some(cx.session()), &registry.node, full);
+                registry.dialect.process_columns(&view).to_vec()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Some(Prepared { params, columns }))
     }
 
     /// `PREPARE name FROM …`. A statement that had the name before is gone, whatever comes of it, as in MySQL.

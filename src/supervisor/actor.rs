@@ -125,7 +125,7 @@ fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
 fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
-        Err(refusal) => Err(refusal.truth().clone()),
+        Err(refusal) => refusal.truth().cloned().map_or(Ok(0), Err),
     };
     match &outcome {
         Ok(sessions) => registry.counters.killed(*sessions),
@@ -145,7 +145,7 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
         mode: kill.mode,
         outcome,
     });
-    result.map_err(|refusal| refusal.told)
+    result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of_nobody()), Err))
 }
 
 /// A kill of one session is answered at once; one that must be looked for, when it was found.

@@ -1,24 +1,24 @@
 //! The kills that were asked for, the last ones: who, whom, how, and what came of it. The table `killdeer.kill_history`
-//! shows them.
+//! shows them, and [`super::Listing::kills`].
 
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
 use super::{
-    kill::{Receipt, Refusal, Victim},
+    kill::{Fate, Receipt, Refusal},
     messages::Kill,
 };
 use crate::{
     dialect::Dialect,
     id::SessionId,
-    model::{Column, ColumnType, DateTime, KillError, KillMode, Origin, OwnedValue, Principal, Target},
+    model::{KillCause, KillError, KillMode, KillResult, KillRow, KillVictim, Origin, Principal, Target},
     state::Slot,
 };
 
-/// So many kills that were carried out are kept, and so many that were not: who asks in vain, however often, drives out
-/// none that were carried out.
+/// So many kills that ended something are kept, and so many that did not: who asks in vain, however often, drives out none
+/// that were carried out.
 const KEPT: usize = 1024;
 
-/// Of a kill of all of a user's sessions, so many victims are remembered; the others are counted.
+/// Of a kill of several sessions, so many victims are remembered; the others are counted.
 const VICTIMS: usize = 16;
 
 /// A session that a kill was aimed at.
@@ -35,9 +35,11 @@ impl Suspect {
     }
 }
 
-/// One kill.
+/// One kill. Keeps no session: what a client has sent goes when the session does.
 #[derive(Debug)]
-struct Record {
+pub(crate) struct Record {
+    /// Which one it is, counted from 0: clocks can be set back.
+    number: u64,
     at: SystemTime,
     by: Arc<Principal>,
     from: Option<(SessionId, Option<Origin>)>,
@@ -52,123 +54,120 @@ struct Record {
 #[derive(Debug)]
 enum Outcome {
     /// It was carried out.
-    Struck(Vec<Victim>),
+    Struck(Vec<Fate>),
     /// Not the requester's to kill.
     Denied {
-        /// Who was told that there is no such session.
-        hidden: bool,
+        /// What the requester reads here, if it was told something else.
+        told: Option<KillResult>,
     },
     /// There was no such session.
     Unknown,
 }
 
+impl Outcome {
+    fn of(result: &Result<Receipt, Refusal>) -> Self {
+        match result {
+            Ok(receipt) => Outcome::Struck(receipt.victims().iter().take(VICTIMS).map(|v| v.fate()).collect()),
+            Err(refusal) => match (refusal.truth(), &refusal.hidden, &refusal.told) {
+                (Some(KillError::NotOwner(_) | KillError::NotQueryOwner(_)), hidden, told) => {
+                    let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
+                    Outcome::Denied { told: hidden.as_ref().map(|_| as_if) }
+                }
+                _ => Outcome::Unknown,
+            },
+        }
+    }
+}
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    struck: VecDeque<Record>,
-    refused: VecDeque<Record>,
+    struck: VecDeque<Arc<Record>>,
+    in_vain: VecDeque<Arc<Record>>,
+    asked: u64,
 }
 
 impl History {
     /// Adds a kill.
     pub(super) fn add(&mut self, at: SystemTime, kill: &Kill, peer: Option<Origin>, result: &Result<Receipt, Refusal>) {
-        let (found, sessions, outcome) = match result {
+        let (found, sessions, ended_something) = match result {
             Ok(receipt) => {
-                let victims = &receipt.victims()[..receipt.sessions().min(VICTIMS)];
-                let found = victims.iter().map(|victim| Suspect::of(&victim.slot)).collect();
-                (found, receipt.sessions(), Outcome::Struck(victims.to_vec()))
+                let victims = receipt.victims();
+                let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
+                (found, victims.len(), victims.iter().any(|victim| victim.fate().is_over().is_some()))
             }
-            Err(refusal) => {
-                let denied = matches!(refusal.truth(), KillError::NotOwner(_) | KillError::NotQueryOwner(_));
-                let hidden = refusal.hidden.is_some();
-                let outcome = if denied { Outcome::Denied { hidden } } else { Outcome::Unknown };
-                (refusal.suspect.iter().cloned().collect(), 0, outcome)
-            }
+            Err(refusal) => (refusal.suspect.iter().cloned().collect(), 0, false),
         };
-        let kept = match outcome {
-            Outcome::Struck(_) => &mut self.struck,
-            _ => &mut self.refused,
-        };
+        let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        let from = kill.from.map(|session| (session, peer));
-        let (by, target, mode) = (Arc::clone(&kill.by), shown(&kill.target), kill.mode);
-        kept.push_back(Record { at, by, from, target, mode, found, sessions, outcome });
+        kept.push_back(Arc::new(Record {
+            number: self.asked,
+            at,
+            by: Arc::clone(&kill.by),
+            from: kill.from.map(|session| (session, peer)),
+            target: shown(&kill.target),
+            mode: kill.mode,
+            found,
+            sessions,
+            outcome: Outcome::of(result),
+        }));
+        self.asked += 1;
     }
 
-    /// The rows that `viewer` may see, the oldest first: those by and of whoever it may see, itself above all.
-    pub(super) fn rows(&self, dialect: &Dialect, viewer: &Principal) -> Vec<Vec<OwnedValue>> {
-        let mut rows: Vec<_> = self.struck.iter().chain(&self.refused).collect();
-        rows.sort_by_key(|record| record.at);
-        rows.into_iter().filter_map(|record| record.row(dialect, viewer)).collect()
-    }
-
-    /// The columns.
-    pub(crate) fn columns() -> Vec<Column> {
-        let text = |name, width| Column::new(name, ColumnType::VarChar).width(width);
-        let id = |name| Column::new(name, ColumnType::BigInt).unsigned().width(20);
-        vec![
-            Column::new("TIME", ColumnType::DateTime).width(26).decimals(6).not_null(),
-            text("BY_USER", 128).not_null(),
-            id("BY_ID"),
-            text("BY_HOST", 261),
-            text("MODE", 16).not_null(),
-            text("TARGET", 256).not_null(),
-            id("VICTIM_ID"),
-            text("VICTIM_USER", 128),
-            text("VICTIM_HOST", 261),
-            id("SESSIONS").not_null(),
-            text("WHY", 64).not_null(),
-            text("OUTCOME", 16).not_null(),
-        ]
+    /// All of them, the oldest first.
+    pub(super) fn records(&self) -> Vec<Arc<Record>> {
+        let mut records: Vec<_> = self.struck.iter().chain(&self.in_vain).cloned().collect();
+        records.sort_unstable_by_key(|record| record.number);
+        records
     }
 }
 
 impl Record {
-    /// The row as `viewer` sees it; `None` if it does not concern it.
-    fn row(&self, dialect: &Dialect, viewer: &Principal) -> Option<Vec<OwnedValue>> {
+    /// The row as `viewer` sees it; `None` if it does not concern it: neither the requester nor any victim is somebody
+    /// whose sessions it may see.
+    pub(super) fn row(&self, dialect: &Dialect, viewer: &Principal) -> Option<KillRow> {
         let sees = |owner: Option<&Principal>| dialect.may_see(viewer, owner);
         let by_visible = sees(Some(&self.by));
-        let victims_visible = !self.found.is_empty() && self.found.iter().all(|s| sees(s.principal.as_deref()));
-        if !by_visible && !victims_visible {
+        let visible = self.found.iter().filter(|suspect| sees(suspect.principal.as_deref())).count();
+        if !by_visible && visible == 0 {
             return None;
         }
-        // A victim is named to whoever sees it. Who asked for a kill and was told that there is no such session, is not
-        // told otherwise here.
-        let victim = self.found.first().filter(|_| self.found.len() == 1 && victims_visible);
-        let outcome = match &self.outcome {
-            Outcome::Struck(victims) => {
-                let over: Vec<bool> = victims.iter().filter_map(Victim::is_over).collect();
+        let all_visible = visible == self.found.len();
+        let victim = self.found.first().filter(|_| self.sessions <= 1 && visible == 1);
+        let result = match &self.outcome {
+            Outcome::Struck(fates) => {
+                let over: Vec<bool> = fates.iter().filter_map(Fate::is_over).collect();
                 match over.as_slice() {
-                    [] => "nothing to end",
-                    over if over.iter().all(|over| *over) => "ended",
-                    _ => "ending",
+                    [] => KillResult::NothingToEnd,
+                    over if over.iter().all(|over| *over) => KillResult::Ended,
+                    _ => KillResult::Ending,
                 }
             }
-            Outcome::Denied { hidden } if victims_visible || !hidden => "denied",
-            Outcome::Denied { .. } | Outcome::Unknown => "unknown",
+            // Who was told that there is no such session is not told otherwise here, unless it sees the session by now.
+            Outcome::Denied { told: Some(told) } if visible == 0 => *told,
+            Outcome::Denied { .. } => KillResult::Denied,
+            Outcome::Unknown => KillResult::Unknown,
         };
-        let text = |text: &str| OwnedValue::Text(text.to_owned());
-        let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
-        let (session, peer) = self.from.map_or((None, None), |(session, peer)| (Some(session), peer));
-        Some(vec![
-            OwnedValue::DateTime(DateTime::from(self.at)),
-            text(self.by.user()),
-            or_null(session.map(|id| OwnedValue::UInt(id.get()))),
-            or_null(peer.map(|peer| OwnedValue::Text(peer.to_string()))),
-            text(match self.mode {
-                KillMode::Query => "QUERY",
-                KillMode::Connection => "CONNECTION",
+        // Of a session that is not to be seen, its victim reads whose it was, and nothing more.
+        let (by_id, by_host) = self.from.filter(|_| by_visible).unzip();
+        Some(KillRow {
+            at: self.at,
+            by: Arc::clone(self.by.user()),
+            by_id,
+            by_host: by_host.flatten(),
+            mode: self.mode,
+            target: self.target.clone(),
+            victim: victim.map(|suspect| KillVictim {
+                id: suspect.id,
+                user: suspect.principal.as_ref().map(|owner| Arc::clone(owner.user())),
+                host: suspect.peer,
             }),
-            text(&self.target),
-            or_null(victim.map(|victim| OwnedValue::UInt(victim.id.get()))),
-            or_null(victim.and_then(|victim| victim.principal.as_ref()).map(|owner| text(owner.user()))),
-            or_null(victim.map(|victim| OwnedValue::Text(victim.peer.to_string()))),
-            OwnedValue::UInt(self.sessions as u64),
-            text(if self.from.is_some() { "statement" } else { "host" }),
-            text(outcome),
-        ])
+            sessions: if all_visible || by_visible { self.sessions } else { visible } as u64,
+            cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
+            result,
+        })
     }
 }
 
@@ -183,3 +182,6 @@ fn shown(target: &Target) -> String {
         Target::User { user, host: Some(host) } => format!("USER {}@{}", cut(user), cut(host)),
     }
 }
+
+#[cfg(test)]
+mod tests;

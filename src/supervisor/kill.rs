@@ -1,7 +1,10 @@
 //! The decision of a kill: may the requester, and what exactly is ended. Plain code over slots; the supervisor calls it
 //! in the order in which kills come.
 
-use std::{hint::black_box, sync::Arc};
+use std::{
+    hint::black_box,
+    sync::{Arc, Weak},
+};
 
 use tokio::time::Instant;
 
@@ -24,7 +27,8 @@ pub(crate) struct Requester<'a> {
 /// Why a kill was not carried out: what the requester is told, and what there was.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    pub(crate) told: KillError,
+    /// `None`: that it was carried out, and reached nobody.
+    pub(crate) told: Option<KillError>,
     /// The denial that the requester is not told of.
     pub(crate) hidden: Option<KillError>,
     /// Whose session it would have been.
@@ -33,21 +37,21 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn unknown(told: KillError) -> Self {
-        Self { told, hidden: None, suspect: None }
+        Self { told: Some(told), hidden: None, suspect: None }
     }
 
     /// The session exists, and is not the requester's to kill.
     fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: KillError) -> Self {
         let suspect = Some(Suspect::of(slot));
         match verdict {
-            Verdict::Unseen => Self { told: unknown, hidden: Some(denial), suspect },
-            _ => Self { told: denial, hidden: None, suspect },
+            Verdict::Unseen => Self { told: Some(unknown), hidden: Some(denial), suspect },
+            _ => Self { told: Some(denial), hidden: None, suspect },
         }
     }
 
     /// What really happened.
-    pub(crate) fn truth(&self) -> &KillError {
-        self.hidden.as_ref().unwrap_or(&self.told)
+    pub(crate) fn truth(&self) -> Option<&KillError> {
+        self.hidden.as_ref().or(self.told.as_ref())
     }
 }
 
@@ -74,18 +78,37 @@ enum What {
 }
 
 impl Victim {
+    /// The same, without keeping the session.
+    pub(super) fn fate(&self) -> Fate {
+        Fate { slot: Arc::downgrade(&self.slot), what: self.what }
+    }
+}
+
+/// What a kill has ended. Keeps nothing of the session, only the place where it was.
+#[derive(Clone, Debug)]
+pub(super) struct Fate {
+    slot: Weak<Slot>,
+    what: What,
+}
+
+impl Fate {
     /// Whether what was killed is over; `None`: there was nothing to end.
     pub(super) fn is_over(&self) -> Option<bool> {
-        let word = self.slot.switch.word();
+        let over = |is_over: &dyn Fn(&Slot) -> bool| Some(self.slot.upgrade().is_none_or(|slot| is_over(&slot)));
         match self.what {
             What::Nothing => None,
-            What::Statement(number, _) => Some(word.running() != Some(number)),
-            What::Session(_) => Some(word.gone()),
+            What::Statement(number, _) => over(&|slot| slot.switch.word().running() != Some(number)),
+            What::Session(_) => over(&|slot| slot.switch.word().gone()),
         }
     }
 }
 
 impl Receipt {
+    /// That there was nobody.
+    pub(super) fn of_nobody() -> Self {
+        Self { victims: Vec::new() }
+    }
+
     /// How many sessions it found.
     pub fn sessions(&self) -> usize {
         self.victims.len()
@@ -173,7 +196,11 @@ impl Registry {
                 Verdict::Allowed => victims.push(strike(by, slot, KillMode::Query, observed.map(|r| r.statement))),
                 verdict => {
                     let denial = KillError::NotOwner(slot.id());
-                    refusal = Some(Refusal::denied(verdict, &slot, denial, unknown()));
+                    let next = Refusal::denied(verdict, &slot, denial, unknown());
+                    // What may be told is told.
+                    if refusal.as_ref().is_none_or(|refusal: &Refusal| refusal.hidden.is_some()) {
+                        refusal = Some(next);
+                    }
                 }
             }
         }
@@ -191,20 +218,36 @@ impl Registry {
         &self,
         by: &Requester<'_>,
         target: &Target,
-        mut found: Vec<Arc<Slot>>,
+        found: Vec<Arc<Slot>>,
         mode: KillMode,
     ) -> Result<Receipt, Refusal> {
+        let (mut allowed, mut unseen) = (Vec::new(), None);
         // They were looked for some at a time, and a user can be changed meanwhile; from here on nothing awaits.
-        found.retain(|slot| self.matches(target, slot) && self.may_kill(by, slot) != Verdict::Unseen);
-        if let Some(denied) = found.iter().find(|slot| self.may_kill(by, slot) != Verdict::Allowed) {
-            let denial = KillError::NotOwner(denied.id());
-            return Err(Refusal::denied(Verdict::Denied, denied, denial.clone(), denial));
+        for slot in found.into_iter().filter(|slot| self.matches(target, slot)) {
+            match self.may_kill(by, &slot) {
+                Verdict::Allowed => allowed.push(slot),
+                Verdict::Unseen => unseen = unseen.or(Some(slot)),
+                Verdict::Denied => {
+                    let denial = KillError::NotOwner(slot.id());
+                    return Err(Refusal::denied(Verdict::Denied, &slot, denial.clone(), denial));
+                }
+            }
         }
-        let strike = |slot: Arc<Slot>| {
-            let observed = slot.switch.word().running();
-            strike(by, slot, mode, observed)
-        };
-        Ok(Receipt { victims: found.into_iter().map(strike).collect() })
+        match unseen {
+            // What a user without sessions is answered with.
+            Some(slot) if allowed.is_empty() => Err(Refusal {
+                told: None,
+                hidden: Some(KillError::NotOwner(slot.id())),
+                suspect: Some(Suspect::of(&slot)),
+            }),
+            _ => {
+                let strike = |slot: Arc<Slot>| {
+                    let observed = slot.switch.word().running();
+                    strike(by, slot, mode, observed)
+                };
+                Ok(Receipt { victims: allowed.into_iter().map(strike).collect() })
+            }
+        }
     }
 
     fn may_kill(&self, by: &Requester<'_>, slot: &Slot) -> Verdict {
@@ -272,8 +315,8 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use actix::{Actor, AsyncContext, Context, Handler};
+pub(super) mod tests {
+    use actix::{Actor, AsyncContext, Context, Handler, WeakRecipient};
 
     use super::*;
     use crate::{
@@ -293,6 +336,10 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, _: Signal, _: &mut Self::Context) {}
+    }
+
+    pub(in crate::supervisor) fn deaf() -> WeakRecipient<Signal> {
+        Context::<Deaf>::new().address().downgrade().recipient()
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{history::History, registry::Registry};
+use super::registry::Registry;
 use crate::{
-    model::{Column, OwnedValue, Principal, ProcessRow},
+    model::{KillRow, Principal, ProcessRow},
     state::Slot,
 };
 
@@ -31,15 +31,15 @@ impl Listing {
         slots.iter().filter_map(|slot| self.row(slot, now)).collect()
     }
 
-    /// The kills that the requester may know of, the oldest first: the rows of `killdeer.kill_history`, with a value for
-    /// each of [`Listing::kill_columns`].
-    pub fn kills(&self) -> Vec<Vec<OwnedValue>> {
-        self.registry.history().rows(&self.registry.dialect, &self.by)
-    }
-
-    /// What is told of a kill.
-    pub fn kill_columns() -> Vec<Column> {
-        History::columns()
+    /// The kills that the requester may know of, the oldest first: those that it or anybody whose sessions it may see has
+    /// asked for, and those that were aimed at such sessions.
+    ///
+    /// The last 1024 that ended something are kept, and the last 1024 that did not; of a kill of several sessions, 16
+    /// victims.
+    pub fn kills(&self) -> Vec<KillRow> {
+        // The rows are made without the lock: kills that are asked for meanwhile do not wait for them.
+        let records = self.registry.history().records();
+        records.iter().filter_map(|record| record.row(&self.registry.dialect, &self.by)).collect()
     }
 
     /// Whether the requester may see this session.

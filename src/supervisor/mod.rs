@@ -5,6 +5,7 @@
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill, and its receipt |
+//! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |

@@ -8,7 +8,7 @@ use super::{Table, names::contains};
 use crate::{
     dialect::{Dialect, KILLDEER, View, columns},
     engine::StatementContext,
-    model::{Column, SqlError, Value},
+    model::{Column, KillRow, SqlError, Value},
     state::Slot,
     supervisor::{Listing, Registry},
 };
@@ -54,7 +54,7 @@ pub(crate) fn filled(
     let listing = Listing::new(Arc::clone(registry), Arc::clone(cx.principal()));
     let dialect = &registry.dialect;
     if let Some(history) = tables.iter_mut().find(|table| table.database == KILLDEER) {
-        history.rows = listing.kills();
+        history.rows = listing.kills().iter().map(|kill| kill.row().into()).collect();
     }
     if tables.iter().all(|table| table.database == KILLDEER) {
         return Ok(tables);
@@ -83,7 +83,7 @@ pub(crate) fn filled(
 fn headers(dialect: &Dialect, view: &View<'_>, place: usize) -> Vec<Column> {
     match dialect.tables().get(place) {
         Some(table) => columns(dialect.table_fields(table, view)),
-        None => Listing::kill_columns(),
+        None => KillRow::columns(),
     }
 }
 

@@ -1,0 +1,142 @@
+//! One kill that was asked for, as the history of kills shows it.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::{Column, ColumnType, DateTime, KillMode, Origin, OwnedValue};
+use crate::id::SessionId;
+
+/// A kill that was asked for, as far as one principal may know of it. Made by [`crate::Listing::kills`].
+///
+/// Whoever asked and was told that there is no such session reads [`KillResult::Unknown`] here and no victim; the victim,
+/// and whoever sees its sessions, reads [`KillResult::Denied`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillRow {
+    /// When it was asked for.
+    pub at: SystemTime,
+    /// The user who asked.
+    pub by: Arc<str>,
+    /// From which session; `None` if from none, or if that is not to be seen.
+    pub by_id: Option<SessionId>,
+    /// Where that session's client was; `None` if that is not known, or not to be seen.
+    pub by_host: Option<Origin>,
+    /// How much it was to end.
+    pub mode: KillMode,
+    /// At what it was aimed, as a statement would name it; of what a client may choose, 80 characters.
+    pub target: String,
+    /// Whom it found, if that was one session, and one to be seen.
+    pub victim: Option<KillVictim>,
+    /// How many sessions it reached; of several, not all of which are to be seen, those that are.
+    pub sessions: u64,
+    /// Why it was asked for.
+    pub cause: KillCause,
+    /// What came of it.
+    pub result: KillResult,
+}
+
+/// A session that a kill found, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillVictim {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it was; `None`: nobody's yet, before login.
+    pub user: Option<Arc<str>>,
+    /// Where its client was.
+    pub host: Origin,
+}
+
+/// Why a kill was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KillCause {
+    /// By a client's statement, or its command.
+    Statement,
+    /// By the host itself ([`crate::Runtime::kill`]).
+    Host,
+}
+
+/// What came of a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KillResult {
+    /// What it was aimed at is over.
+    Ended,
+    /// It was signalled, and is not over yet.
+    Ending,
+    /// It found nothing that ran.
+    NothingToEnd,
+    /// The session was not the requester's to kill.
+    Denied,
+    /// There was no such session.
+    Unknown,
+}
+
+impl KillCause {
+    /// The text in the WHY column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KillCause::Statement => "statement",
+            KillCause::Host => "host",
+        }
+    }
+}
+
+impl KillResult {
+    /// The text in the OUTCOME column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KillResult::Ended => "ended",
+            KillResult::Ending => "ending",
+            KillResult::NothingToEnd => "nothing to end",
+            KillResult::Denied => "denied",
+            KillResult::Unknown => "unknown",
+        }
+    }
+}
+
+impl KillRow {
+    /// The columns of `killdeer.kill_history`.
+    pub fn columns() -> Vec<Column> {
+        let text = |name, width| Column::new(name, ColumnType::VarChar).width(width);
+        let id = |name| Column::new(name, ColumnType::BigInt).unsigned().width(20);
+        vec![
+            Column::new("TIME", ColumnType::DateTime).width(26).decimals(6).not_null(),
+            text("BY_USER", 128).not_null(),
+            id("BY_ID"),
+            text("BY_HOST", 261),
+            text("MODE", 16).not_null(),
+            text("TARGET", 256).not_null(),
+            id("VICTIM_ID"),
+            text("VICTIM_USER", 128),
+            text("VICTIM_HOST", 261),
+            id("SESSIONS").not_null(),
+            text("WHY", 64).not_null(),
+            text("OUTCOME", 16).not_null(),
+        ]
+    }
+
+    /// The row, in the order of those columns.
+    pub fn row(&self) -> [OwnedValue; 12] {
+        let text = |text: &str| OwnedValue::Text(text.to_owned());
+        let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
+        let id = |id: SessionId| OwnedValue::UInt(id.get());
+        let host = |host: Origin| OwnedValue::Text(host.to_string());
+        let victim = self.victim.as_ref();
+        [
+            OwnedValue::DateTime(DateTime::from(self.at)),
+            text(&self.by),
+            or_null(self.by_id.map(id)),
+            or_null(self.by_host.map(host)),
+            text(match self.mode {
+                KillMode::Query => "QUERY",
+                KillMode::Connection => "CONNECTION",
+            }),
+            text(&self.target),
+            or_null(victim.map(|victim| id(victim.id))),
+            or_null(victim.and_then(|victim| victim.user.as_deref()).map(text)),
+            or_null(victim.map(|victim| host(victim.host))),
+            OwnedValue::UInt(self.sessions),
+            text(self.cause.as_str()),
+            text(self.result.as_str()),
+        ]
+    }
+}
