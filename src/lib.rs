@@ -134,9 +134,10 @@ pub use crate::{
     id::{CsId, CsIdLayout, CsIdVersion, Layout, LayoutError, Malformed, ProxySessionId, Reading, SessionId},
     model::{
         Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
-        ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim, Killed, Level, Login, NotTemporal, Origin, Outcome,
-        OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof, Reason, Refused, SqlError, Statement,
-        StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
+        ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim, Killed, Level,
+        Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof,
+        Reason, Refused, SqlError, Statement, StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value,
+        Verifier, Warning,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

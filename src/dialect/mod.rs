@@ -11,6 +11,8 @@ mod mariadb;
 mod mysql;
 mod oceanbase;
 mod switches;
+#[cfg(test)]
+mod tests;
 mod tidb;
 
 use std::sync::Arc;

@@ -338,6 +338,7 @@ pub(super) mod tests {
         fn handle(&mut self, _: Signal, _: &mut Self::Context) {}
     }
 
+    /// How a registry reaches such a session.
     pub(in crate::supervisor) fn deaf() -> WeakRecipient<Signal> {
         Context::<Deaf>::new().address().downgrade().recipient()
     }
@@ -348,10 +349,7 @@ pub(super) mod tests {
         let root = Principal::new("root", Privileges::CONNECTION_ADMIN);
         for asker in [&root, &*user("a")] {
             let registry = Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default());
-            let admit = || {
-                let control = Context::<Deaf>::new().address().into();
-                registry.admit(Origin::Local, control, Some(user("a"))).unwrap()
-            };
+            let admit = || registry.admit(Origin::Local, deaf(), Some(user("a"))).unwrap();
             let (stays, changes) = (admit(), admit());
             let found = vec![Arc::clone(stays.slot()), Arc::clone(changes.slot())];
             registry.authenticated(changes.slot(), user("b"));

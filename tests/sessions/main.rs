@@ -3,12 +3,18 @@
 
 mod blocking;
 mod commands;
+mod diagnostics;
+mod doris;
 mod events;
+mod hidden;
 mod kills;
 mod lab;
 mod listing;
+mod own_kills;
 mod panics;
+mod privileges;
 mod registry;
 mod shutdown;
 mod streaming;
+mod tidb;
 mod transactions;

@@ -9,7 +9,7 @@ use std::{
 
 use killdeer::{
     Builder, Column, ColumnType, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow,
-    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Value,
+    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Tenant, Value,
     wire::{self, Serve},
 };
 use tokio::sync::oneshot;
@@ -17,7 +17,14 @@ use tokio::sync::oneshot;
 use crate::echo::{EchoSession, EchoSql, accounts::Accounts};
 
 /// The echo engine, and some statements that an engine should not have.
-pub struct Odd(EchoSql);
+pub struct Odd {
+    echo: EchoSql,
+    /// Who a client is, where that is not to be proved.
+    cast: Option<Cast>,
+}
+
+/// Says who a client is, by what it says of itself.
+pub type Cast = fn(&Login<'_>) -> Principal;
 
 pub struct OddSession(EchoSession);
 
@@ -25,11 +32,14 @@ impl Engine for Odd {
     type Session = OddSession;
 
     async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
-        self.0.authenticate(login).await
+        match self.cast {
+            Some(cast) => Ok(cast(login)),
+            None => self.echo.authenticate(login).await,
+        }
     }
 
     async fn open(&self, who: &Arc<Principal>) -> Result<OddSession, SqlError> {
-        self.0.open(who).await.map(OddSession)
+        self.echo.open(who).await.map(OddSession)
     }
 }
 
@@ -97,15 +107,20 @@ impl Server {
     }
 
     pub fn start_serving(accounts: Accounts, served: impl FnOnce(Serve) -> Serve + Send + 'static) -> Self {
-        Self::start_as(echo(accounts), |builder| builder, served)
+        Self::start_as(Odd { echo: echo(accounts), cast: None }, |builder| builder, served)
+    }
+
+    /// A server whose clients are whom they say they are, as `cast` understands them.
+    pub fn start_cast(cast: Cast, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
+        Self::start_as(Odd { echo: echo(Accounts::default()), cast: Some(cast) }, change, |serve| serve)
     }
 
     pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
-        Self::start_as(engine, change, |serve| serve)
+        Self::start_as(Odd { echo: engine, cast: None }, change, |serve| serve)
     }
 
     fn start_as(
-        engine: EchoSql,
+        engine: Odd,
         change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
         served: impl FnOnce(Serve) -> Serve + Send + 'static,
     ) -> Self {
@@ -113,7 +128,6 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let engine = Odd(engine);
                 let runtime = change(Runtime::builder(engine).server_version("8.0.36-test")).start();
                 let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 let serving = served(Serve::new(listener, 2)).start(&runtime).unwrap();
@@ -134,7 +148,8 @@ impl Server {
 
     /// The list as an administrator sees it.
     pub fn list(&self) -> Vec<ProcessRow> {
-        let root = Arc::new(Principal::new("root", Privileges::ALL));
+        let sys = Tenant { name: "sys".to_owned(), cluster: None };
+        let root = Arc::new(Principal::new("root", Privileges::ALL).in_tenant(sys));
         self.runtime.list(&root).rows()
     }
 

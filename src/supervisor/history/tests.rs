@@ -1,0 +1,217 @@
+//! What is kept of kills, what is not, and who reads it.
+
+use super::*;
+use crate::{
+    dialect::{KillDenied, Node},
+    id::Layout,
+    model::{Clock, Privileges, StatementNo},
+    state::Running,
+    supervisor::{
+        kill::{Requester, tests::deaf},
+        registry::{Registration, Registry},
+    },
+};
+
+/// A registry whose kills are kept as the supervisor keeps them.
+struct Lab(Arc<Registry>);
+
+impl Lab {
+    fn new(dialect: Dialect) -> Self {
+        let clock = Clock::new(|| SystemTime::UNIX_EPOCH);
+        Self(Registry::new(Layout::plain32(), dialect, Node::default(), clock))
+    }
+
+    fn admit(&self, who: &Arc<Principal>) -> Registration {
+        self.0.admit(Origin::Local, deaf(), Some(Arc::clone(who))).unwrap()
+    }
+
+    fn kill(&self, by: &Arc<Principal>, from: Option<&Registration>, target: Target, mode: KillMode) {
+        let kill = Kill { by: Arc::clone(by), from: from.map(Registration::id), target, mode };
+        let requester = Requester { principal: by, session: kill.from, peer: None };
+        let all: Vec<Arc<Slot>> = self.0.chunks().flatten().collect();
+        let result = match &kill.target {
+            Target::Session(id) => self.0.kill_session(&requester, *id, mode),
+            Target::Statement(id) => self.0.kill_statement(&requester, None, *id),
+            Target::Named(name) => self.0.kill_named(&requester, name, Vec::new()),
+            Target::User { .. } => self.0.kill_user(&requester, &kill.target, all, mode),
+        };
+        let peer = from.map(|from| from.slot().peer());
+        self.0.history().add(self.0.clock().now(), &kill, peer, &result);
+    }
+
+    fn rows(&self, viewer: &Principal) -> Vec<KillRow> {
+        self.0.history().records().iter().filter_map(|record| record.row(&self.0.dialect, viewer)).collect()
+    }
+}
+
+fn who(name: &str, privileges: Privileges) -> Arc<Principal> {
+    Arc::new(Principal::new(name, privileges))
+}
+
+fn user(name: &str) -> Arc<Principal> {
+    who(name, Privileges::NONE)
+}
+
+fn all_of(name: &str) -> Target {
+    Target::User { user: name.into(), host: None }
+}
+
+/// What the viewer reads of the only kill: its result, the victim's id, and how many sessions.
+fn only(lab: &Lab, viewer: &Principal) -> Option<(KillResult, Option<SessionId>, u64)> {
+    let rows = lab.rows(viewer);
+    assert!(rows.len() <= 1, "{rows:?}");
+    rows.first().map(|row| (row.result, row.victim.as_ref().map(|victim| victim.id), row.sessions))
+}
+
+#[test]
+fn a_denial_is_told_to_those_who_see_the_session_and_hidden_from_others() {
+    let observer = who("observer", Privileges::PROCESS);
+    for (denied, told) in [(KillDenied::Told, KillResult::Denied), (KillDenied::Hidden, KillResult::Unknown)] {
+        let lab = Lab::new(Dialect::mysql().kill_denied(denied));
+        let (alice, bob) = (lab.admit(&user("alice")), lab.admit(&user("bob")));
+        lab.kill(&user("bob"), Some(&bob), Target::Session(alice.id()), KillMode::Connection);
+        assert_eq!(only(&lab, &user("bob")), Some((told, None, 0)), "{denied:?}");
+        assert_eq!(only(&lab, &user("alice")), Some((KillResult::Denied, Some(alice.id()), 0)), "{denied:?}");
+        assert_eq!(only(&lab, &observer), Some((KillResult::Denied, Some(alice.id()), 0)), "{denied:?}");
+        assert_eq!(only(&lab, &user("carol")), None, "{denied:?}");
+        assert_eq!(only(&lab, &who("carol", Privileges::SUPER)), None, "{denied:?}: SUPER gives no sight");
+    }
+}
+
+#[test]
+fn a_hidden_kill_of_a_user_reads_as_one_of_a_user_without_sessions() {
+    let lab = Lab::new(Dialect::mysql().kill_denied(KillDenied::Hidden));
+    let (alice, bob) = (lab.admit(&user("alice")), lab.admit(&user("bob")));
+    lab.kill(&user("bob"), Some(&bob), all_of("alice"), KillMode::Query);
+    lab.kill(&user("bob"), Some(&bob), all_of("nosuch"), KillMode::Query);
+    let mut rows = lab.rows(&user("bob"));
+    for row in &mut rows {
+        row.target.clear();
+    }
+    assert_eq!(rows[0], rows[1], "nothing tells them apart");
+    assert_eq!(rows[0].result, KillResult::NothingToEnd);
+    assert_eq!(only(&lab, &user("alice")), Some((KillResult::Denied, Some(alice.id()), 0)));
+}
+
+#[test]
+fn a_victim_reads_who_it_was_but_not_of_a_session_that_it_may_not_see() {
+    let lab = Lab::new(Dialect::mysql());
+    let root = who("root", Privileges::ALL);
+    let (alice, admin) = (lab.admit(&user("alice")), lab.admit(&root));
+    lab.kill(&root, Some(&admin), Target::Session(alice.id()), KillMode::Connection);
+    let [row] = &lab.rows(&user("alice"))[..] else { panic!() };
+    assert_eq!((&*row.by, row.by_id, row.by_host, row.cause), ("root", None, None, KillCause::Statement));
+    let [row] = &lab.rows(&root)[..] else { panic!() };
+    assert_eq!((&*row.by, row.by_id, row.by_host), ("root", Some(admin.id()), Some(Origin::Local)));
+    assert_eq!(row.result, KillResult::Ending);
+    drop(alice);
+    assert_eq!(lab.rows(&root)[0].result, KillResult::Ended);
+    lab.kill(&root, None, Target::Session(admin.id()), KillMode::Query);
+    assert_eq!((lab.rows(&root)[1].cause, lab.rows(&root)[1].result), (KillCause::Host, KillResult::NothingToEnd));
+}
+
+#[test]
+fn of_several_victims_each_reads_of_itself() {
+    let lab = Lab::new(Dialect::mariadb());
+    let root = who("root", Privileges::ALL);
+    let (here, there) = (user("alice"), Arc::new(Principal::new("alice", Privileges::NONE).at_host("10.%")));
+    let sessions = [lab.admit(&here), lab.admit(&here), lab.admit(&there)];
+    lab.kill(&root, None, all_of("alice"), KillMode::Connection);
+    assert_eq!(only(&lab, &root), Some((KillResult::Ending, None, 3)));
+    assert_eq!(only(&lab, &here), Some((KillResult::Ending, None, 2)), "its own two");
+    assert_eq!(only(&lab, &there), Some((KillResult::Ending, None, 1)));
+    assert_eq!(only(&lab, &user("bob")), None);
+    drop(sessions);
+    assert_eq!(only(&lab, &there), Some((KillResult::Ended, None, 1)));
+}
+
+#[test]
+fn so_many_are_kept_and_kills_in_vain_drive_out_none_that_ended_something() {
+    let lab = Lab::new(Dialect::mysql());
+    let root = who("root", Privileges::ALL);
+    let alice = lab.admit(&user("alice"));
+    lab.kill(&root, None, Target::Session(alice.id()), KillMode::Connection);
+    let mallory = user("mallory");
+    let idle = lab.admit(&mallory);
+    for _ in 0..KEPT {
+        lab.kill(&mallory, None, Target::Session(SessionId::new(999)), KillMode::Query);
+        lab.kill(&mallory, None, Target::Session(alice.id()), KillMode::Query);
+        lab.kill(&mallory, None, all_of("nosuch"), KillMode::Query);
+        lab.kill(&mallory, None, Target::Session(idle.id()), KillMode::Query);
+    }
+    let rows = lab.rows(&root);
+    assert_eq!(rows.len(), 1 + KEPT);
+    assert_eq!((rows[0].result, &*rows[0].by), (KillResult::Ending, "root"), "the oldest first, and still there");
+    for _ in 0..2 * KEPT {
+        lab.kill(&root, None, Target::Session(alice.id()), KillMode::Connection);
+    }
+    assert_eq!(lab.rows(&root).len(), 2 * KEPT);
+    // Of many victims, some are remembered and all are counted.
+    let many: Vec<_> = (0..2 * VICTIMS).map(|_| lab.admit(&user("many"))).collect();
+    lab.kill(&root, None, all_of("many"), KillMode::Connection);
+    assert_eq!(lab.rows(&root).last().unwrap().sessions, many.len() as u64);
+    assert!(lab.0.history().records().iter().all(|record| record.found.len() <= VICTIMS));
+}
+
+#[test]
+fn nothing_that_a_client_has_sent_is_kept() {
+    let lab = Lab::new(Dialect::mysql());
+    let root = who("root", Privileges::ALL);
+    let victim = lab.admit(&user("alice"));
+    let text = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+    let running = Running { statement: StatementNo::new(1), query_id: 1 };
+    victim.slot().switch.begin().unwrap();
+    let (command, now) = (crate::model::Command::Query, tokio::time::Instant::now());
+    victim.slot().show(command, "", Some(text.clone()), Some(running), now);
+    lab.kill(&root, None, Target::Session(victim.id()), KillMode::Query);
+    lab.kill(&root, None, Target::Session(victim.id()), KillMode::Connection);
+    let slot = Arc::downgrade(victim.slot());
+    drop(victim);
+    assert!(slot.upgrade().is_none(), "the session's slot goes with the session");
+    assert!(text.try_into_mut().is_ok(), "nobody else has its statement");
+    assert!(lab.rows(&root).iter().all(|row| row.result == KillResult::Ended));
+
+    let long = "é".repeat(1 << 20);
+    lab.kill(&root, None, Target::User { user: long.clone(), host: Some(long.clone()) }, KillMode::Query);
+    lab.kill(&root, None, Target::Named(long), KillMode::Query);
+    for row in &lab.rows(&root)[2..] {
+        assert!(row.target.chars().count() < 200, "{}", row.target.len());
+    }
+}
+
+#[test]
+fn a_row_has_a_value_for_each_column_of_its_type() {
+    use crate::model::{ColumnType, OwnedValue};
+    let lab = Lab::new(Dialect::mysql());
+    let root = who("root", Privileges::ALL);
+    let (alice, admin) = (lab.admit(&user("alice")), lab.admit(&root));
+    lab.kill(&root, Some(&admin), Target::Session(alice.id()), KillMode::Connection);
+    lab.kill(&root, None, Target::Statement(5), KillMode::Query);
+    let columns = KillRow::columns();
+    let shown: Vec<Vec<String>> = lab
+        .rows(&root)
+        .iter()
+        .map(KillRow::row)
+        .map(|row| {
+            assert_eq!(row.len(), columns.len());
+            for (value, column) in row.iter().zip(&columns) {
+                let fits = match value {
+                    OwnedValue::Null => column.nullable,
+                    OwnedValue::UInt(_) => column.kind == ColumnType::BigInt,
+                    OwnedValue::DateTime(_) => column.kind == ColumnType::DateTime,
+                    _ => column.kind == ColumnType::VarChar,
+                };
+                assert!(fits, "{value:?} in {column:?}");
+            }
+            row.iter().map(|value| value.text().unwrap_or("NULL".into()).into_owned()).collect()
+        })
+        .collect();
+    let (victim, by) = (alice.id().to_string(), admin.id().to_string());
+    #[rustfmt::skip]
+    assert_eq!(shown, [
+        ["1970-01-01 00:00:00", "root", &by, "localhost", "CONNECTION", &victim, &victim, "alice", "localhost", "1",
+         "statement", "ending"],
+        ["1970-01-01 00:00:00", "root", "NULL", "NULL", "QUERY", "QUERY ID 5", "NULL", "NULL", "NULL", "0", "host",
+         "unknown"],
+    ]);
+}
