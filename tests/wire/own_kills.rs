@@ -35,6 +35,7 @@ fn who_kills_itself_is_told_its_systems_word_and_then_closed() {
         let kill = format!("KILL {}", own.id);
         assert_eq!(own.query(&kill), expected(), "{name}");
         assert!(own.closes_silently(), "{name}: and then no byte more");
+        drop(own);
 
         // COM_PROCESS_KILL
         let mut own = Raw::login(&server);
@@ -42,6 +43,7 @@ fn who_kills_itself_is_told_its_systems_word_and_then_closed() {
         own.command(0x0c, &id);
         assert_eq!(own.answer(), Some(expected()), "{name}");
         assert!(own.closes_silently(), "{name}");
+        drop(own);
         server.wait_empty();
     }
 }
