@@ -9,8 +9,7 @@ use crate::{
 };
 
 fn start(dialect: Dialect) -> Server {
-    let accounts = Accounts::parse("[[user]]\nuser = \"root\"\nprivileges = [\"ALL\"]\n").unwrap();
-    Server::start_with(accounts, move |builder| builder.dialect(dialect))
+    Server::start_with(Accounts::of_everybody(dialect.has_tenants()), move |builder| builder.dialect(dialect))
 }
 
 fn error(code: u16, text: &str) -> Answer {
