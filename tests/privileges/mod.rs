@@ -102,9 +102,8 @@ root ALL                                         | + ok   | + ok          | + ok
 
 /// A line: somebody who asks.
 pub struct Line {
-    /// As the table has it, the words joined by `+`.
+    /// As the table has it, the words joined by `+`; [`principal`] is who that is.
     pub name: String,
-    pub by: Principal,
     pub cells: Vec<Cell>,
 }
 
@@ -122,13 +121,6 @@ pub struct Cell {
     pub real: bool,
 }
 
-impl Cell {
-    /// The owner.
-    pub fn principal(&self) -> Option<Principal> {
-        self.owner.as_deref().map(principal)
-    }
-}
-
 /// Reads a table.
 pub fn lines(table: &str) -> Vec<Line> {
     let mut lines = table.trim_matches('\n').lines().map(|line| line.split('|').map(str::trim));
@@ -138,7 +130,7 @@ pub fn lines(table: &str) -> Vec<Line> {
             let name = name(line.next().unwrap());
             let cells: Vec<Cell> = owners.iter().zip(line).map(|(owner, text)| cell(&name, owner, text)).collect();
             assert_eq!(cells.len(), owners.len(), "{name}");
-            Line { by: principal(&name), cells, name }
+            Line { cells, name }
         })
         .collect();
     assert_eq!(lines.iter().flat_map(|line| &line.cells).filter(|cell| cell.real).count(), 10);
