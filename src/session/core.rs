@@ -7,21 +7,15 @@
 //! `settle` decides, in one compare-and-swap, whether a statement ended well or was killed; the caller then tells its
 //! client, and calls `finish`, so that a killed statement stays listed until its client has been told.
 
-#[cfg(feature = "mysql")]
-use std::pin::pin;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::FutureExt;
-#[cfg(feature = "mysql")]
-use futures::future::{Either, select};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+#[cfg(feature = "mysql")]
+use super::opening::reopen;
 use super::{
+    opening::open_session,
     own::Own,
     prepared::Named,
     shared::Shared,
@@ -31,7 +25,7 @@ use super::{
 use crate::supervisor::Authenticated;
 use crate::{
     control,
-    engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
+    engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Running, Slot, shown},
     supervisor::{Registration, Registry},
@@ -40,7 +34,7 @@ use crate::{
 /// See the module's text.
 pub(crate) struct Core<E: Engine> {
     pub(super) shared: Arc<Shared<E>>,
-    registration: Registration,
+    pub(super) registration: Registration,
     principal: Arc<Principal>,
     /// `None` once it went down with a task that held it.
     pub(super) session: Option<Box<E::Session>>,
@@ -51,7 +45,7 @@ pub(crate) struct Core<E: Engine> {
     /// Whether the last statement gave rows.
     gave_rows: bool,
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
-    unsettled: bool,
+    pub(super) unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
     state: Done,
     /// When the engine was done with the last call.
@@ -120,7 +114,7 @@ impl<E: Engine> Core<E> {
         self.state
     }
 
-    fn registry(&self) -> &Arc<Registry> {
+    pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.shared.registry
     }
 
@@ -379,108 +373,4 @@ impl<E: Engine> Core<E> {
             killed,
         });
     }
-
-    /// Ends the session: rolls back, drops the engine's session, and leaves the list. `why` counts if no reason came
-    /// before.
-    pub(crate) async fn leave(mut self, why: Reason) {
-        let slot = Arc::clone(self.slot());
-        self.named = None;
-        slot.switch.terminate(why);
-        let reason = slot.switch.word().leaving().unwrap_or(why);
-        // A statement that was cut off together with its client is over now.
-        slot.switch.finish();
-        if self.session.is_some() && self.unsettled {
-            slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
-        }
-        self.put_away(reason).await;
-        // Dropped last: with the registration, the session leaves the list.
-        drop(self.registration);
-    }
-
-    /// Rolls back, if anything may be open, and drops the engine's session.
-    async fn put_away(&mut self, reason: Reason) {
-        let Some(mut session) = self.session.take() else { return };
-        if !std::mem::take(&mut self.unsettled) {
-            return drop_quietly(session);
-        }
-        let time = self.shared.rollback_timeout;
-        let rollback = async move {
-            let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
-            (session, caught.is_ok())
-        };
-        let ended = match &self.shared.placement {
-            Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
-            Placement::Pool(pool) => {
-                let mut task = pool.spawn(rollback);
-                let ended = timeout(time, &mut task).await;
-                task.abort();
-                ended.ok().and_then(Result::ok)
-            }
-        };
-        match ended {
-            Some((session, true)) => drop_quietly(session),
-            Some((session, false)) => {
-                self.registry().counters.panicked();
-                tracing::error!(session = %self.slot().id(), "the engine panicked while it rolled back");
-                drop_quietly(session);
-            }
-            None => tracing::warn!(session = %self.slot().id(), ?time, "the rollback did not end in time"),
-        }
-    }
-}
-
-/// Opens the engine's session for this user.
-async fn open_session<E: Engine>(
-    shared: &Arc<Shared<E>>,
-    slot: &Slot,
-    principal: &Arc<Principal>,
-) -> Result<Box<E::Session>, Refused> {
-    // Within a future of ours, so that a panic before the engine's own first await is caught too.
-    let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
-    match unless_leaving(slot, Box::pin(opening)).await {
-        Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
-        Ok(Err(_panic)) => {
-            slot.switch.drain(Reason::Panic);
-            shared.registry.counters.panicked();
-            Err(Refused::Engine(SqlError::panicked()))
-        }
-        Err(reason) => Err(Refused::Ended(reason)),
-    }
-}
-
-/// Opens a session within a statement, which a kill ends, and which has as much time as a login.
-#[cfg(feature = "mysql")]
-async fn reopen<E: Engine>(
-    shared: &Arc<Shared<E>>,
-    cx: &StatementContext,
-    principal: &Arc<Principal>,
-) -> Result<Box<E::Session>, SqlError> {
-    let opening = timeout(shared.login_timeout, open_session(shared, cx.slot(), principal));
-    match select(pin!(opening), pin!(cx.killed())).await {
-        Either::Left((Ok(opened), _)) => Ok(opened?),
-        Either::Left((Err(_elapsed), _)) => {
-            cx.slot().switch.terminate(Reason::LoginTimeout);
-            Err(Killed(Reason::LoginTimeout).into())
-        }
-        Either::Right((reason, _)) => Err(Killed(reason).into()),
-    }
-}
-
-/// Drops an engine's session; its `Drop` is the engine's code, and may panic.
-fn drop_quietly<T>(session: T) {
-    if catch_unwind(AssertUnwindSafe(|| drop(session))).is_err() {
-        tracing::error!("the engine panicked while a session of its was dropped");
-    }
-}
-
-/// Waits for `future`, or until the session is to end.
-pub(crate) async fn unless_leaving<F: Future + Unpin>(slot: &Slot, mut future: F) -> Result<F::Output, Reason> {
-    let mut leaving = slot.switch.until(|word| word.leaving());
-    std::future::poll_fn(|task| {
-        if let std::task::Poll::Ready(reason) = std::pin::Pin::new(&mut leaving).poll(task) {
-            return std::task::Poll::Ready(Err(reason));
-        }
-        future.poll_unpin(task).map(Ok)
-    })
-    .await
 }

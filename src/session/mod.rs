@@ -3,7 +3,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `core` | the life of a session: open, statements one by one, the end |
-//! | `control` | the control statements, carried out |
+//! | `opening`, `leaving` | how the engine's session is opened, rolled back and dropped |
 //! | `prepared` | prepared statements, and those that have a name |
 //! | `own`, `control` | the statements that the runtime answers itself |
 //! | `tables` | questions about the system tables |
@@ -19,8 +19,10 @@ mod control;
 mod core;
 mod handle;
 mod inbox;
+mod leaving;
 mod mailbox;
 mod messages;
+mod opening;
 mod own;
 mod pipe;
 mod prepared;
@@ -39,7 +41,8 @@ pub use self::{
 };
 #[cfg(feature = "mysql")]
 pub(crate) use self::{
-    core::{Core, Farewell, unless_leaving},
+    core::{Core, Farewell},
+    opening::unless_leaving,
     pipe::Pipe,
     prepared::{MOST_PREPARED, too_many_prepared},
 };

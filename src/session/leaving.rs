@@ -1,0 +1,72 @@
+//! How a session ends, or becomes another user's: what may be open is rolled back, and the engine's session is dropped.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
+
+use super::core::Core;
+use crate::{
+    engine::{Engine, EngineSession, Placement},
+    model::{Command, Reason},
+};
+
+impl<E: Engine> Core<E> {
+    /// Ends the session: rolls back, drops the engine's session, and leaves the list. `why` counts if no reason came
+    /// before.
+    pub(crate) async fn leave(mut self, why: Reason) {
+        let slot = Arc::clone(self.slot());
+        self.named = None;
+        slot.switch.terminate(why);
+        let reason = slot.switch.word().leaving().unwrap_or(why);
+        // A statement that was cut off together with its client is over now.
+        slot.switch.finish();
+        if self.session.is_some() && self.unsettled {
+            slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
+        }
+        self.put_away(reason).await;
+        // Dropped last: with the registration, the session leaves the list.
+        drop(self.registration);
+    }
+
+    /// Rolls back, if anything may be open, and drops the engine's session.
+    pub(super) async fn put_away(&mut self, reason: Reason) {
+        let Some(mut session) = self.session.take() else { return };
+        if !std::mem::take(&mut self.unsettled) {
+            return drop_quietly(session);
+        }
+        let time = self.shared.rollback_timeout;
+        let rollback = async move {
+            let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
+            (session, caught.is_ok())
+        };
+        let ended = match &self.shared.placement {
+            Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
+            Placement::Pool(pool) => {
+                let mut task = pool.spawn(rollback);
+                let ended = timeout(time, &mut task).await;
+                task.abort();
+                ended.ok().and_then(Result::ok)
+            }
+        };
+        match ended {
+            Some((session, true)) => drop_quietly(session),
+            Some((session, false)) => {
+                self.registry().counters.panicked();
+                tracing::error!(session = %self.slot().id(), "the engine panicked while it rolled back");
+                drop_quietly(session);
+            }
+            None => tracing::warn!(session = %self.slot().id(), ?time, "the rollback did not end in time"),
+        }
+    }
+}
+
+/// Drops an engine's session; its `Drop` is the engine's code, and may panic.
+fn drop_quietly<T>(session: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(session))).is_err() {
+        tracing::error!("the engine panicked while a session of its was dropped");
+    }
+}

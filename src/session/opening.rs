@@ -1,0 +1,69 @@
+//! How the engine's session is opened: unless the session ends meanwhile, and whatever the engine does.
+
+#[cfg(feature = "mysql")]
+use std::pin::pin;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt;
+#[cfg(feature = "mysql")]
+use futures::future::{Either, select};
+#[cfg(feature = "mysql")]
+use tokio::time::timeout;
+
+use super::shared::Shared;
+use crate::{
+    engine::Engine,
+    model::{Principal, Reason, Refused, SqlError},
+    state::Slot,
+};
+#[cfg(feature = "mysql")]
+use crate::{engine::StatementContext, model::Killed};
+
+/// Opens the engine's session for this user.
+pub(super) async fn open_session<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    slot: &Slot,
+    principal: &Arc<Principal>,
+) -> Result<Box<E::Session>, Refused> {
+    // Within a future of ours, so that a panic before the engine's own first await is caught too.
+    let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
+    match unless_leaving(slot, Box::pin(opening)).await {
+        Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
+        Ok(Err(_panic)) => {
+            slot.switch.drain(Reason::Panic);
+            shared.registry.counters.panicked();
+            Err(Refused::Engine(SqlError::panicked()))
+        }
+        Err(reason) => Err(Refused::Ended(reason)),
+    }
+}
+
+/// Opens a session within a statement, which a kill ends, and which has as much time as a login.
+#[cfg(feature = "mysql")]
+pub(super) async fn reopen<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    cx: &StatementContext,
+    principal: &Arc<Principal>,
+) -> Result<Box<E::Session>, SqlError> {
+    let opening = timeout(shared.login_timeout, open_session(shared, cx.slot(), principal));
+    match select(pin!(opening), pin!(cx.killed())).await {
+        Either::Left((Ok(opened), _)) => Ok(opened?),
+        Either::Left((Err(_elapsed), _)) => {
+            cx.slot().switch.terminate(Reason::LoginTimeout);
+            Err(Killed(Reason::LoginTimeout).into())
+        }
+        Either::Right((reason, _)) => Err(Killed(reason).into()),
+    }
+}
+
+/// Waits for `future`, or until the session is to end.
+pub(crate) async fn unless_leaving<F: Future + Unpin>(slot: &Slot, mut future: F) -> Result<F::Output, Reason> {
+    let mut leaving = slot.switch.until(|word| word.leaving());
+    std::future::poll_fn(|task| {
+        if let std::task::Poll::Ready(reason) = std::pin::Pin::new(&mut leaving).poll(task) {
+            return std::task::Poll::Ready(Err(reason));
+        }
+        future.poll_unpin(task).map(Ok)
+    })
+    .await
+}
