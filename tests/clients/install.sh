@@ -14,6 +14,7 @@ packages=(
     golang-go                                  # Go's driver, built here
     golang-github-go-sql-driver-mysql-dev
     libdbd-mariadb-perl                        # DBD::MariaDB
+    percona-toolkit                            # pt-kill
     sysbench openssl
     python3-venv                               # for what comes from PyPI
     gcc libc6-dev                              # rustc links with cc
