@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/system.rs"]
+mod system;
 
 use std::{
     io::{IsTerminal, stdin},
@@ -22,12 +24,13 @@ use actix_rt::signal::{
     unix::{SignalKind, signal},
 };
 use clap::{Parser, Subcommand};
-use echo::{EchoSql, accounts::Accounts, system::System};
+use echo::{EchoSql, accounts::Accounts};
 use futures::future::select;
 use killdeer::{
     Runtime,
     wire::{self, AuthPlugin, Serve, rustls},
 };
+use system::System;
 use tracing_subscriber::EnvFilter;
 
 /// A MySQL server that says everything back.

@@ -73,6 +73,8 @@
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP and Unix sockets | `mysql`; with TLS `tls`, compressed `compression` |
+//! | `threads` | a bounded set of threads for slow work | `mysql`, `system-tables` |
+//! | `system` | SELECT over the system tables, by an SQLite of the crate's own | `system-tables` |
 //! | `compat` | answers to what ordinary clients ask of their own accord | `compat` |
 //!
 //! # Design
@@ -115,6 +117,10 @@ mod runtime;
 mod session;
 mod state;
 mod supervisor;
+#[cfg(feature = "system-tables")]
+mod system;
+#[cfg(any(feature = "mysql", feature = "system-tables"))]
+mod threads;
 #[cfg(feature = "mysql")]
 pub mod wire;
 

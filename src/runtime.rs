@@ -160,6 +160,8 @@ impl<E: Engine> Builder<E> {
             max_allowed_packet: self.max_allowed_packet,
             tell_killed: self.tell_killed,
             queued_statements: self.queued_statements,
+            #[cfg(feature = "system-tables")]
+            tables: crate::system::SystemTables::default(),
             arbiter,
         };
         Runtime { shared: Arc::new(shared) }

@@ -9,7 +9,7 @@ use super::{
     expression::Scope,
     state::{Change, ClientState},
     stop::{Found, Stop},
-    value_of::{Which, global, unknown},
+    value_of::{Which, global},
     variable::{Reach, Variable, known_charset, known_collation, shown},
     variables,
 };
@@ -136,7 +136,7 @@ impl Assignments<'_> {
         let Some(variable) = variables::find(name) else {
             return Err(match facts.variable(name) {
                 Some(_) => read_only(name),
-                None => unknown(name),
+                None => SqlError::unknown_system_variable(name),
             }
             .into());
         };

@@ -38,7 +38,7 @@ impl Which {
 /// 1193 if there is none of this name, 1238 if it has no value of the kind that is asked for.
 pub(super) fn system(state: &ClientState, facts: &Facts<'_>, which: Which, name: &str) -> Result<OwnedValue, SqlError> {
     let Some(variable) = variables::find(name) else {
-        return facts.variable(name).map(own).ok_or_else(|| unknown(name));
+        return facts.variable(name).map(own).ok_or_else(|| SqlError::unknown_system_variable(name));
     };
     let wrong = |kind| {
         let message = format!("Variable '{}' is a {kind} variable", variable.name);
@@ -50,11 +50,6 @@ pub(super) fn system(state: &ClientState, facts: &Facts<'_>, which: Which, name:
         (Which::Global, _) => Ok(global(facts, variable)),
         _ => Ok(session(state, facts, variable)),
     }
-}
-
-/// 1193.
-pub(super) fn unknown(name: &str) -> SqlError {
-    SqlError::of(ErrorKind::UnknownSystemVariable, format!("Unknown system variable '{name}'"))
 }
 
 /// A value that only the server knows of: a number if it looks like one.

@@ -69,8 +69,10 @@ pub(crate) struct Table {
     /// In lower case.
     pub(crate) database: &'static str,
     /// In lower case.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) name: &'static str,
     /// Its columns.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) fields: fn(view: &View<'_>) -> &'static [Field],
 }
 
@@ -280,11 +282,13 @@ impl Dialect {
     }
 
     /// The system tables about sessions.
+    #[cfg(feature = "system-tables")]
     pub(crate) fn tables(&self) -> &'static [Table] {
         self.rules.tables
     }
 
     /// The columns of a system table.
+    #[cfg(feature = "system-tables")]
     pub(crate) fn table_fields(&self, table: &Table, view: &View<'_>) -> &'static [Field] {
         (table.fields)(&self.switched(view))
     }

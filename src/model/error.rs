@@ -30,6 +30,7 @@ pub enum ErrorKind {
     UnknownCommand,
     UnknownDatabase,
     ServerShutdown,
+    NonUniqueField,
     BadField,
     SyntaxError,
     UnknownThread,
@@ -38,6 +39,11 @@ pub enum ErrorKind {
     EmptyQuery,
     UnknownError,
     UnknownTable,
+    InvalidGroupFunction,
+    UnknownFunction,
+    WrongArgumentCount,
+    RegexTimeout,
+    RegexError,
     PacketTooLarge,
     PacketsOutOfOrder,
     UncompressFailed,
@@ -50,6 +56,7 @@ pub enum ErrorKind {
     SpecificAccessDenied,
     UnsupportedPrepared,
     WrongArguments,
+    WrongNumberOfColumns,
     UnknownPrepared,
     WrongValueForType,
     TooManyPlaceholders,
@@ -78,6 +85,7 @@ impl ErrorKind {
             ErrorKind::UnknownCommand => (1047, "08S01"),
             ErrorKind::UnknownDatabase => (1049, "42000"),
             ErrorKind::ServerShutdown => (1053, "08S01"),
+            ErrorKind::NonUniqueField => (1052, "23000"),
             ErrorKind::BadField => (1054, "42S22"),
             ErrorKind::SyntaxError => (1064, "42000"),
             ErrorKind::TooLongIdentifier => (1059, "42000"),
@@ -86,6 +94,11 @@ impl ErrorKind {
             ErrorKind::KillDenied => (1095, "HY000"),
             ErrorKind::UnknownError => (1105, "HY000"),
             ErrorKind::UnknownTable => (1109, "42S02"),
+            ErrorKind::InvalidGroupFunction => (1111, "HY000"),
+            ErrorKind::UnknownFunction => (1305, "42000"),
+            ErrorKind::WrongArgumentCount => (1582, "42000"),
+            ErrorKind::RegexTimeout => (3699, "HY000"),
+            ErrorKind::RegexError => (3685, "HY000"),
             ErrorKind::PacketTooLarge => (1153, "08S01"),
             ErrorKind::PacketsOutOfOrder => (1156, "08S01"),
             ErrorKind::UncompressFailed => (1157, "08S01"),
@@ -97,6 +110,7 @@ impl ErrorKind {
             ErrorKind::ReadOnlyVariable => (1238, "HY000"),
             ErrorKind::SpecificAccessDenied => (1227, "42000"),
             ErrorKind::WrongArguments => (1210, "HY000"),
+            ErrorKind::WrongNumberOfColumns => (1222, "21000"),
             ErrorKind::UnknownPrepared => (1243, "HY000"),
             ErrorKind::UnsupportedPrepared => (1295, "HY000"),
             ErrorKind::WrongValueForType => (1366, "HY000"),
@@ -186,6 +200,12 @@ impl SqlError {
         Self::of(ErrorKind::NoSuchTable, format!("Table '{database}{table}' doesn't exist"))
     }
 
+    /// 1305, as MySQL words it. A database is named if one is current.
+    pub fn no_such_function(database: Option<&str>, function: &str) -> Self {
+        let database = database.map(|name| format!("{name}.")).unwrap_or_default();
+        Self::of(ErrorKind::UnknownFunction, format!("FUNCTION {database}{function} does not exist"))
+    }
+
     /// 1295: a statement that cannot be prepared.
     pub fn not_preparable() -> Self {
         let text = "This command is not supported in the prepared statement protocol yet";
@@ -216,6 +236,11 @@ impl SqlError {
     /// 1097, as Doris words it: no statement has this query id or trace id.
     pub fn unknown_query_name(name: &str) -> Self {
         Self::of(ErrorKind::UnknownQueryName, format!("Unknown query id: {name}"))
+    }
+
+    /// 1193.
+    pub fn unknown_system_variable(name: &str) -> Self {
+        Self::of(ErrorKind::UnknownSystemVariable, format!("Unknown system variable '{name}'"))
     }
 
     /// 1231. Of the value, what an error can show.

@@ -168,6 +168,12 @@ impl<E: Engine> Core<E> {
                 Own::Others(statement) => statement,
             },
         };
+        #[cfg(feature = "system-tables")]
+        if let Some(asked) = self.asks(cx, &statement.sql) {
+            let result = Box::pin(self.answer_question(cx, asked, statement, sink)).await;
+            self.gave_rows = sink.gave_rows();
+            return result;
+        }
         self.diagnostics = None;
         let answer = self.call(cx, Call::Execute(statement), sink, began).await;
         self.gave_rows = sink.gave_rows();

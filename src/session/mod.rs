@@ -6,6 +6,7 @@
 //! | `control` | the control statements, carried out |
 //! | `prepared` | prepared statements, and those that have a name |
 //! | `own`, `control` | the statements that the runtime answers itself |
+//! | `tables` | questions about the system tables |
 //! | `statement` | one statement: run, watched, stopped |
 //! | `actor`, `messages`, `inbox`, `mailbox` | the actor, and the loop that runs what it was asked for |
 //! | `results`, `batch`, `pipe` | what a caller in process gets |
@@ -26,6 +27,8 @@ mod prepared;
 mod results;
 mod shared;
 mod statement;
+#[cfg(feature = "system-tables")]
+mod tables;
 
 pub use self::{
     actor::Session,

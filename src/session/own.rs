@@ -82,7 +82,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// The statement was the runtime's own: its error is what `SHOW WARNINGS` shows.
-    fn diagnose(&mut self, result: Result<Done, SqlError>) -> Result<Done, SqlError> {
+    pub(super) fn diagnose(&mut self, result: Result<Done, SqlError>) -> Result<Done, SqlError> {
         self.diagnostics = Some(result.as_ref().err().map(Warning::from).into_iter().collect());
         result
     }
@@ -107,7 +107,7 @@ impl<E: Engine> Core<E> {
     fn set_session_context(&mut self, value: &str) -> Result<Done, SqlError> {
         let pairs = value.split(';').filter_map(|pair| pair.trim().split_once(':'));
         let trace_id =
-            pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("trace_id")).map(|(_, id)| id.trim()).last();
+            pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("trace_id")).map(|(_, id)| id.trim()).next_back();
         let trace_id = trace_id.filter(|id| !id.is_empty());
         if trace_id.is_some_and(|id| id.chars().nth(LONGEST_TRACE_ID).is_some()) {
             return Err(SqlError::wrong_value("session_context", value));

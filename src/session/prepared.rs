@@ -105,6 +105,10 @@ impl<E: Engine> Core<E> {
             };
             return Ok(Prepared { params, columns });
         }
+        #[cfg(feature = "system-tables")]
+        if let Some(asked) = self.asks(cx, &sql) {
+            return self.describe_question(cx, asked, &sql);
+        }
         let prepared = match self.call(cx, Call::Prepare(sql), sink, began).await? {
             Answer::Prepared(prepared) => prepared,
             other => unreachable!("a preparation is answered by {other:?}"),

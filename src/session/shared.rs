@@ -27,6 +27,9 @@ pub(crate) struct Shared<E> {
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) tell_killed: bool,
     pub(crate) queued_statements: usize,
+    /// Where questions about system tables are answered.
+    #[cfg(feature = "system-tables")]
+    pub(crate) tables: crate::system::SystemTables,
     /// The supervisor's own, if it has one.
     pub(crate) arbiter: Option<Arbiter>,
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::registry::Registry;
+use super::{history::History, registry::Registry};
 use crate::{
-    model::{OwnedValue, Principal, ProcessRow},
+    model::{Column, OwnedValue, Principal, ProcessRow},
     state::Slot,
 };
 
@@ -31,9 +31,15 @@ impl Listing {
         slots.iter().filter_map(|slot| self.row(slot, now)).collect()
     }
 
-    /// The kills that the requester may know of: the rows of `killdeer.kill_history`.
-    pub(crate) fn kills(&self) -> Vec<Vec<OwnedValue>> {
+    /// The kills that the requester may know of, the oldest first: the rows of `killdeer.kill_history`, with a value for
+    /// each of [`Listing::kill_columns`].
+    pub fn kills(&self) -> Vec<Vec<OwnedValue>> {
         self.registry.history().rows(&self.registry.dialect, &self.by)
+    }
+
+    /// What is told of a kill.
+    pub fn kill_columns() -> Vec<Column> {
+        History::columns()
     }
 
     /// Whether the requester may see this session.

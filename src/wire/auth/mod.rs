@@ -8,7 +8,6 @@
 //! | `crypt` | the slow hash in its verifiers; pure |
 //! | `cache` | which passwords were proved before |
 //! | `key` | the RSA key for clients without TLS |
-//! | `threads` | where passwords are hashed and opened |
 //! | `exchange` | the packets of a proof, whichever the method |
 
 mod cache;
@@ -18,16 +17,15 @@ mod key;
 mod native;
 mod sha2;
 mod stored;
-mod threads;
 
 use std::sync::Arc;
 
 use rand::RngExt;
 
-use crate::model::Verifier;
+use crate::{model::Verifier, threads::Threads};
 
 pub(super) use self::exchange::{Claim, Exchange};
-use self::{cache::Cache, key::Keys, stored::Stored, threads::Threads};
+use self::{cache::Cache, key::Keys, stored::Stored};
 pub use self::{native::native_verifier, sha2::caching_sha2_verifier};
 
 /// The methods by which accounts keep their passwords.
@@ -117,7 +115,12 @@ pub(super) struct Prover {
 
 impl Prover {
     pub(super) fn new(default: AuthPlugin, rsa: bool) -> Self {
-        Self { default, cache: Cache::default(), keys: rsa.then(Arc::default), threads: Threads::default() }
+        Self {
+            default,
+            cache: Cache::default(),
+            keys: rsa.then(Arc::default),
+            threads: Threads::of_processors("killdeer-proofs"),
+        }
     }
 }
 

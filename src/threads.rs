@@ -1,5 +1,5 @@
-//! The threads on which passwords are hashed and opened. They are the server's own: a proof never waits for what an engine
-//! does where blocking is allowed.
+//! A bounded set of threads for work that takes a processor for long: the proofs of passwords, the questions put to the
+//! system tables. Each owner has its own: none waits for the other, nor for what an engine does where blocking is allowed.
 
 use std::{
     collections::VecDeque,
@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, oneshot};
 /// So many jobs wait for a thread; who asks beyond that waits to ask.
 const WAITING: usize = 64;
 
-/// See the module's text. They begin with the first jobs, as many as there are processors, since a job takes all of one
-/// for a millisecond and more; they end with the last job that runs when this is dropped.
-pub(super) struct Threads {
+/// See the module's text. They begin with the first jobs, as many as there are processors, since a job takes all of one;
+/// they end with the last job that runs when this is dropped.
+pub(crate) struct Threads {
     bench: Arc<Bench>,
     /// For each job that waits or runs.
     room: Arc<Semaphore>,
@@ -27,6 +27,8 @@ struct Bench {
     queue: Mutex<Queue>,
     /// There is a job, or it is over.
     called: Condvar,
+    /// What each is called.
+    name: &'static str,
     /// How many threads there may be.
     most: usize,
 }
@@ -42,21 +44,21 @@ struct Queue {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-impl Default for Threads {
-    fn default() -> Self {
-        Self::new(available_parallelism().map_or(1, NonZeroUsize::get))
-    }
-}
-
 impl Threads {
-    fn new(most: usize) -> Self {
-        let bench = Bench { queue: Mutex::default(), called: Condvar::new(), most };
+    /// As many as there are processors, called `name` (at most 15 bytes of it are shown by Linux).
+    pub(crate) fn of_processors(name: &'static str) -> Self {
+        Self::new(name, available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    /// At most `most`, which is 1 or more.
+    pub(crate) fn new(name: &'static str, most: usize) -> Self {
+        let bench = Bench { queue: Mutex::default(), called: Condvar::new(), name, most };
         Self { bench: Arc::new(bench), room: Arc::new(Semaphore::new(most + WAITING)) }
     }
 
     /// Runs a job on one of the threads. `None`: it panicked, or there is no thread to be had. A job that waits when this
     /// future is dropped is never run.
-    pub(super) async fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    pub(crate) async fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
         let room = Arc::clone(&self.room).acquire_owned().await.ok()?;
         let (answer, answered) = oneshot::channel();
         self.bench.put(Box::new(move || {
@@ -84,10 +86,10 @@ impl Bench {
             return;
         }
         let bench = Arc::clone(self);
-        match thread::Builder::new().name("killdeer-proofs".into()).spawn(move || bench.serve()) {
+        match thread::Builder::new().name(self.name.into()).spawn(move || bench.serve()) {
             Ok(_detached) => queue.threads += 1,
             Err(error) => {
-                tracing::warn!(%error, "no thread for the proof of a password");
+                tracing::warn!(%error, name = self.name, "no thread to be had");
                 let nobody = if queue.threads == 0 { std::mem::take(&mut queue.jobs) } else { VecDeque::new() };
                 drop(queue);
                 // Their askers are told by it.
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn no_more_threads_than_were_said_and_each_answer_to_who_asked() {
-        let threads = Threads::new(2);
+        let threads = Threads::new("test", 2);
         let jobs = (0..200).map(|n| threads.run(move || (n, thread::current().id())));
         let answers = block_on(join_all(jobs)).into_iter().map(Option::unwrap);
         let (numbers, ids): (Vec<_>, HashSet<_>) = answers.unzip();
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_none_and_its_thread_goes_on() {
-        let threads = Threads::new(1);
+        let threads = Threads::new("test", 1);
         let first = block_on(threads.run(|| thread::current().id()));
         assert_eq!(block_on(threads.run(|| -> u8 { panic!("asked to") })), None);
         assert_eq!(block_on(threads.run(|| thread::current().id())), first);
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_job_whose_asker_is_gone_is_not_run() {
-        let threads = Threads::new(1);
+        let threads = Threads::new("test", 1);
         let (let_go, held) = mpsc::channel::<()>();
         let (ran, runs) = mpsc::channel();
         let mut long = Box::pin(threads.run(move || held.recv().is_err()));
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn more_than_may_wait_are_not_queued() {
-        let threads = Threads::new(1);
+        let threads = Threads::new("test", 1);
         let (let_go, held) = mpsc::channel::<()>();
         let mut long = Box::pin(threads.run(move || held.recv().is_err()));
         assert!((&mut long).now_or_never().is_none());
@@ -202,7 +204,7 @@ mod tests {
         thread_local! {
             static KEPT: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
         }
-        let threads = Threads::new(1);
+        let threads = Threads::new("test", 1);
         let (kept, ended) = mpsc::channel();
         block_on(threads.run(move || KEPT.set(Some(kept)))).unwrap();
         drop(threads);

@@ -1,8 +1,8 @@
-//! Who may log in: the users of a TOML file, or the three that everybody has.
+//! Who may log in to the examples' servers: the users of a TOML file, or the three that everybody has.
 
 use std::collections::HashMap;
 
-use killdeer::{Login, Principal, Privileges, SqlError, Verifier, wire::AuthPlugin};
+use killdeer::{Login, Principal, Privileges, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
 /// The users, by tenant, if there is one, and name. Of their passwords only the verifiers are kept.
@@ -92,25 +92,21 @@ impl Accounts {
         self.0.values().any(|account| AuthPlugin::of(&account.verifier) == Some(AuthPlugin::CachingSha2))
     }
 
-    /// Lets a client in, or not. An account without a password is for clients on this machine only.
-    pub async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
-        let account = self.0.get(&(login.tenant.as_ref().map(|tenant| tenant.name.clone()), login.user.clone()));
-        let nobody = Verifier::nobody();
-        let proved = login.proves(account.map_or(&nobody, |account| &account.verifier)).await;
-        match account {
-            Some(account)
-                if proved
-                    && (!account.require_tls || login.is_secure())
-                    && (!account.verifier.is_empty() || login.peer.is_local()) =>
-            {
-                let principal = Principal::new(login.user.as_str(), account.privileges);
-                Ok(match &login.tenant {
-                    Some(tenant) => principal.in_tenant(tenant.clone()),
-                    None => principal,
-                })
-            }
-            _ => Err(login.denied()),
-        }
+    /// Who wants to be let in, and what its password is to be checked against. `None` for an unknown user, and for one
+    /// that may not come in this way: an account without a password is for clients on this machine only.
+    pub fn find(&self, login: &Login<'_>) -> Option<(Verifier, Principal)> {
+        let tenant = login.tenant.as_ref();
+        let account = self.0.get(&(tenant.map(|tenant| tenant.name.clone()), login.user.clone()))?;
+        let allowed =
+            (!account.require_tls || login.is_secure()) && (!account.verifier.is_empty() || login.peer.is_local());
+        allowed.then(|| {
+            let principal = Principal::new(login.user.as_str(), account.privileges);
+            let principal = match tenant {
+                Some(tenant) => principal.in_tenant(tenant.clone()),
+                None => principal,
+            };
+            (account.verifier.clone(), principal)
+        })
     }
 }
 

@@ -1,0 +1,92 @@
+//! Which system tables there are, and their rows: as far as whoever asks may see them, and no others are ever copied.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{Table, names::contains};
+use crate::{
+    dialect::{Dialect, KILLDEER, View, columns},
+    engine::StatementContext,
+    model::{Column, SqlError, Value},
+    state::Slot,
+    supervisor::{Listing, Registry},
+};
+
+/// The table of kills, which no system has.
+const KILL_HISTORY: &str = "kill_history";
+
+/// The tables that there are, as database and name: the dialect's, and [`KILL_HISTORY`] behind them.
+pub(crate) fn known(dialect: &Dialect) -> Vec<(&'static str, &'static str)> {
+    let tables = dialect.tables().iter().map(|table| (table.database, table.name));
+    tables.chain([(KILLDEER, KILL_HISTORY)]).collect()
+}
+
+/// The tables at these places among the known ones, without rows.
+pub(crate) fn empty(registry: &Registry, cx: &StatementContext, places: &[usize]) -> Vec<Table> {
+    let view = view(registry, cx);
+    let table = |place: usize| {
+        let (database, name) = known(&registry.dialect)[place];
+        Table { database, name, columns: headers(&registry.dialect, &view, place), rows: Vec::new() }
+    };
+    places.iter().map(|place| table(*place)).collect()
+}
+
+/// Whether a statement may ask for one: it has the bytes of a table's name. Costs next to nothing for short ones.
+pub(crate) fn may_ask(sql: &[u8], dialect: &Dialect) -> bool {
+    let begins = sql.iter().find(|b| !b.is_ascii_whitespace());
+    matches!(begins, Some(b's' | b'S' | b'w' | b'W' | b'(' | b'/' | b'-' | b'#'))
+        && (dialect.tables().iter().any(|table| contains(sql, table.name.as_bytes()))
+            || contains(sql, KILL_HISTORY.as_bytes()))
+}
+
+/// The same with their rows, as of `now`, in the order of the sessions' ids. It blocks for as long as it takes.
+///
+/// # Errors
+/// The statement is to stop.
+pub(crate) fn filled(
+    registry: &Arc<Registry>,
+    cx: &StatementContext,
+    places: &[usize],
+    now: Instant,
+) -> Result<Vec<Table>, SqlError> {
+    let mut tables = empty(registry, cx, places);
+    let listing = Listing::new(Arc::clone(registry), Arc::clone(cx.principal()));
+    let dialect = &registry.dialect;
+    if let Some(history) = tables.iter_mut().find(|table| table.database == KILLDEER) {
+        history.rows = listing.kills();
+    }
+    if tables.iter().all(|table| table.database == KILLDEER) {
+        return Ok(tables);
+    }
+    let mut slots: BTreeMap<_, Arc<Slot>> = BTreeMap::new();
+    for chunk in registry.chunks() {
+        slots.extend(chunk.into_iter().filter(|slot| listing.shows(slot)).map(|slot| (slot.id(), slot)));
+        cx.check()?;
+    }
+    let view = view(registry, cx);
+    for slot in slots.values() {
+        let Some(row) = listing.row(slot, now) else { continue };
+        for (place, table) in places.iter().zip(&mut tables) {
+            if let Some(of) = dialect.tables().get(*place) {
+                let fields = dialect.table_fields(of, &view);
+                dialect.row(fields, &view, &row, |values| {
+                    table.rows.push(values.iter().copied().map(Value::to_owned).collect());
+                });
+            }
+        }
+        cx.check()?;
+    }
+    Ok(tables)
+}
+
+fn headers(dialect: &Dialect, view: &View<'_>, place: usize) -> Vec<Column> {
+    match dialect.tables().get(place) {
+        Some(table) => columns(dialect.table_fields(table, view)),
+        None => Listing::kill_columns(),
+    }
+}
+
+fn view<'a>(registry: &'a Registry, cx: &'a StatementContext) -> View<'a> {
+    View::new(cx.principal(), Some(cx.session()), &registry.node, true)
+}

@@ -1,0 +1,110 @@
+//! What results may hold: each for itself, and all together.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::model::{ErrorKind, OwnedValue, SqlError};
+
+/// How much results may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// One result, in bytes. The longest value that a question may make, too.
+    pub(crate) result: usize,
+    /// All results that are held at once, in bytes.
+    pub(crate) all: usize,
+    /// The instructions of a question that sorts, groups or keeps rows aside, beside those it is given for each row of
+    /// its tables: what is kept aside grows with them.
+    pub(crate) work: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { result: 64 << 20, all: 256 << 20, work: 10_000_000 }
+    }
+}
+
+/// The bytes of all results that are held at once. Cheap to clone: clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    /// A part of it that is empty yet.
+    pub(super) fn share(&self) -> Share {
+        Share { held: Arc::clone(&self.0), bytes: 0 }
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one result holds; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    held: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Share {
+    /// Takes room for `bytes` more.
+    ///
+    /// # Errors
+    /// 1041: it would be more than this result may hold, or all together.
+    pub(super) fn take(&mut self, bytes: usize, limits: &Limits) -> Result<(), SqlError> {
+        let mine = self.bytes.saturating_add(bytes);
+        if mine > limits.result {
+            return Err(too_much("the result is too large"));
+        }
+        let fits = |all: usize| all.checked_add(bytes).filter(|all| *all <= limits.all);
+        match self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => self.bytes = mine,
+            Err(_) => return Err(too_much("other results are held at the moment; try again later, or")),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a value takes of memory, about.
+pub(super) fn weight(value: &OwnedValue) -> usize {
+    let more = match value {
+        OwnedValue::Decimal(text) | OwnedValue::Text(text) => text.capacity(),
+        OwnedValue::Bytes(bytes) => bytes.capacity(),
+        _ => 0,
+    };
+    size_of::<OwnedValue>() + more
+}
+
+/// 1041, with what to do about it.
+pub(super) fn too_much(what: &str) -> SqlError {
+    let text = format!("Out of memory: {what}: ask the system tables for fewer rows or columns, by WHERE or LIMIT");
+    SqlError::of(ErrorKind::OutOfResources, text.replace("or: ask", "or ask"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_comes_back_with_the_drop_and_what_was_refused_was_not_taken() {
+        let (held, limits) = (Held::default(), Limits { result: 10, all: 15, work: 0 });
+        let (mut one, mut other) = (held.share(), held.share());
+        one.take(10, &limits).unwrap();
+        assert_eq!(one.take(1, &limits).unwrap_err().code(), 1041);
+        assert_eq!(other.take(6, &limits).unwrap_err().code(), 1041);
+        other.take(5, &limits).unwrap();
+        assert_eq!(held.bytes(), 15);
+        drop(one);
+        other.take(5, &limits).unwrap();
+        drop(other);
+        assert_eq!(held.bytes(), 0);
+    }
+}

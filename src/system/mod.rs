@@ -1,0 +1,124 @@
+//! The system tables are asked here: tables that are filled, and a `SELECT` in MySQL's words, make rows.
+//!
+//! Who sees which rows is the dialect's to say. Each question gets an SQLite of its own in
+//! memory, which holds the rows that its client may see and nothing else, and which does nothing but read them.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `fill` | which tables there are, and their rows |
+//! | `table`, `facts` | what a question is answered from |
+//! | `names` | which tables a statement mentions; pure |
+//! | `translate` | MySQL's questions in SQLite's SQL; pure |
+//! | `functions` | MySQL's functions |
+//! | `sandbox` | an SQLite that reads these tables alone, within limits |
+//! | `value` | MySQL's values and columns in SQLite, and back |
+//! | `question` | a question from its text to its rows |
+//! | `refusal` | SQLite's errors as MySQL's |
+//! | `held` | what results may hold of memory |
+
+mod facts;
+mod fill;
+mod functions;
+mod held;
+mod names;
+mod question;
+mod refusal;
+mod sandbox;
+mod table;
+#[cfg(test)]
+mod tests;
+mod translate;
+mod value;
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::future::{Either, select};
+
+pub(crate) use self::{
+    facts::{Facts, Stop},
+    fill::{empty, filled, known, may_ask},
+    names::mentioned,
+    question::Question,
+};
+use self::{
+    held::{Held, Limits},
+    question::Answer,
+    table::Table,
+};
+use crate::{
+    model::{Killed, OwnedValue, Reason, SqlError},
+    threads::Threads,
+};
+
+/// Where questions are answered: the threads, and the memory that the answers may hold together. One for a runtime.
+#[derive(Debug)]
+pub(crate) struct SystemTables {
+    threads: Threads,
+    limits: Limits,
+    held: Held,
+}
+
+impl Default for SystemTables {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl SystemTables {
+    /// With as many threads as there are processors, which begin with the first questions.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { threads: Threads::of_processors("killdeer-tables"), limits, held: Held::default() }
+    }
+
+    /// Answers a question whole. `fill` is called on its thread, and gives the tables that it mentions with what the client
+    /// may see of them.
+    ///
+    /// It ends with `killed`, be it that it waits for a thread or that it runs; `stop` says the same to the thread. When
+    /// this future is dropped the thread stops too.
+    ///
+    /// # Errors
+    /// See [`Question::answer`]; the reason, if it is killed.
+    pub(crate) async fn run(
+        &self,
+        question: Question,
+        params: Vec<OwnedValue>,
+        fill: impl FnOnce() -> Result<Vec<Table>, SqlError> + Send + 'static,
+        stop: Stop,
+        killed: impl Future<Output = Reason>,
+    ) -> Result<Answer, SqlError> {
+        let asker = Asker(Arc::default());
+        let gone = Arc::clone(&asker.0);
+        let stop = Stop::new(move || {
+            let left = || gone.load(Ordering::Relaxed).then_some(Reason::Abandoned);
+            stop.reason().or_else(left)
+        });
+        let (limits, held) = (self.limits, self.held.clone());
+        let job = self.threads.run(move || {
+            // It may have waited for long.
+            if let Some(reason) = stop.reason() {
+                return Err(Killed(reason).into());
+            }
+            question.answer(&params, &fill()?, &stop, &limits, &held)
+        });
+        match select(pin!(killed), pin!(job)).await {
+            Either::Left((reason, _)) => Err(Killed(reason).into()),
+            Either::Right((answer, _)) => answer.unwrap_or_else(|| Err(SqlError::panicked())),
+        }
+    }
+}
+
+/// Who waits for the answer. Dropped, it is gone.
+struct Asker(Arc<AtomicBool>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
