@@ -9,7 +9,8 @@
 //!
 //! An engine opens a session for each client; the session runs statements and pushes rows. The runtime is started
 //! within an actix `System`. Sessions can be connected by the host, as here, or by clients over the MySQL protocol:
-//! with the feature `mysql`, `wire::serve` takes a runtime and a listener, `wire::Serve` a Unix socket and TLS as well.
+//! with the feature `mysql`, `wire::serve` takes a runtime and a listener, `wire::Serve` a Unix socket and TLS as well, and
+//! `wire::Door` connections that the host has accepted itself.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -149,8 +149,8 @@ impl EchoSession {
         let text = String::from_utf8_lossy(&text);
         let bare = text.trim_start();
         match parse_simple(bare) {
-            Some(Simple::Call { name, header, .. }) if is_call(&name) => {
-                return Ok(vec![Column::new(header, ColumnType::BigInt).not_null()]);
+            Some(Simple::Call { name, header, beside, .. }) if is_call(&name) => {
+                return Ok(call_columns(header, &beside));
             }
             Some(Simple::TableFunction { name, .. }) if name.eq_ignore_ascii_case("seq") => {
                 return Ok(vec![seq_column()]);
@@ -182,10 +182,11 @@ impl EchoSession {
         out: &mut RowSink,
     ) -> Result<Option<Done>, SqlError> {
         match simple {
-            Simple::Call { name, args, header } => {
+            Simple::Call { name, args, header, beside } => {
                 let Some(value) = call(cx, &name, &args).await else { return Ok(None) };
-                out.columns([Column::new(header, ColumnType::BigInt).not_null()])?;
-                out.row(&[Value::Int(value?)])?;
+                out.columns(call_columns(header, &beside))?;
+                let values = std::iter::once(Value::Int(value?));
+                out.row(&values.chain(beside.iter().map(|(_, value)| value.borrow())).collect::<Vec<_>>())?;
             }
             Simple::TableFunction { name, args, limit } if name.eq_ignore_ascii_case("seq") => {
                 let last = integer(args.first())?;
@@ -290,6 +291,15 @@ async fn count(out: &mut RowSink, last: u64) -> Result<(), SqlError> {
 
 fn seq_column() -> Column {
     Column::new("seq", ColumnType::BigInt).unsigned().not_null()
+}
+
+/// The columns of a call and of the literals beside it.
+fn call_columns(header: String, beside: &[(String, OwnedValue)]) -> Vec<Column> {
+    let literals = beside.iter().map(|(header, value)| {
+        let column = prepared::column(header.clone(), Some(value));
+        if matches!(value, OwnedValue::Null) { column } else { column.not_null() }
+    });
+    std::iter::once(Column::new(header, ColumnType::BigInt).not_null()).chain(literals).collect()
 }
 
 fn is_call(name: &str) -> bool {

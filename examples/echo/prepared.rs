@@ -59,7 +59,8 @@ pub fn columns(names: &[String], values: &[OwnedValue]) -> Arc<[Column]> {
     names.iter().zip(values).map(|(name, value)| column(name.clone(), value)).collect()
 }
 
-fn column(name: String, value: Option<&OwnedValue>) -> Column {
+/// A column for such a value, if it is known yet.
+pub fn column(name: String, value: Option<&OwnedValue>) -> Column {
     match value {
         None => Column::new(name, ColumnType::VarChar),
         Some(OwnedValue::Null) => Column::new(name, ColumnType::Null),

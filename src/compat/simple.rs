@@ -15,7 +15,7 @@ use crate::model::OwnedValue;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Simple {
-    /// `SELECT name(arguments) [AS alias]`.
+    /// `SELECT name(arguments) [AS alias] [, literal [AS alias]] …`.
     Call {
         /// The function's name as typed.
         name: String,
@@ -23,6 +23,8 @@ pub enum Simple {
         args: Vec<Argument>,
         /// What MySQL would call the column: the call as typed, or the alias.
         header: String,
+        /// The literals behind the call, each with what MySQL would call its column.
+        beside: Vec<(String, OwnedValue)>,
     },
     /// `SELECT * FROM name(arguments) [AS alias] [LIMIT n]`.
     TableFunction {
@@ -54,7 +56,7 @@ impl Argument {
     }
 }
 
-/// Recognises `SELECT f(…)` and `SELECT * FROM f(…)`. `None` for everything else, which costs a few nanoseconds unless
+/// Recognises `SELECT f(…)`, with literals behind it or without, and `SELECT * FROM f(…)`. `None` for everything else, which costs a few nanoseconds unless
 /// it begins like one of them.
 pub fn parse_simple(sql: &str) -> Option<Simple> {
     if sql.len() > 64 << 10 {
@@ -75,7 +77,7 @@ fn promising(rest: &str) -> bool {
         return behind_call(start).is_some_and(|tail| {
             let (word, after) = first_word(tail);
             match word {
-                "" => tail.is_empty() || tail.starts_with([';', '`', '\'', '"']),
+                "" => tail.is_empty() || tail.starts_with([';', ',', '`', '\'', '"']),
                 _ if word.eq_ignore_ascii_case("FROM") => {
                     first_word(behind_blanks(after)).0.eq_ignore_ascii_case("DUAL")
                 }
@@ -139,20 +141,30 @@ fn parse(mut cursor: Cursor<'_>) -> Found<Simple> {
     let name = cursor.name()?;
     let args = arguments(&mut cursor)?;
     let typed = cursor.since(mark).ok_or(Stop::NotOurs)?.to_owned();
-    let header = if cursor.word("AS") {
-        cursor.text_or_name()?
-    } else if cursor.at_end() || cursor.sees("FROM") || cursor.sees("LIMIT") {
-        typed
-    } else {
-        cursor.text_or_name()?
-    };
+    let header = alias(&mut cursor)?.unwrap_or(typed);
+    let mut beside = Vec::new();
+    while cursor.take(&Token::Comma) {
+        let mark = cursor.mark();
+        let expr = cursor.expression()?;
+        let typed = cursor.since(mark).ok_or(Stop::NotOurs)?;
+        let Argument::Value(value) = argument(&expr, typed) else { return Err(Stop::NotOurs) };
+        // A text names its column by itself, without the quotes.
+        let name = if let OwnedValue::Text(text) = &value { text.clone() } else { typed.to_owned() };
+        beside.push((alias(&mut cursor)?.unwrap_or(name), value));
+    }
     cursor.words(&["FROM", "DUAL"]);
     let (offset, count) = limit(&mut cursor)?;
     cursor.end()?;
     if offset != 0 || count == 0 {
         return Err(Stop::NotOurs);
     }
-    Ok(Simple::Call { name, args, header })
+    Ok(Simple::Call { name, args, header, beside })
+}
+
+/// What a column is to be called, if the statement says so.
+fn alias(cursor: &mut Cursor<'_>) -> Found<Option<String>> {
+    let ends = *cursor.peek() == Token::Comma || cursor.at_end() || cursor.sees("FROM") || cursor.sees("LIMIT");
+    if cursor.word("AS") || !ends { cursor.text_or_name().map(Some) } else { Ok(None) }
 }
 
 fn arguments(cursor: &mut Cursor<'_>) -> Found<Vec<Argument>> {
@@ -197,7 +209,12 @@ mod tests {
     use OwnedValue::{Double, Int, Null, Text};
 
     fn call(name: &str, args: Vec<Argument>, header: &str) -> Option<Simple> {
-        Some(Simple::Call { name: name.into(), args, header: header.into() })
+        beside(name, args, header, vec![])
+    }
+
+    fn beside(name: &str, args: Vec<Argument>, header: &str, beside: Vec<(&str, OwnedValue)>) -> Option<Simple> {
+        let beside = beside.into_iter().map(|(header, value)| (header.to_owned(), value)).collect();
+        Some(Simple::Call { name: name.into(), args, header: header.into(), beside })
     }
 
     fn table(name: &str, n: i64, limit: Option<u64>) -> Option<Simple> {
@@ -223,6 +240,24 @@ mod tests {
                 "SELECT BENCHMARK(1000, MD5('a'))",
                 call("BENCHMARK", vec![value(Int(1000)), typed("MD5('a')")], "BENCHMARK(1000, MD5('a'))"),
             ),
+            (
+                "select sleep(30), 'foo'",
+                beside("sleep", vec![value(Int(30))], "sleep(30)", vec![("foo", Text("foo".into()))]),
+            ),
+            (
+                "SELECT f() a, -1, 0.5 AS half, \"b\" `c`, NULL FROM DUAL LIMIT 1",
+                beside(
+                    "f",
+                    vec![],
+                    "a",
+                    vec![("-1", Int(-1)), ("half", Double(0.5)), ("c", Text("b".into())), ("NULL", Null)],
+                ),
+            ),
+            ("SELECT f(), 'foo' AS", None),
+            ("SELECT f(),", None),
+            ("SELECT f(), x", None),
+            ("SELECT f(), 1 FROM t", None),
+            ("SELECT 1, f()", None),
             ("SELECT * FROM seq(100)", table("seq", 100, None)),
             ("select*from seq(100)t limit 5;", table("seq", 100, Some(5))),
             ("SELECT * FROM seq(100) AS t", table("seq", 100, None)),

@@ -87,6 +87,7 @@ pub(crate) struct Line<'a> {
     node_address: OnceCell<String>,
     query_name: OnceCell<String>,
     time_ms: OnceCell<String>,
+    time_text: OnceCell<String>,
 }
 
 impl<'a> Line<'a> {
@@ -100,6 +101,7 @@ impl<'a> Line<'a> {
             node_address: OnceCell::new(),
             query_name: OnceCell::new(),
             time_ms: OnceCell::new(),
+            time_text: OnceCell::new(),
         }
     }
 
@@ -137,6 +139,11 @@ impl<'a> Line<'a> {
             let micros = self.row.time.as_micros();
             format!("{}.{:03}", micros / 1_000, micros % 1_000)
         })
+    }
+
+    /// Whole seconds since the last start or end of a command.
+    pub(super) fn time_text(&self) -> &str {
+        self.time_text.get_or_init(|| self.row.time.as_secs().to_string())
     }
 
     /// The statement, cut unless the list is a full one.

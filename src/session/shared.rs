@@ -19,7 +19,10 @@ pub(crate) struct Shared<E> {
     pub(crate) rollback_timeout: Duration,
     #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
     pub(crate) login_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "system-tables")),
+        expect(dead_code, reason = "read by wires and system tables alone")
+    )]
     pub(crate) server_version: Arc<str>,
     /// The longest packet that a client may send, in bytes.
     pub(crate) max_allowed_packet: usize,

@@ -41,8 +41,8 @@ impl Question {
     /// Reads a question; a trailing `;` may stand. It takes no longer than its text is long.
     ///
     /// # Errors
-    /// 1064 for what is no question, 1305 for functions that are not known, 1235 for what is not served, 1153 if it is
-    /// longer than a mebibyte, and those of `variables`.
+    /// 1064 for what is no question, 1305 for functions that are not known, 1235 for what is not served and what is
+    /// longer than 64 KiB, and those of `variables`.
     pub(crate) fn read(sql: &[u8], syntax: &Syntax, facts: Facts, variables: &Variables<'_>) -> Result<Self, SqlError> {
         let translated = translate(sql, syntax, facts.database.as_deref(), variables)?;
         Ok(Self { sql: sql.to_vec(), translated, facts })
@@ -90,7 +90,7 @@ impl Question {
             match (stop.reason(), failed) {
                 (Some(reason), _) => Killed(reason).into(),
                 _ if sandbox.exhausted.load(Ordering::Relaxed) => {
-                    too_much("too much would have to be sorted or kept aside")
+                    too_much("too many rows would have to be sorted or kept aside")
                 }
                 (None, failed) => self.error(failed, failure),
             }
@@ -106,6 +106,8 @@ impl Question {
         limits: &Limits,
         held: &Held,
     ) -> Result<Answer, Failed> {
+        // Its own strings are no longer than that.
+        sandbox.environment.handles(self.sql.len() / 4);
         sandbox.watch(&self.translated.sql)?;
         let mut statement = sandbox.connection.prepare(&self.translated.sql)?;
         if !statement.readonly() {
@@ -117,6 +119,7 @@ impl Question {
                 Bind::Client(nth) => &params[*nth],
                 Bind::Value(value) => value,
             };
+            sandbox.environment.handles(weight(value));
             statement.raw_bind_parameter(at + 1, to_sqlite(value)?)?;
         }
         let columns = columns(&statement, tables);

@@ -56,7 +56,7 @@ fn read(text: &str, sql: &[u8], database: Option<&str>) -> Option<SqlError> {
     if text.contains("ORDER BY term out of range") || text.contains("GROUP BY term out of range") {
         let number: String = text.chars().take_while(char::is_ascii_digit).collect();
         let clause = if text.contains("ORDER") { "order clause" } else { "group statement" };
-        return Some(unknown_column(&number, clause));
+        return Some(unknown_column(&format!("item {number}"), clause));
     }
     if text.contains("do not have the same number of result columns") {
         let text = "The used SELECT statements have a different number of columns";

@@ -2,10 +2,12 @@
 //!
 //! What it may use of memory: the tables are as large as they are given. A text or a row is bounded. What is sorted or
 //! kept aside goes, beyond some megabytes, into SQLite's files in memory (its VFS `memdb`), never onto a disk; such a file
-//! has at most a gibibyte, and long before, the question has done more work than it is allowed while it fills them.
+//! has at most a gibibyte, and long before, the question has done more work than it is allowed while it fills them. One
+//! that reads several tables, or itself again, can keep aside far more than there is in them: it may do the less work the
+//! longer the texts are that it handles.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,12 +39,18 @@ const INSTRUCTIONS: u16 = 1000;
 /// So many instructions a question may do for each row of its tables while it keeps rows aside.
 const FOR_EACH_ROW: u64 = 500;
 
+/// What the instructions of a question may come to that keeps rows of several tables aside, times the bytes of the longest
+/// text that it handles. A row takes five instructions and more.
+const REACH: u64 = 2 << 30;
+
 /// See the module's text.
 pub(super) struct Sandbox {
     pub(super) connection: Connection,
     pub(super) environment: Arc<Environment>,
     /// It did more work than it may.
     pub(super) exhausted: Arc<AtomicBool>,
+    /// It reads its own rows again.
+    recursive: Arc<AtomicBool>,
     work: u64,
     stop: Stop,
 }
@@ -80,10 +88,11 @@ impl Sandbox {
         let longest = (2 * longest_value).max(1 << 20).min(limits.result.max(1 << 10));
         let environment = Arc::new(Environment::new(facts.clone(), stop.clone(), longest));
         functions::install(&connection, &environment)?;
-        lock(&mut connection, tables, &environment)?;
+        let recursive = Arc::new(AtomicBool::new(false));
+        lock(&mut connection, tables, &environment, &recursive)?;
         let rows: usize = tables.iter().map(|table| table.rows.len()).sum();
         let work = limits.work.saturating_add(FOR_EACH_ROW.saturating_mul(rows as u64));
-        Ok(Self { connection, environment, exhausted: Arc::default(), work, stop: stop.clone() })
+        Ok(Self { connection, environment, exhausted: Arc::default(), recursive, work, stop: stop.clone() })
     }
 
     /// Sees to it that the question ends when it is to. `sql` is the question in SQLite's words.
@@ -91,28 +100,57 @@ impl Sandbox {
     /// # Errors
     /// SQLite's, of the question.
     pub(super) fn watch(&mut self, sql: &str) -> Result<(), Failed> {
-        let work = if self.keeps_rows(sql)? { self.work } else { u64::MAX };
+        let program = self.program(sql)?;
+        let work = if program.keeps_rows { self.work } else { u64::MAX };
         let (stop, exhausted, mut done) = (self.stop.clone(), Arc::clone(&self.exhausted), 0u64);
+        let environment = Arc::clone(&self.environment);
         let handler = move || {
             done += u64::from(INSTRUCTIONS);
-            exhausted.fetch_or(done > work, Ordering::Relaxed);
-            done > work || stop.reason().is_some()
+            let widest = environment.widest() as u64;
+            let most = if program.keeps_rows && program.multiplies { work.min(REACH / widest) } else { work };
+            exhausted.fetch_or(done > most, Ordering::Relaxed);
+            done > most || stop.reason().is_some()
         };
         Ok(self.connection.progress_handler(INSTRUCTIONS.into(), Some(handler))?)
     }
 
-    /// Whether the question's program sorts rows or keeps them in tables of its own.
-    fn keeps_rows(&self, sql: &str) -> Result<bool, Failed> {
+    /// Looks at what SQLite makes of the question.
+    fn program(&self, sql: &str) -> Result<Program, Failed> {
         let mut program = self.connection.prepare(&format!("EXPLAIN {sql}"))?;
+        let (mut keeps_rows, mut tables) = (false, 0);
         let mut instructions = program.raw_query();
         while let Some(instruction) = instructions.next()? {
             let name: String = instruction.get(1)?;
-            if matches!(name.as_str(), "SorterOpen" | "OpenEphemeral") {
-                return Ok(true);
-            }
+            keeps_rows |= matches!(name.as_str(), "SorterOpen" | "OpenEphemeral");
+            tables += u8::from(name == "OpenRead").min(u8::MAX - tables);
         }
-        Ok(false)
+        Ok(Program { keeps_rows, multiplies: tables > 1 || self.recursive.load(Ordering::Relaxed) })
     }
+}
+
+/// What a question does with memory.
+#[derive(Clone, Copy)]
+struct Program {
+    /// It sorts rows, or keeps them in tables of its own.
+    keeps_rows: bool,
+    /// It can make more rows than its tables have.
+    multiplies: bool,
+}
+
+/// The tables by database and name, with the longest text of each column, all in small letters.
+type Known = HashMap<(String, String), HashMap<String, usize>>;
+
+fn known(tables: &[Table]) -> Known {
+    let mut known = Known::new();
+    for table in tables {
+        let name = (table.database.to_ascii_lowercase(), table.name.to_ascii_lowercase());
+        let columns = table.columns.iter().enumerate().map(|(at, column)| {
+            let longest = table.rows.iter().filter_map(|row| row.get(at)).map(weight).max().unwrap_or(0);
+            (column.name.to_ascii_lowercase(), longest)
+        });
+        known.insert(name, columns.collect());
+    }
+    known
 }
 
 /// Makes the tables, and fills them.
@@ -153,7 +191,12 @@ fn copy(connection: &mut Connection, tables: &[Table], facts: &Facts, stop: &Sto
 }
 
 /// From here on it reads these tables, and nothing else.
-fn lock(connection: &mut Connection, tables: &[Table], environment: &Arc<Environment>) -> Result<(), Failed> {
+fn lock(
+    connection: &mut Connection,
+    tables: &[Table],
+    environment: &Arc<Environment>,
+    recursive: &Arc<AtomicBool>,
+) -> Result<(), Failed> {
     for (config, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
@@ -178,21 +221,22 @@ fn lock(connection: &mut Connection, tables: &[Table], environment: &Arc<Environ
     ] {
         connection.set_limit(limit, most)?;
     }
-    let names = tables.iter().map(|table| (table.database.to_ascii_lowercase(), table.name.to_ascii_lowercase()));
-    let names: HashSet<(String, String)> = names.collect();
-    let environment = Arc::clone(environment);
-    connection.authorizer(Some(move |asked: AuthContext<'_>| match refused(&asked, &names, &environment) {
-        None => Authorization::Allow,
-        Some(error) => {
-            environment.fail(error);
-            Authorization::Deny
+    let (known, environment, recursive) = (known(tables), Arc::clone(environment), Arc::clone(recursive));
+    connection.authorizer(Some(move |asked: AuthContext<'_>| {
+        recursive.fetch_or(matches!(asked.action, AuthAction::Recursive), Ordering::Relaxed);
+        match refused(&asked, &known, &environment) {
+            None => Authorization::Allow,
+            Some(error) => {
+                environment.fail(error);
+                Authorization::Deny
+            }
         }
     }))?;
     Ok(())
 }
 
 /// Why SQLite may not do this for a question, if it may not.
-fn refused(asked: &AuthContext<'_>, names: &HashSet<(String, String)>, environment: &Environment) -> Option<SqlError> {
+fn refused(asked: &AuthContext<'_>, known: &Known, environment: &Environment) -> Option<SqlError> {
     let current = environment.facts.database.as_deref();
     match asked.action {
         AuthAction::Select | AuthAction::Recursive => None,
@@ -201,17 +245,17 @@ fn refused(asked: &AuthContext<'_>, names: &HashSet<(String, String)>, environme
         }
         AuthAction::Read { table_name, column_name } => {
             let table = table_name.to_ascii_lowercase();
-            let known = match asked.database_name {
-                Some(database) => names.contains(&(database.to_ascii_lowercase(), table)),
+            let Some(database) = asked.database_name else {
                 // None of its columns is read, and its database was not named.
-                None => column_name.is_empty() && names.iter().any(|(_, name)| *name == table),
+                let known = column_name.is_empty() && known.keys().any(|(_, name)| *name == table);
+                return (!known).then(|| no_such_table(table_name, current));
             };
-            match (known, asked.database_name) {
-                (true, _) if column_name == "ROWID" => Some(unknown_column("rowid", "field list")),
-                (true, _) => None,
-                (false, Some(database)) => Some(SqlError::no_such_table(Some(database), table_name)),
-                (false, None) => Some(no_such_table(table_name, current)),
-            }
+            let Some(columns) = known.get(&(database.to_ascii_lowercase(), table)) else {
+                return Some(SqlError::no_such_table(Some(database), table_name));
+            };
+            let longest = columns.get(&column_name.to_ascii_lowercase());
+            environment.handles(longest.copied().unwrap_or(1));
+            (longest.is_none() && !column_name.is_empty()).then(|| unknown_column("rowid", "field list"))
         }
         _ => Some(SqlError::not_supported("anything but SELECT on the system tables")),
     }

@@ -1,15 +1,75 @@
-//! What logins need of the server: how passwords are proved, and TLS.
+//! What logins need of the server: how passwords are proved, and TLS. First as a host says it, then as connections share
+//! it.
+
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 use super::{
-    auth::Prover,
+    auth::{AuthPlugin, Prover},
     conn::{Broken, Conn},
 };
+
+/// On which terms clients are let in, for a [`Door`](super::Door): how they prove their passwords, and whether there is
+/// TLS.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    plugin: AuthPlugin,
+    rsa: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+}
+
+impl Default for Terms {
+    /// [`AuthPlugin::CachingSha2`], passwords by RSA too, no TLS.
+    fn default() -> Self {
+        Self {
+            plugin: AuthPlugin::default(),
+            rsa: true,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+}
+
+impl Terms {
+    /// Offers TLS to clients, with these certificates and rules.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// The method that the greeting names, and by which unknown users are asked (MySQL:
+    /// default_authentication_plugin); [`AuthPlugin::CachingSha2`] unless said otherwise. An account is asked by the
+    /// method of its verifier.
+    #[must_use]
+    pub fn default_plugin(self, plugin: AuthPlugin) -> Self {
+        Self { plugin, ..self }
+    }
+
+    /// Whether clients of `caching_sha2_password` without TLS may send their passwords encrypted by RSA; yes unless said
+    /// otherwise. Without it they need TLS, or a Unix socket, for the first login. The key is made when it is first asked
+    /// for, and lives as long as the server.
+    #[must_use]
+    pub fn passwords_by_rsa(self, allowed: bool) -> Self {
+        Self { rsa: allowed, ..self }
+    }
+
+    /// What connections on these terms share.
+    pub(super) fn gate(self) -> Gate {
+        Gate {
+            prover: Prover::new(self.plugin, self.rsa),
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(Into::into),
+        }
+    }
+}
 
 /// Shared by all connections of a server.
 pub(super) struct Gate {
     pub(super) prover: Prover,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
 impl Gate {

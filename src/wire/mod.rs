@@ -4,6 +4,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `server` | accepting: `serve`, workers |
+//! | `door` | letting in a connection, whoever has accepted it |
 //! | `life` | one connection, from greeting to goodbye |
 //! | `driver` | a client that is in: its commands, one after the other |
 //! | `login` | the handshake |
@@ -23,7 +24,7 @@
 //! | `heads` | the columns of a result set, encoded once |
 //! | `hello` | what a client says of itself in its packets; pure |
 //! | `auth` | proofs of passwords |
-//! | `gate` | what logins need of the server: proofs, TLS |
+//! | `gate` | what logins need of the server, and the terms that a host sets: proofs, TLS |
 //! | `tls` | rules for TLS from PEM files |
 
 mod auth;
@@ -37,6 +38,7 @@ mod compress;
 #[path = "uncompressed.rs"]
 mod compress;
 mod conn;
+mod door;
 mod driver;
 mod farewell;
 mod frame;
@@ -64,8 +66,10 @@ pub use self::server::listen_unix;
 pub use self::tls::{TlsError, tls_from_pem};
 pub use self::{
     auth::{AuthPlugin, caching_sha2_verifier, native_verifier},
+    door::Door,
+    gate::Terms,
     server::{Serve, Serving, listen, serve},
 };
-/// The TLS library whose `ServerConfig` [`Serve::tls`] takes.
+/// The TLS library whose `ServerConfig` [`Serve::tls`] and [`Terms::tls`] take.
 #[cfg(feature = "tls")]
 pub use tokio_rustls::rustls;

@@ -1,12 +1,13 @@
 //! Accepting connections: `actix-server` takes them and hands each to one of its workers, on whose arbiter the session
 //! then lives.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 #[cfg(unix)]
@@ -24,18 +25,8 @@ use actix_rt::net::UnixStream;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
-use super::{
-    auth::{AuthPlugin, Prover},
-    gate::Gate,
-    life, pace,
-    stream::Stream,
-};
-use crate::{
-    engine::Engine,
-    model::Origin,
-    runtime::Runtime,
-    session::{Inbox, Session},
-};
+use super::{auth::AuthPlugin, door::Door, gate::Terms, pace};
+use crate::{engine::Engine, model::Origin, runtime::Runtime};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -103,10 +94,7 @@ pub struct Serve {
     #[cfg(unix)]
     unix: Option<UnixListener>,
     workers: usize,
-    plugin: AuthPlugin,
-    rsa: bool,
-    #[cfg(feature = "tls")]
-    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+    terms: Terms,
 }
 
 impl Serve {
@@ -117,10 +105,7 @@ impl Serve {
             #[cfg(unix)]
             unix: None,
             workers,
-            plugin: AuthPlugin::default(),
-            rsa: true,
-            #[cfg(feature = "tls")]
-            tls: None,
+            terms: Terms::default(),
         }
     }
 
@@ -136,7 +121,7 @@ impl Serve {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
-        Self { tls: Some(config), ..self }
+        Self { terms: self.terms.tls(config), ..self }
     }
 
     /// The method that the greeting names, and by which unknown users are asked (MySQL:
@@ -144,7 +129,7 @@ impl Serve {
     /// method of its verifier.
     #[must_use]
     pub fn default_plugin(self, plugin: AuthPlugin) -> Self {
-        Self { plugin, ..self }
+        Self { terms: self.terms.default_plugin(plugin), ..self }
     }
 
     /// Whether clients of `caching_sha2_password` without TLS may send their passwords encrypted by RSA; yes unless said
@@ -152,7 +137,7 @@ impl Serve {
     /// for, and lives as long as the server.
     #[must_use]
     pub fn passwords_by_rsa(self, allowed: bool) -> Self {
-        Self { rsa: allowed, ..self }
+        Self { terms: self.terms.passwords_by_rsa(allowed), ..self }
     }
 
     /// Begins to serve.
@@ -166,11 +151,7 @@ impl Serve {
     /// Without workers; outside of an actix `System`.
     pub fn start<E: Engine>(self, runtime: &Runtime<E>) -> io::Result<Serving> {
         let address = self.listener.local_addr()?;
-        let gate = Arc::new(Gate {
-            prover: Prover::new(self.plugin, self.rsa),
-            #[cfg(feature = "tls")]
-            tls: self.tls.map(Into::into),
-        });
+        let door = Door::new(runtime, self.terms);
         let server = Server::build()
             .workers(self.workers)
             .disable_signals()
@@ -179,28 +160,25 @@ impl Serve {
         #[cfg(unix)]
         let server = match self.unix {
             Some(listener) => {
-                let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                let door = door.clone();
                 // The pace of a worker is kept by its TCP service.
                 server.listen_uds("killdeer-unix", listener, move || {
-                    let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                    let door = door.clone();
                     fn_service(move |stream: UnixStream| {
-                        accepted(&runtime, &gate, stream.into(), Origin::Local);
+                        door.admit_unix(stream, Origin::Local);
                         std::future::ready(Ok::<(), ()>(()))
                     })
                 })?
             }
             None => server,
         };
-        let runtime = runtime.clone();
         let server = server
             .listen("killdeer", self.listener, move || {
                 actix_rt::spawn(pace::keep());
-                let (runtime, gate) = (runtime.clone(), Arc::clone(&gate));
+                let door = door.clone();
                 fn_service(move |stream: TcpStream| {
                     if let Ok(from) = stream.peer_addr() {
-                        // Without it, small answers would wait for the client's acknowledgements.
-                        let _ = stream.set_nodelay(true);
-                        accepted(&runtime, &gate, stream.into(), from.into());
+                        door.admit(stream, from.into());
                     }
                     std::future::ready(Ok::<(), ()>(()))
                 })
@@ -208,16 +186,6 @@ impl Serve {
             .run();
         Ok(Serving { handle: server.handle(), server, address })
     }
-}
-
-/// Starts the session of a connection, on the worker's arbiter.
-fn accepted<E: Engine>(runtime: &Runtime<E>, gate: &Arc<Gate>, stream: Stream, from: Origin) {
-    let (shared, gate) = (Arc::clone(&runtime.shared), Arc::clone(gate));
-    let registry = Arc::clone(&shared.registry);
-    let inbox = Inbox::closed();
-    Session::launch(&registry, Arc::clone(&inbox), |control| {
-        Box::pin(life::live(shared, inbox, control, gate, stream, from))
-    });
 }
 
 impl Serving {

@@ -7,6 +7,8 @@ mod charsets;
 mod client;
 #[cfg(feature = "compression")]
 mod compressed;
+mod door;
+#[allow(dead_code)] // it is echo_sql's, which has more users than these
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
 mod kills;

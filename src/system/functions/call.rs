@@ -98,6 +98,7 @@ impl<'a, 'b> Call<'a, 'b> {
     /// # Errors
     /// 1041: they are too many.
     pub(super) fn room(&self, bytes: usize) -> Result<()> {
+        self.environment.handles(bytes);
         if bytes > self.environment.longest { Err(self.refuse(too_much("a text is too long"))) } else { Ok(()) }
     }
 

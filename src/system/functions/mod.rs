@@ -20,7 +20,10 @@ mod session;
 mod text;
 mod time;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rusqlite::{Connection, functions::FunctionFlags, types::Value};
 
@@ -39,11 +42,23 @@ pub(super) struct Environment {
     pub(super) longest: usize,
     /// Why the question cannot be answered: of a function's error SQLite passes on no more than its text.
     failure: Mutex<Option<SqlError>>,
+    /// The longest text that the question handles, as far as is known, in bytes.
+    widest: AtomicUsize,
 }
 
 impl Environment {
     pub(super) fn new(facts: Facts, stop: Stop, longest: usize) -> Self {
-        Self { facts, stop, longest, failure: Mutex::default() }
+        Self { facts, stop, longest, failure: Mutex::default(), widest: AtomicUsize::new(1) }
+    }
+
+    /// The question handles a text of so many bytes.
+    pub(super) fn handles(&self, bytes: usize) {
+        self.widest.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// See [`handles`](Self::handles). 1 or more.
+    pub(super) fn widest(&self) -> usize {
+        self.widest.load(Ordering::Relaxed)
     }
 
     /// Says why the question cannot be answered, where SQLite would not.

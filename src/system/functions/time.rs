@@ -222,14 +222,12 @@ fn field(call: &Call<'_, '_>, at: usize, unit: &str) -> Result<Value> {
         return Ok(Value::Integer(field.into()));
     }
     let Some(at) = fields(call, at) else { return Ok(Value::Null) };
-    let of_year = days(at.date.year.into(), at.date.month.into(), at.date.day.into()) - days(at.date.year.into(), 1, 1);
     Ok(Value::Integer(match unit {
         "MICROSECOND" => at.micros.into(),
         "SECOND" => at.second.into(),
         "MINUTE" => at.minute.into(),
         "HOUR" => at.hour.into(),
         "DAY" => at.date.day.into(),
-        "WEEK" => of_year / 7,
         "MONTH" => at.date.month.into(),
         "QUARTER" => (i64::from(at.date.month) + 2) / 3,
         _ => at.date.year.into(),

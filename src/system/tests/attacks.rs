@@ -111,7 +111,7 @@ fn names_stay_names() {
 
 #[test]
 fn depth_and_length_are_bounded() {
-    let (deep, long) = (1000, 1 << 20);
+    let (deep, long) = (1000, 60 << 10);
     for (sql, codes) in [
         (format!("SELECT {}1{}", "(".repeat(deep), ")".repeat(deep)), [1235, 1235]),
         (format!("SELECT {}1{}", "CASE WHEN ".repeat(deep), " THEN 1 END".repeat(deep)), [1235, 1235]),
@@ -120,8 +120,15 @@ fn depth_and_length_are_bounded() {
         (format!("SELECT 1{}", ", 1".repeat(deep)), [1105, 1105]),
         (format!("SELECT CONCAT(1{})", ", 1".repeat(deep)), [1105, 1582]),
         (format!("SELECT {}1", "INTERVAL ".repeat(deep)), [1064, 1235]),
-        (format!("SELECT {}1", "!".repeat(deep)), [1105, 1064]),
-        (format!("SELECT '{}'", "x".repeat(long)), [1153, 1153]),
+        (format!("SELECT {}1", "!".repeat(deep)), [1235, 1235]),
+        (format!("SELECT '{}'", "x".repeat(64 << 10)), [1235, 1235]),
+        (format!("SELECT 1{}", " DIV 1".repeat(long / 8)), [1235, 1235]),
+        (format!("SELECT 1{}", " XOR 1".repeat(long / 8)), [1235, 1235]),
+        (format!("SELECT {}1", "!".repeat(long / 2)), [1235, 1235]),
+        (format!("SELECT 1{}", ",1".repeat(long / 4) + ", 1 ^ 1".repeat(200).as_str()), [1235, 1235]),
+        (format!("SELECT 1{}", " COLLATE x".repeat(long / 12)), [1064, 1064]),
+        (format!("SELECT 1{}", ",@a".repeat(long / 4)), [1390, 1105]),
+        (format!("SELECT 1{}", ",?".repeat(20_000)), [1390, 1210]),
     ] {
         let found = error(&sql);
         assert!(codes.contains(&found.code()), "{}: {found}", &sql[..40]);

@@ -42,7 +42,7 @@ fn a_comparison_of_long_texts_ends_when_it_is_killed() {
     let row = vec![text(&"a".repeat(1 << 20))];
     let columns = vec![Column::new("a", ColumnType::Text)];
     let long = vec![Table { database: "information_schema", name: "x", columns, rows: vec![row] }];
-    let sql = format!("SELECT a LIKE '%{}b' FROM information_schema.x", "a".repeat(1 << 19));
+    let sql = format!("SELECT a LIKE '%{}b' FROM information_schema.x", "a".repeat(1 << 15));
     let ((stop, looks), held) = (after(50), Held::default());
     let killed = read(&sql).unwrap().answer(&[], &long, &stop, &Limits::default(), &held).unwrap_err();
     assert_eq!(killed.code(), 1317);
@@ -69,6 +69,27 @@ fn what_sorts_or_keeps_rows_aside_is_bounded_by_its_work() {
     assert_eq!((found.rows.len(), &found.rows[0][0]), (10_000, &OwnedValue::UInt(9999)));
     let sql = "SELECT COUNT(*) FROM information_schema.processlist a JOIN information_schema.processlist b USING (id)";
     assert_eq!(shown(&read(sql).unwrap().answer(&[], &tables, &stop, &limits, &held).unwrap()), "10000");
+}
+
+#[test]
+fn the_longer_the_texts_the_fewer_of_them_are_kept_aside() {
+    let tables = many(20, 1 << 20);
+    let (stop, limits, held) = (Stop::new(|| None), Limits::default(), Held::default());
+    let ask = |columns: &str| {
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT DISTINCT {columns}, b.id x, c.id y, d.id z FROM information_schema.processlist a, \
+             information_schema.processlist b, information_schema.processlist c, information_schema.processlist d) t"
+        );
+        read(&sql).unwrap().answer(&[], &tables, &stop, &limits, &held).map(|answer| shown(&answer))
+    };
+    assert_eq!(ask("a.id").unwrap(), "160000");
+    assert!(ask("a.info").unwrap_err().message().contains("too many rows"), "before SQLite itself finds it too much");
+    assert!(
+        ask("REPEAT('x', 1000000 + a.id)").unwrap_err().message().contains("too many rows"),
+        "before SQLite itself finds it too much"
+    );
+    let all = "SELECT info FROM information_schema.processlist ORDER BY info, id DESC";
+    assert_eq!(read(all).unwrap().answer(&[], &tables, &stop, &limits, &held).unwrap().rows.len(), 20);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn errors_are_mysqls() {
         (format!("SELECT nothing {from}"), 1054, "Unknown column 'nothing' in 'field list'"),
         (format!("SELECT p.nothing {from} p"), 1054, "Unknown column 'p.nothing' in 'field list'"),
         (format!("SELECT \"nothing\", `nothing` {from} p"), 1054, "Unknown column 'nothing' in 'field list'"),
-        (format!("SELECT id {from} ORDER BY 9"), 1054, "Unknown column '1' in 'order clause'"),
+        (format!("SELECT id {from} ORDER BY 9"), 1054, "Unknown column 'item 1' in 'order clause'"),
         (
             format!("SELECT a.id {from} a, information_schema.processlist b WHERE id = 1"),
             1052,

@@ -202,7 +202,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..12),
     ) {
         let mut sql = format!("SELECT {} ", words.join(" ")).into_bytes();
-        let params = vec![OwnedValue::Null; words.len()];
+        let params = vec![OwnedValue::Null; words.len() + 24];
         for _ in 0..2 {
             if let Ok(question) = Question::read(&sql, &Syntax::default(), facts(), &variable) {
                 let (stop, limits, held) = (Stop::new(|| None), Limits::default(), Held::default());

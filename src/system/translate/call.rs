@@ -92,7 +92,11 @@ impl Translator<'_> {
             }
             "EXTRACT" => {
                 let at = find("FROM").ok_or_else(|| tokens.refuse(to))?;
-                format!("my_extract('{}', {})", self.unit(from)?, self.expression((at + 1, to))?)
+                let unit = self.unit(from)?;
+                if unit == "WEEK" {
+                    return Err(SqlError::not_supported("EXTRACT(WEEK …)"));
+                }
+                format!("my_extract('{unit}', {})", self.expression((at + 1, to))?)
             }
             "POSITION" => {
                 let at = find("IN").ok_or_else(|| tokens.refuse(to))?;

@@ -59,21 +59,15 @@ impl Translator<'_> {
             }
             TokenKind::UserVar(text) => {
                 let value = (self.variables)(false, &text.to_string_lossy())?;
-                self.binds.push(Bind::Value(value));
-                self.put(out, at, Kind::Operand, format!("?{}", self.binds.len()), at + 1)
+                self.bind(Bind::Value(value), at, out)
             }
             TokenKind::SystemVar(name) => {
                 let value = (self.variables)(true, &String::from_utf8_lossy(name))?;
-                self.binds.push(Bind::Value(value));
-                self.put(out, at, Kind::Operand, format!("?{}", self.binds.len()), at + 1)
+                self.bind(Bind::Value(value), at, out)
             }
             TokenKind::Symbol(b'?') => {
-                if self.params == usize::from(u16::MAX) {
-                    return Err(SqlError::too_many_placeholders());
-                }
-                self.binds.push(Bind::Client(self.params));
                 self.params += 1;
-                self.put(out, at, Kind::Operand, format!("?{}", self.binds.len()), at + 1)
+                self.bind(Bind::Client(self.params - 1), at, out)
             }
             TokenKind::Symbol(b'(') => self.parentheses(at, to, whole, out),
             TokenKind::Symbol(_) => {
@@ -89,6 +83,15 @@ impl Translator<'_> {
     fn put(&self, out: &mut Vec<Piece>, at: usize, kind: Kind, text: String, behind: usize) -> Result<usize, SqlError> {
         out.push(Piece { kind, text, start: self.tokens.start(at), end: self.tokens.end(behind - 1) });
         Ok(behind)
+    }
+
+    /// A parameter or a variable.
+    fn bind(&mut self, bind: Bind, at: usize, out: &mut Vec<Piece>) -> Result<usize, SqlError> {
+        if self.binds.len() == usize::from(u16::MAX) {
+            return Err(SqlError::too_many_placeholders());
+        }
+        self.binds.push(bind);
+        self.put(out, at, Kind::Operand, format!("?{}", self.binds.len()), at + 1)
     }
 
     /// The operator here: of how many symbols it is, and what it is to SQLite. `operand`: it stands behind one.
@@ -227,7 +230,8 @@ impl Translator<'_> {
             "COLLATE" => {
                 let collation = tokens.name(at + 1).ok_or_else(|| tokens.refuse(at + 1))?.to_ascii_lowercase();
                 let bytes = collation == "binary" || collation.ends_with("_bin") || collation.ends_with("_cs");
-                let last = out.last_mut().filter(|last| last.is_operand()).ok_or_else(|| tokens.refuse(at))?;
+                let once = |last: &&mut Piece| last.is_operand() && !matches!(last.kind, Kind::Collated(_));
+                let last = out.last_mut().filter(once).ok_or_else(|| tokens.refuse(at))?;
                 last.text = format!("({} COLLATE {})", last.text, if bytes { "BINARY" } else { "NOCASE" });
                 last.end = tokens.end(at + 1);
                 last.kind = Kind::Collated(if bytes { "BINARY" } else { "NOCASE" });

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The longest question, in bytes.
-pub(super) const LONGEST: usize = 1 << 20;
+pub(super) const LONGEST: usize = 64 << 10;
 
 /// A question as SQLite reads it.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(super) fn translate(
     variables: &Variables<'_>,
 ) -> Result<Translated, SqlError> {
     if sql.len() > LONGEST {
-        return Err(SqlError::of(ErrorKind::PacketTooLarge, "A question to the system tables is at most 1 MiB long"));
+        return Err(SqlError::of(ErrorKind::NotSupportedYet, "A question to the system tables is at most 64 KiB long"));
     }
     let tokens = Tokens::read(sql, syntax)?;
     let first = (0..tokens.len()).find(|at| !tokens.is_symbol(*at, b'('));

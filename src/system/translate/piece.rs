@@ -86,11 +86,25 @@ fn collations(pieces: &mut [Piece]) {
     }
 }
 
+/// So many of these operators may stand side by side: each moves what is behind it and copies what is before it.
+const OPERATORS: usize = 300;
+
+/// So many pieces may they move all together.
+const MOVES: usize = 1 << 22;
+
 /// Makes calls of the operators that SQLite does not have.
 ///
 /// # Errors
-/// 1064: one of them has no operand.
+/// 1064: one of them has no operand. 1235: there are too many.
 pub(super) fn resolve(pieces: &mut Vec<Piece>, sql: &[u8]) -> Result<(), SqlError> {
+    let moves = |piece: &&Piece| match piece.kind {
+        Kind::Caret | Kind::Div | Kind::Bang | Kind::Binary | Kind::Interval { .. } => true,
+        _ => piece.is_keyword("XOR"),
+    };
+    let operators = pieces.iter().filter(moves).count();
+    if operators > OPERATORS || operators * pieces.len() > MOVES {
+        return Err(SqlError::not_supported("so many of DIV, XOR, !, ^, BINARY and INTERVAL in one expression"));
+    }
     hex(pieces);
     prefixes(pieces, sql)?;
     collations(pieces);

@@ -1,0 +1,95 @@
+//! Letting in a connection, whoever has accepted it: our own server, or a host with an acceptor of its own.
+
+use std::sync::Arc;
+
+use actix_rt::net::TcpStream;
+#[cfg(unix)]
+use actix_rt::net::UnixStream;
+
+use super::{
+    gate::{Gate, Terms},
+    life,
+    stream::Stream,
+};
+use crate::{
+    engine::Engine,
+    model::Origin,
+    runtime::Runtime,
+    session::{Inbox, Session},
+};
+
+/// The way in for connections that the host accepts itself: where a proxy says who its client is (the PROXY protocol),
+/// where the socket comes from elsewhere (inetd), where a test says so. [`Serve`](super::Serve) accepts by itself.
+///
+/// Cheap to clone, and to be shared by all the arbiters that accept: the clones share which passwords were proved before,
+/// and the RSA key.
+///
+/// ```no_run
+/// # async fn accept<E: killdeer::Engine>(runtime: &killdeer::Runtime<E>) -> std::io::Result<()> {
+/// use killdeer::wire::{Door, Terms};
+///
+/// let door = Door::new(runtime, Terms::default());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3307").await?;
+/// loop {
+///     let (stream, from) = listener.accept().await?;
+///     // A host behind a proxy reads the proxy's header here, and takes the client's address from it.
+///     door.admit(stream, from.into());
+/// }
+/// # }
+/// ```
+pub struct Door<E: Engine> {
+    runtime: Runtime<E>,
+    gate: Arc<Gate>,
+}
+
+impl<E: Engine> Door<E> {
+    /// A way in to this runtime, on these terms.
+    pub fn new(runtime: &Runtime<E>, terms: Terms) -> Self {
+        Self { runtime: runtime.clone(), gate: Arc::new(terms.gate()) }
+    }
+
+    /// Greets the client behind `stream`, of which nothing of the MySQL protocol was read or written yet, and serves it on
+    /// the arbiter that calls this until its session is over. The end of it comes as every session's does: by the
+    /// client, a kill, or [`Runtime::shutdown`].
+    ///
+    /// `from` is where it comes from, and the host's word is taken for it: lists show it, `USER()` says it, engines let
+    /// accounts in by it.
+    ///
+    /// # Panics
+    /// Outside of an actix `System` and of any `LocalSet`.
+    pub fn admit(&self, stream: TcpStream, from: Origin) {
+        // Without it, small answers would wait for the client's acknowledgements.
+        let _ = stream.set_nodelay(true);
+        self.launch(stream.into(), from);
+    }
+
+    /// As [`Door::admit`], for a client of a Unix socket. Its connection counts as secret, wherever it comes from.
+    ///
+    /// # Panics
+    /// Outside of an actix `System` and of any `LocalSet`.
+    #[cfg(unix)]
+    pub fn admit_unix(&self, stream: UnixStream, from: Origin) {
+        self.launch(stream.into(), from);
+    }
+
+    fn launch(&self, stream: Stream, from: Origin) {
+        let (shared, gate) = (Arc::clone(&self.runtime.shared), Arc::clone(&self.gate));
+        let registry = Arc::clone(&shared.registry);
+        let inbox = Inbox::closed();
+        Session::launch(&registry, Arc::clone(&inbox), |control| {
+            Box::pin(life::live(shared, inbox, control, gate, stream, from))
+        });
+    }
+}
+
+impl<E: Engine> Clone for Door<E> {
+    fn clone(&self) -> Self {
+        Self { runtime: self.runtime.clone(), gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl<E: Engine> std::fmt::Debug for Door<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("runtime", &self.runtime).finish_non_exhaustive()
+    }
+}
