@@ -14,6 +14,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -95,8 +96,18 @@ fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
 /// So long running statements may still end by themselves when the server is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // As the error says itself, for people to read.
+        Err(error) => {
+            eprintln!("echo_sql: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(Job::Hash { native }) = options.job {
         return hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 });
     }
@@ -137,7 +148,7 @@ fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Erro
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let dialect = options.system.dialect();
+    let dialect = options.system.dialect()?;
     let accounts = match &options.users {
         Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
         None => Accounts::of_everybody(dialect.has_tenants()),

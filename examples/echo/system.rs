@@ -56,19 +56,37 @@ fn dialect(name: &str) -> Result<Dialect, String> {
 }
 
 impl System {
-    /// The dialect, with its switches.
-    pub fn dialect(&self) -> Dialect {
+    /// The dialect, with its switches. An error if there are switches of another one, which would do nothing.
+    pub fn dialect(&self) -> Result<Dialect, String> {
+        let own = [
+            (self.long_ids, "--long-ids", Dialect::tidb()),
+            (self.lenient_kill, "--lenient-kill", Dialect::tidb()),
+            (self.no_global_kill, "--no-global-kill", Dialect::tidb()),
+            (self.compatible_kill_query, "--compatible-kill-query", Dialect::tidb()),
+            (self.trace_column, "--trace-column", Dialect::doris()),
+            (self.cancel_text, "--cancel-text", Dialect::doris()),
+        ];
+        for (given, option, owner) in own {
+            if given && owner.name() != self.dialect.name() {
+                return Err(format!(
+                    "{option} is for --dialect {} only, not for {}",
+                    owner.name(),
+                    self.dialect.name()
+                ));
+            }
+        }
         let denied = match self.kill_denied {
             Denied::Told => KillDenied::Told,
             Denied::Hidden => KillDenied::Hidden,
         };
-        self.dialect
+        Ok(self
+            .dialect
             .kill_denied(denied)
             .lenient_kill(self.lenient_kill)
             .global_kill(!self.no_global_kill)
             .compatible_kill_query(self.compatible_kill_query)
             .trace_column(self.trace_column)
-            .cancel_text(self.cancel_text)
+            .cancel_text(self.cancel_text))
     }
 
     /// The ids that it gives out.

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # Where install.sh puts what is not Debian's.
 INSTALLED = HERE.parent.parent / "target" / "clients"
 PYTHON = str(INSTALLED / "venv" / "bin" / "python")
 NODE_MODULES = INSTALLED / "node_modules"
+MYCLI = "/usr/bin/mycli"
 CONNECTOR_J = "/usr/share/java/mariadb-java-client.jar"
 
 SCENES = ("connect", "query", "prepare", "stream", "cancel", "killed", "reconnect")
@@ -35,7 +37,7 @@ class Client:
             return False
 
 
-def python(name: str, script: str, package: str, *arguments: str, **more: str) -> Client:
+def python(name: str, script: str, package: str, *arguments: str, **more: Any) -> Client:
     return Client(
         name,
         [PYTHON, str(HERE / script), *arguments],
@@ -107,7 +109,14 @@ CLIENTS = [
         ["perl", "-MDBD::MariaDB", "-e", "1"],
         "apt-get install libdbd-mariadb-perl",
     ),
-    python("mycli", "mycli_client.py", "mycli, pexpect"),
+    python("mycli", "mycli_client.py", "mycli, pexpect", scenes=(*SCENES, "processlist", "kill_query")),
+    Client(
+        "mycli-debian",
+        [PYTHON, str(HERE / "mycli_client.py"), MYCLI],
+        ["sh", "-c", f"{MYCLI} --version && {PYTHON} -c 'import pexpect'"],
+        "apt-get install mycli, and bash tests/clients/install.sh",
+        scenes=(*SCENES, "processlist", "kill_query"),
+    ),
     rust("mysql_async"),
     rust("sqlx"),
     Client(

@@ -14,6 +14,8 @@ packages=(
     golang-go                                  # Go's driver, built here
     golang-github-go-sql-driver-mysql-dev
     libdbd-mariadb-perl                        # DBD::MariaDB
+    mycli                                      # beside PyPI's, which is newer
+    percona-toolkit                            # pt-kill
     sysbench openssl
     python3-venv                               # for what comes from PyPI
     gcc libc6-dev                              # rustc links with cc

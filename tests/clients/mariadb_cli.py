@@ -7,14 +7,11 @@ Interactive clients run on terminals of their own; what they show is what is tes
 statement runs is known from another terminal's SHOW PROCESSLIST.
 """
 
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from check import Failure, attempts, expect_equal, expect_match
 from server import Server
+from stage import Act, play
 from terminal import Row, Terminal, run
 
 Scene = Callable[[Server], None]
@@ -311,37 +308,5 @@ def with_password(server: Server, password: str, *options: str) -> Server:
     return Server(server.binary, server.home, "--users", str(users), *options)
 
 
-# The run
-
-
-def passes(scene: Scene, server: Server) -> bool:
-    name = scene.__name__.replace("_", " ")
-    try:
-        scene(server)
-    except Exception as why:  # noqa: BLE001: whatever it is, the other scenes are to run
-        text = str(why) if isinstance(why, Failure) else f"{type(why).__name__}: {why}"
-        print(f"FAIL {name}: {text}", flush=True)
-        return False
-    print(f"ok   {name}", flush=True)
-    return True
-
-
-def main() -> int:
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    if not (shutil.which("mariadb") and shutil.which("mariadb-admin")):
-        sys.exit("mariadb is not installed; to install it: apt-get install mariadb-client")
-    binary = shutil.which(sys.argv[1]) or sys.exit(f"{sys.argv[1]} is no program that could be run")
-    with tempfile.TemporaryDirectory() as home, Server(binary, Path(home)) as server:
-        results = [passes(scene, server) for scene in SCENES]
-        if not all(results):
-            print(f"the server's log:\n{server.log()[-4000:]}", file=sys.stderr, flush=True)
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
-    return 0 if all(results) else 1
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as why:
-        sys.exit(f"FAIL {why}")
+    play(__doc__, [Act(SCENES)], {"mariadb": "mariadb-client", "mariadb-admin": "mariadb-client"})

@@ -1,4 +1,9 @@
-"""mycli, as people use it: on a terminal of its own."""
+"""mycli, as people use it: on a terminal of its own.
+
+    mycli_client.py [PROGRAM]
+
+The program is the one that is installed beside this Python, unless another is named: Debian's is some years older.
+"""
 
 import os
 import re
@@ -18,15 +23,25 @@ enable_pager = False
 less_chatty = True
 table_format = ascii
 """
+COLUMNS = ["Id", "User", "Host", "db", "Command", "Time", "State", "Info"]
+# What they say of a Ctrl-C. The older ones close the statement's connection before they send their KILL on another;
+# the session ends with the first here, and the KILL finds it no more.
+CANCELLED = r"(?:Query cancelled|Cancelled query|cancelled query|error while cancelling query: \(1094, )"
+RECONNECTED = r"(?s)(?:New connection created successfully|Reconnecting\.\.\.).*"
 # What a terminal makes colours and lines of.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(Path(sys.executable).with_name("mycli"))
+# TLS without asking whose certificate it is; the older ones have no word for none, which is what they do unasked.
+SSL_MODES = "--ssl-mode" in subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+TLS = [f"--ssl-mode={'on' if scenes.TLS else 'off'}"] if SSL_MODES else ["--ssl"] * scenes.TLS
 
 HOME = Path(tempfile.mkdtemp(dir=Path.cwd()))
 (HOME / "myclirc").write_text(OPTIONS)
 COMMAND = [
-    *(str(Path(sys.executable).with_name("mycli")), "--myclirc", str(HOME / "myclirc"), "--prompt", PROMPT),
+    *(PROGRAM, "--myclirc", str(HOME / "myclirc"), "--prompt", PROMPT),
     *("--host", scenes.HOST, "--port", str(scenes.PORT), "--user", scenes.USER, f"--password={scenes.PASSWORD}"),
-    *(f"--ssl-mode={'on' if scenes.TLS else 'off'}", "--database", "test"),
+    *(*TLS, "--database", "test"),
 ]
 ENVIRONMENT = {"HOME": str(HOME), "PATH": os.environ["PATH"], "TERM": "dumb", "LANG": "C.UTF-8"}
 
@@ -106,18 +121,43 @@ def prepare() -> None:
 def stream() -> None:
     # Not on a terminal, where it gathers the rows first.
     command = [*COMMAND, "--csv", "--execute", scenes.MANY_ROWS]
-    done = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    done = subprocess.run(command, check=False, **options)
     expect_equal(done.returncode, 0, f"the exit code, with {done.stderr[-400:]!r}")
     numbers = [int(line.strip('"')) for line in done.stdout.split()[1:]]
     expect_equal(len(numbers), scenes.ROWS, "the rows")
     expect_equal(numbers == list(range(1, scenes.ROWS + 1)), True, "the numbers in order")
 
 
+def processlist() -> None:
+    with Terminal() as a, Terminal() as b:
+        sleep(b, watched_by=a)
+        # As people type it.
+        for statement in ("show processlist", "SHOW FULL PROCESSLIST;"):
+            rows = a.rows(statement)
+            for row in rows:
+                expect_equal(list(row), COLUMNS, "the columns")
+                expect_match(row["Host"], r"^127\.0\.0\.1:\d+$")
+            own = {row["Id"]: (row["User"], row["db"], row["Command"], row["Info"]) for row in rows}
+            expect_equal(own[a.id], (scenes.USER, "test", "Query", statement.rstrip(";")), "its own row")
+            expect_equal(own[b.id], (scenes.USER, "test", "Query", scenes.SLEEP), "the other's row")
+        expect_match(a.say(f"KILL {b.id};"), r"Query OK")
+
+
+def kill_query() -> None:
+    with Terminal() as a, Terminal() as b:
+        for kill in (f"KILL QUERY {b.id};", f"kill query {b.id}"):
+            sleep(b, watched_by=a)
+            expect_match(a.say(kill), r"Query OK")
+            expect_match(b.answer(), r"\(1317, ['\"]Query execution was interrupted")
+            expect_equal(b.connection_id(), b.id, "the id after the kill")
+
+
 def cancel() -> None:
     with Terminal() as a, Terminal() as b:
         sleep(b, watched_by=a)
         b.press_ctrl_c()
-        expect_match(b.answer(), r"Query cancelled|Cancelled query")
+        expect_match(b.answer(), CANCELLED)
         # Some of its versions kill the statement, some the connection and go on in another.
         expect_match(b.connection_id(), r"^\d+$")
         for _ in attempts("the end of the statement in the list"):
@@ -135,7 +175,7 @@ def killed() -> None:
             if any(row["Info"] == scenes.SLEEP for row in a.listed().values()):
                 break
         b.press_ctrl_c()
-        expect_match(b.answer(), r"(?s)New connection created successfully.*Query cancelled")
+        expect_match(b.answer(), RECONNECTED + CANCELLED)
         expect_equal(b.connection_id() == b.id, False, "the same id again")
 
 
@@ -143,7 +183,7 @@ def reconnect() -> None:
     with Terminal() as a, Terminal() as b:
         expect_match(a.say(f"KILL {b.id};"), r"Query OK")
         await_gone(b.id, seen_by=a)
-        expect_match(b.say("SELECT CONNECTION_ID();"), r"(?s)New connection created.*\| +\d+ \|")
+        expect_match(b.say("SELECT CONNECTION_ID();"), RECONNECTED + r"\| +\d+ +\|")
         expect_equal(b.connection_id() == b.id, False, "the same id again")
 
 
@@ -166,6 +206,8 @@ scenes.play(
     query=query,
     prepare=prepare,
     stream=stream,
+    processlist=processlist,
+    kill_query=kill_query,
     cancel=cancel,
     killed=killed,
     reconnect=reconnect,
