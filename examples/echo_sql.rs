@@ -164,7 +164,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
     let listener =
         wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let engine = EchoSql::new(accounts, Arc::clone(&version), longest).with_databases(dialect.system_databases());
+    let engine = EchoSql::new(accounts, Arc::clone(&version), longest).with_system_tables(&dialect);
     let runtime = Runtime::builder(engine)
         .dialect(dialect)
         .ids(options.system.ids()?)

@@ -10,9 +10,9 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use accounts::Accounts;
 use bytes::Bytes;
 use killdeer::{
-    Column, ColumnType, Done, Engine, EngineSession, Login, OwnedValue, Params, Prepared, Principal, Reason, RowSink,
-    SqlError, Statement, StatementContext, Value, Verifier,
-    compat::{Answer, Argument, ClientState, Facts, Simple, concerns, parse_simple},
+    Column, ColumnType, Dialect, Done, Engine, EngineSession, Login, OwnedValue, Params, Prepared, Principal, Reason,
+    RowSink, SqlError, Statement, StatementContext, Value, Verifier,
+    compat::{Answer, Argument, ClientState, Facts, Simple, Table, concerns, parse_simple},
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -29,6 +29,7 @@ struct Known {
     version: Arc<str>,
     max_allowed_packet: String,
     databases: Vec<&'static str>,
+    tables: Vec<Table<'static>>,
     echo: Arc<[Column]>,
 }
 
@@ -37,16 +38,20 @@ impl EchoSql {
     pub fn new(accounts: Accounts, version: Arc<str>, max_allowed_packet: usize) -> Self {
         let echo = [Column::new("echo", ColumnType::VarChar).not_null()].into();
         let databases = vec!["information_schema", DATABASE];
-        let known = Known { version, max_allowed_packet: max_allowed_packet.to_string(), databases, echo };
+        let max_allowed_packet = max_allowed_packet.to_string();
+        let known = Known { version, max_allowed_packet, databases, tables: Vec::new(), echo };
         Self { accounts, known: Arc::new(known) }
     }
 
-    /// The same, with these databases beside its own one: those of the runtime's system tables.
-    pub fn with_databases(mut self, more: Vec<&'static str>) -> Self {
+    /// The same, with the runtime's system tables beside its own database: it says that they are there, and the runtime
+    /// answers what is asked of them.
+    pub fn with_system_tables(mut self, dialect: &Dialect) -> Self {
         if let Some(known) = Arc::get_mut(&mut self.known) {
-            known.databases = more;
+            known.databases = dialect.system_databases();
             known.databases.push(DATABASE);
             known.databases.sort_unstable();
+            let tables = dialect.system_tables().into_iter();
+            known.tables = tables.map(|(database, name)| Table { database, name }).collect();
         }
         self
     }
@@ -214,6 +219,7 @@ impl EchoSession {
             privileges: principal.privileges(),
             database: database.as_deref(),
             databases: &self.known.databases,
+            tables: Some(&self.known.tables),
             encryption: cx.encryption(),
             character_sets: cx.character_sets(),
             variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],

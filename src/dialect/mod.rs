@@ -36,6 +36,9 @@ use switches::Switches;
 /// The database of the tables that no system has.
 pub(crate) const KILLDEER: &str = "killdeer";
 
+/// Its table of kills.
+pub(crate) const KILL_HISTORY: &str = "kill_history";
+
 /// The rules of one system, as plain functions and data. Each file of this folder fills one in.
 struct Rules {
     /// What the system is called, as `--dialect` options take it.
@@ -71,7 +74,6 @@ pub(crate) struct Table {
     /// In lower case.
     pub(crate) database: &'static str,
     /// In lower case.
-    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) name: &'static str,
     /// Its columns.
     #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
@@ -272,10 +274,17 @@ impl Dialect {
 
     /// The databases in which its system tables are, in order.
     pub fn system_databases(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.rules.tables.iter().map(|table| table.database).chain([KILLDEER]).collect();
+        let mut names: Vec<_> = self.system_tables().into_iter().map(|(database, _)| database).collect();
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// The system tables that a `SELECT` can name where the feature `system-tables` is on, each with its database. In lower
+    /// case; their case does not matter.
+    pub fn system_tables(&self) -> Vec<(&'static str, &'static str)> {
+        let tables = self.rules.tables.iter().map(|table| (table.database, table.name));
+        tables.chain([(KILLDEER, KILL_HISTORY)]).collect()
     }
 
     /// Whether accounts belong to tenants.

@@ -28,7 +28,7 @@ impl<E: Engine> Core<E> {
             return None;
         }
         let database = cx.database();
-        let places = system::mentioned(sql, &dialect.syntax(), database.as_deref(), &system::known(dialect));
+        let places = system::mentioned(sql, &dialect.syntax(), database.as_deref(), &dialect.system_tables());
         (!places.is_empty()).then_some(Asked { places })
     }
 

@@ -6,27 +6,18 @@ use tokio::time::Instant;
 
 use super::{Table, names::contains};
 use crate::{
-    dialect::{Dialect, KILLDEER, View, columns},
+    dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns},
     engine::StatementContext,
     model::{Column, KillRow, SqlError, Value},
     state::Slot,
     supervisor::{Listing, Registry},
 };
 
-/// The table of kills, which no system has.
-const KILL_HISTORY: &str = "kill_history";
-
-/// The tables that there are, as database and name: the dialect's, and [`KILL_HISTORY`] behind them.
-pub(crate) fn known(dialect: &Dialect) -> Vec<(&'static str, &'static str)> {
-    let tables = dialect.tables().iter().map(|table| (table.database, table.name));
-    tables.chain([(KILLDEER, KILL_HISTORY)]).collect()
-}
-
 /// The tables at these places among the known ones, without rows.
 pub(crate) fn empty(registry: &Registry, cx: &StatementContext, places: &[usize]) -> Vec<Table> {
     let view = view(registry, cx);
     let table = |place: usize| {
-        let (database, name) = known(&registry.dialect)[place];
+        let (database, name) = registry.dialect.system_tables()[place];
         Table { database, name, columns: headers(&registry.dialect, &view, place), rows: Vec::new() }
     };
     places.iter().map(|place| table(*place)).collect()

@@ -43,7 +43,7 @@ use futures::future::{Either, select};
 
 pub(crate) use self::{
     facts::{Facts, Stop},
-    fill::{empty, filled, known, may_ask},
+    fill::{empty, filled, may_ask},
     names::mentioned,
     question::Question,
 };

@@ -106,7 +106,7 @@ impl Stage {
         let users: Vec<&str> = replay.clients().values().map(|client| client.user.as_str()).collect();
         let dialect = Dialect::named(&replay.dialect).expect("a dialect");
         let echo = EchoSql::new(accounts(users, dialect.has_tenants()), "8.0.36-test".into(), 64 << 20);
-        let echo = echo.with_databases(dialect.system_databases());
+        let echo = echo.with_system_tables(&dialect);
         let holding = Holding { echo, held: replay.held.as_slice().into() };
         let (layout, node, clock) = (layout(&replay.ids), node(replay), clock(replay.clock));
         let (orders, ordered) = unbounded_channel();
