@@ -245,12 +245,18 @@ fn no_database() -> Stop {
 
 /// The names of a database's tables.
 fn names(facts: &Facts<'_>, database: &str) -> Found<Vec<String>> {
+    let within = || {
+        let tables = facts.tables.into_iter().flatten();
+        tables.filter(|table| table.database.eq_ignore_ascii_case(database)).map(|table| table.name.to_owned())
+    };
     if is_catalogue(database) {
-        return Ok(catalogue::names(database).map(str::to_owned).collect());
+        // And what the server has there beside.
+        let mut all: Vec<_> = catalogue::names(database).map(str::to_owned).chain(within()).collect();
+        all.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+        all.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        return Ok(all);
     }
-    let tables = facts.tables.ok_or(Stop::NotOurs)?;
-    let within = tables.iter().filter(|table| table.database.eq_ignore_ascii_case(database));
-    Ok(within.map(|table| table.name.to_owned()).collect())
+    if facts.tables.is_none() { Err(Stop::NotOurs) } else { Ok(within().collect()) }
 }
 
 fn tables(state: &ClientState, facts: &Facts<'_>, cursor: &mut Cursor<'_>, full: bool) -> Found<Relation> {
