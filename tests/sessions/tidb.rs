@@ -38,6 +38,9 @@ fn what_is_no_session_is_an_error_or_where_lenient_ok_with_tidbs_warning() {
             ("KILL TIDB 2099150", vec![]),
             // another server's
             ("KILL 4194306", vec![]),
+            // the low half of 5857102839209263511 and of 8306449708033769879
+            ("KILL 407", vec!["Kill failed: Received a 32bits truncated ConnectionID, expect 64bits. Please execute \
+                'KILL [CONNECTION|QUERY] ConnectionID' to send a Kill without truncating ConnectionID.".to_owned()]),
             // no id at all
             ("KILL 18446744073709551615", parse("unexpected connectionID exceeds int64")),
             ("KILL 4294967296", parse("unexpected connectionID exceeds uint32")),
