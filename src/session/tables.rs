@@ -22,10 +22,10 @@ pub(super) struct Asked {
 impl<E: Engine> Core<E> {
     /// Whether a statement asks for system tables. Nearly none does, which a look at its bytes tells.
     pub(super) fn asks(&self, cx: &StatementContext, sql: &[u8]) -> Option<Asked> {
-        let dialect = &self.shared.registry.dialect;
-        if !system::may_ask(sql, dialect) {
+        if !system::may_ask(sql) {
             return None;
         }
+        let dialect = &self.shared.registry.dialect;
         let database = cx.database();
         let places = system::mentioned(sql, &dialect.syntax(), database.as_deref(), &dialect.system_tables());
         (!places.is_empty()).then_some(Asked { places })

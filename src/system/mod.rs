@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `fill` | which tables there are, and their rows |
 //! | `table`, `facts` | what a question is answered from |
-//! | `names` | which tables a statement mentions; pure |
+//! | `names`, `needle` | which tables a statement mentions; pure |
 //! | `translate` | MySQL's questions in SQLite's SQL; pure |
 //! | `functions` | MySQL's functions |
 //! | `sandbox` | an SQLite that reads these tables alone, within limits |
@@ -21,6 +21,7 @@ mod fill;
 mod functions;
 mod held;
 mod names;
+mod needle;
 mod question;
 mod refusal;
 mod sandbox;
