@@ -1,7 +1,11 @@
 //! Questions about the system tables, within a session: which statements are some, what they are told of the session, and
 //! how their rows get to the client.
 
-use std::{cell::Cell, collections::HashMap, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -137,11 +141,11 @@ impl<E: Engine> Core<E> {
                 TokenKind::End | TokenKind::Unterminated => return Ok(values),
                 _ => continue,
             };
-            if !values.contains_key(&name) {
-                let value = self.variable(cx, &name)?;
+            if let Entry::Vacant(place) = values.entry(name) {
+                let value = self.variable(cx, place.key())?;
                 let left = room.checked_sub(length(&value));
                 room = left.ok_or_else(|| SqlError::out_of_resources("the variables of a question"))?;
-                values.insert(name, value);
+                place.insert(value);
             }
         }
     }
