@@ -8,8 +8,8 @@ use std::{future::Future, time::Duration};
 
 use futures::StreamExt;
 use killdeer::{
-    Dialect, OwnedValue, Params, Part, Principal, Privileges, Reason, Runtime, SessionHandle, SqlError, Statement,
-    Tenant,
+    Dialect, Layout, OwnedValue, Params, Part, Principal, Privileges, Reason, Runtime, SessionHandle, SqlError,
+    Statement, Tenant,
 };
 use tokio::{task::LocalSet, time::timeout};
 
@@ -351,5 +351,20 @@ fn in_doris_a_question_leaves_its_outcome() {
         let by = connect_root(&runtime).await;
         assert_eq!(ask(&by, "SET session_context = 'trace_id:abc'").await, "");
         assert_eq!(ask(&by, &format!("SELECT TraceId FROM {LIST}")).await, "abc");
+    });
+}
+
+#[test]
+fn ids_of_64_bits_are_exact() {
+    run(async {
+        let ids = Layout::tidb64(2_700_000).unwrap();
+        let runtime = build(Lab::default()).dialect(Dialect::tidb()).ids(ids).start();
+        let (by, other) = (connect_root(&runtime).await, connect_root(&runtime).await);
+        let (id, next) = (by.id().get(), other.id().get());
+        assert!(id > 1 << 53 && next - id < 512, "a float cannot tell them apart: {id}, {next}");
+        assert_eq!(ask(&by, &format!("SELECT id, id + 0 FROM {LIST} WHERE id = {id}")).await, format!("{id}|{id}"));
+        assert_eq!(ask(&by, &format!("SELECT id FROM {LIST} WHERE id > CONNECTION_ID()")).await, next.to_string());
+        let sql = format!("SELECT MAX(id) FROM {LIST} WHERE id IN (?, 407)");
+        assert_eq!(ask_with(&by, &sql, vec![OwnedValue::UInt(id)]).await.unwrap(), id.to_string());
     });
 }
