@@ -86,7 +86,7 @@ impl EngineSession for OddSession {
 
 /// The echo engine for these users.
 fn echo(accounts: Accounts) -> EchoSql {
-    EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20).with_databases(Dialect::mysql().system_databases())
+    EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20).with_system_tables(&Dialect::mysql())
 }
 
 /// A server. It is stopped when this is dropped.
@@ -119,7 +119,7 @@ impl Server {
     pub fn start_dialect(dialect: Dialect) -> Self {
         let accounts = Accounts::of_everybody(dialect.has_tenants());
         let engine = EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20);
-        Self::start_echo(engine.with_databases(dialect.system_databases()), move |builder| builder.dialect(dialect))
+        Self::start_echo(engine.with_system_tables(&dialect), move |builder| builder.dialect(dialect))
     }
 
     pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
