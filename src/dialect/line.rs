@@ -141,9 +141,9 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Whole seconds since the last start or end of a command.
+    /// Whole seconds since the last start or end of a command, as many as an int column takes.
     pub(super) fn time_text(&self) -> &str {
-        self.time_text.get_or_init(|| self.row.time.as_secs().to_string())
+        self.time_text.get_or_init(|| self.row.time.as_secs().min(i32::MAX.unsigned_abs().into()).to_string())
     }
 
     /// The statement, cut unless the list is a full one.

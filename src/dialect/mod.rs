@@ -7,6 +7,8 @@
 mod doris;
 mod field;
 mod line;
+#[cfg(all(test, feature = "system-tables"))]
+mod lists_tests;
 mod mariadb;
 mod mysql;
 mod oceanbase;

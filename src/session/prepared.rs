@@ -48,7 +48,7 @@ struct Kept {
 }
 
 /// How many bytes of text it has.
-fn length(value: &OwnedValue) -> usize {
+pub(super) fn length(value: &OwnedValue) -> usize {
     match value {
         OwnedValue::Text(text) | OwnedValue::Decimal(text) => text.len(),
         OwnedValue::Bytes(bytes) => bytes.len(),
@@ -79,13 +79,16 @@ impl<E: Engine> Core<E> {
         began: Instant,
     ) -> Result<Prepared, SqlError> {
         cx.check()?;
+        let left = |prepared: &Result<_, SqlError>| prepared.as_ref().err().map(Warning::from).into_iter().collect();
         if let Some(prepared) = self.prepare_own(cx, &sql).transpose() {
-            self.diagnostics = Some(prepared.as_ref().err().map(Warning::from).into_iter().collect());
+            self.diagnostics = Some(left(&prepared));
             return prepared;
         }
         #[cfg(feature = "system-tables")]
         if let Some(asked) = self.asks(cx, &sql) {
-            return self.describe_question(cx, asked, &sql);
+            let prepared = self.describe_question(cx, asked, &sql).await;
+            self.diagnostics = Some(left(&prepared));
+            return prepared;
         }
         let prepared = match self.call(cx, Call::Prepare(sql), sink, began).await? {
             Answer::Prepared(prepared) => prepared,
@@ -194,7 +197,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// The value of a user variable; NULL if it has none. It comes from the engine, whose code may panic.
-    fn variable(&mut self, cx: &StatementContext, name: &str) -> Result<OwnedValue, SqlError> {
+    pub(super) fn variable(&mut self, cx: &StatementContext, name: &str) -> Result<OwnedValue, SqlError> {
         let session = self.session.as_deref();
         let read = AssertUnwindSafe(|| session.and_then(|session| session.user_variable(name)));
         catch_unwind(read).map(|value| value.unwrap_or(OwnedValue::Null)).map_err(|_| self.panicked(cx))

@@ -2,16 +2,19 @@
 //! how their rows get to the client.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    cell::Cell,
+    collections::{HashMap, hash_map::Entry},
     sync::Arc,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::core::Core;
+use super::{core::Core, prepared::length};
 use crate::{
-    engine::{Engine, EngineSession, RowSink, StatementContext},
-    model::{Column, ColumnType, Done, OwnedValue, Prepared, SqlError, Statement, Value},
+    control::{Lexer, TokenKind},
+    engine::{Engine, RowSink, StatementContext},
+    model::{Column, ColumnType, Done, OwnedValue, Prepared, SqlError, Statement},
     system::{self, Facts, Question, Stop},
 };
 
@@ -23,10 +26,10 @@ pub(super) struct Asked {
 impl<E: Engine> Core<E> {
     /// Whether a statement asks for system tables. Nearly none does, which a look at its bytes tells.
     pub(super) fn asks(&self, cx: &StatementContext, sql: &[u8]) -> Option<Asked> {
-        let dialect = &self.shared.registry.dialect;
-        if !system::may_ask(sql, dialect) {
+        if !system::may_ask(sql) {
             return None;
         }
+        let dialect = &self.shared.registry.dialect;
         let database = cx.database();
         let places = system::mentioned(sql, &dialect.syntax(), database.as_deref(), &dialect.system_tables());
         (!places.is_empty()).then_some(Asked { places })
@@ -52,15 +55,12 @@ impl<E: Engine> Core<E> {
         statement: Statement,
         sink: &mut RowSink,
     ) -> Result<Done, SqlError> {
-        cx.set_state("executing");
-        let question = self.question(cx, &statement.sql)?;
+        let read = self.reader(cx, &statement.sql)?;
         let params = statement.params.map(|params| params.0).unwrap_or_default();
         let (registry, context) = (Arc::clone(&self.shared.registry), cx.clone());
         let now = Instant::now();
         let fill = move || system::filled(&registry, &context, &places, now);
-        let context = cx.clone();
-        let stop = Stop::new(move || context.stop());
-        let answer = self.shared.tables.run(question, params, fill, stop, cx.killed()).await?;
+        let answer = self.shared.tables.run(read, params, fill, stop(cx), cx.killed()).await?;
         cx.set_state("Sending data");
         sink.columns(answer.columns)?;
         let mut values = Vec::new();
@@ -77,19 +77,26 @@ impl<E: Engine> Core<E> {
     }
 
     /// Says what parameters it takes and which columns it gives.
-    pub(super) fn describe_question(
+    pub(super) async fn describe_question(
         &mut self,
         cx: &StatementContext,
         Asked { places }: Asked,
-        sql: &[u8],
+        sql: &Bytes,
     ) -> Result<Prepared, SqlError> {
-        let question = self.question(cx, sql)?;
-        let columns = question.describe(&system::empty(&self.shared.registry, cx, &places))?;
-        let params = vec![Column::new("?", ColumnType::Null); question.params()];
-        Ok(Prepared { params, columns })
+        let read = self.reader(cx, sql)?;
+        let tables = system::empty(&self.shared.registry, cx, &places);
+        let described = self.shared.tables.describe(read, tables, stop(cx), cx.killed()).await;
+        self.ran(Instant::now());
+        let (params, columns) = described?;
+        Ok(Prepared { params: vec![Column::new("?", ColumnType::Null); params], columns })
     }
 
-    fn question(&mut self, cx: &StatementContext, sql: &[u8]) -> Result<Question, SqlError> {
+    /// What reads the question, on another thread: that takes as long as the text is.
+    fn reader(
+        &mut self,
+        cx: &StatementContext,
+        sql: &Bytes,
+    ) -> Result<impl FnOnce() -> Result<Question, SqlError> + Send + 'static, SqlError> {
         let principal = cx.principal();
         let facts = Facts {
             user: format!("{}@{}", principal.user(), cx.peer().host()),
@@ -100,17 +107,52 @@ impl<E: Engine> Core<E> {
             now: self.shared.registry.clock().now(),
             zone: 0,
         };
-        let session = self.session.as_deref();
-        let version = &self.shared.server_version;
-        let variable = |system: bool, name: &str| match system {
-            // The engine's user variables; its code may panic.
-            false => Ok(session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null)),
-            true if name.rsplit('.').next().is_some_and(|name| name.eq_ignore_ascii_case("version")) => {
-                Ok(Value::Text(version).to_owned())
-            }
-            true => Err(SqlError::unknown_system_variable(name)),
-        };
-        let read = catch_unwind(AssertUnwindSafe(|| Question::read(sql, &self.shared.syntax(), facts, &variable)));
-        read.unwrap_or_else(|_| Err(self.panicked(cx)))
+        let (sql, syntax, variables) = (sql.clone(), self.shared.syntax(), self.variables(cx, sql)?);
+        // A variable may be named many times: what is copied is bounded, not what there is.
+        let room = Cell::new(self.shared.max_allowed_packet);
+        Ok(move || {
+            let variable = |system: bool, name: &str| match system {
+                false => {
+                    let value = variables.get(name).cloned().unwrap_or(OwnedValue::Null);
+                    let left = room.get().checked_sub(length(&value));
+                    room.set(left.ok_or_else(|| SqlError::out_of_resources("the variables of a question"))?);
+                    Ok(value)
+                }
+                true if name.rsplit('.').next().is_some_and(|name| name.eq_ignore_ascii_case("version")) => {
+                    Ok(OwnedValue::Text(facts.version.clone()))
+                }
+                true => Err(SqlError::unknown_system_variable(name)),
+            };
+            Question::read(&sql, &syntax, facts.clone(), &variable)
+        })
     }
+
+    /// The user variables that a question names, each once. They come from the engine, whose code may panic.
+    fn variables(&mut self, cx: &StatementContext, sql: &[u8]) -> Result<HashMap<String, OwnedValue>, SqlError> {
+        let (mut values, mut room) = (HashMap::new(), self.shared.max_allowed_packet);
+        if !sql.contains(&b'@') {
+            return Ok(values);
+        }
+        let syntax = self.shared.syntax();
+        let mut lexer = Lexer::new(sql, &syntax);
+        loop {
+            let name = match lexer.next_token().kind {
+                TokenKind::UserVar(name) => name.to_string_lossy(),
+                TokenKind::End | TokenKind::Unterminated => return Ok(values),
+                _ => continue,
+            };
+            if let Entry::Vacant(place) = values.entry(name) {
+                let value = self.variable(cx, place.key())?;
+                let left = room.checked_sub(length(&value));
+                room = left.ok_or_else(|| SqlError::out_of_resources("the variables of a question"))?;
+                place.insert(value);
+            }
+        }
+    }
+}
+
+/// Whether the statement is to end.
+fn stop(cx: &StatementContext) -> Stop {
+    let cx = cx.clone();
+    Stop::new(move || cx.stop())
 }

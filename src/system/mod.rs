@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `fill` | which tables there are, and their rows |
 //! | `table`, `facts` | what a question is answered from |
-//! | `names` | which tables a statement mentions; pure |
+//! | `names`, `needle` | which tables a statement mentions; pure |
 //! | `translate` | MySQL's questions in SQLite's SQL; pure |
 //! | `functions` | MySQL's functions |
 //! | `sandbox` | an SQLite that reads these tables alone, within limits |
@@ -21,6 +21,7 @@ mod fill;
 mod functions;
 mod held;
 mod names;
+mod needle;
 mod question;
 mod refusal;
 mod sandbox;
@@ -53,7 +54,7 @@ use self::{
     table::Table,
 };
 use crate::{
-    model::{Killed, OwnedValue, Reason, SqlError},
+    model::{Column, Killed, OwnedValue, Reason, SqlError},
     threads::Threads,
 };
 
@@ -77,35 +78,63 @@ impl SystemTables {
         Self { threads: Threads::of_processors("killdeer-tables"), limits, held: Held::default() }
     }
 
-    /// Answers a question whole. `fill` is called on its thread, and gives the tables that it mentions with what the client
-    /// may see of them.
+    /// Answers a question whole. `read` and `fill` are called on its thread: the one reads the question, the other gives
+    /// the tables that it mentions with what the client may see of them.
     ///
     /// It ends with `killed`, be it that it waits for a thread or that it runs; `stop` says the same to the thread. When
     /// this future is dropped the thread stops too.
     ///
     /// # Errors
-    /// See [`Question::answer`]; the reason, if it is killed.
+    /// Those of `read` and `fill`; see [`Question::answer`]; the reason, if it is killed.
     pub(crate) async fn run(
         &self,
-        question: Question,
+        read: impl FnOnce() -> Result<Question, SqlError> + Send + 'static,
         params: Vec<OwnedValue>,
         fill: impl FnOnce() -> Result<Vec<Table>, SqlError> + Send + 'static,
         stop: Stop,
         killed: impl Future<Output = Reason>,
     ) -> Result<Answer, SqlError> {
+        let (limits, held) = (self.limits, self.held.clone());
+        let answer = move |stop: &Stop| read()?.answer(&params, &fill()?, stop, &limits, &held);
+        self.work(answer, stop, killed).await
+    }
+
+    /// Says how many parameters a question has, and which columns. It takes a thread as long as an answer does, if its
+    /// text is long.
+    ///
+    /// # Errors
+    /// Those of `read`; see [`Question::describe`]; the reason, if it is killed.
+    pub(crate) async fn describe(
+        &self,
+        read: impl FnOnce() -> Result<Question, SqlError> + Send + 'static,
+        tables: Vec<Table>,
+        stop: Stop,
+        killed: impl Future<Output = Reason>,
+    ) -> Result<(usize, Vec<Column>), SqlError> {
+        let describe = move |_: &Stop| {
+            let question = read()?;
+            Ok((question.params(), question.describe(&tables)?))
+        };
+        self.work(describe, stop, killed).await
+    }
+
+    /// Does it on one of the threads.
+    async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Stop) -> Result<T, SqlError> + Send + 'static,
+        stop: Stop,
+        killed: impl Future<Output = Reason>,
+    ) -> Result<T, SqlError> {
         let asker = Asker(Arc::default());
         let gone = Arc::clone(&asker.0);
         let stop = Stop::new(move || {
             let left = || gone.load(Ordering::Relaxed).then_some(Reason::Abandoned);
             stop.reason().or_else(left)
         });
-        let (limits, held) = (self.limits, self.held.clone());
-        let job = self.threads.run(move || {
-            // It may have waited for long.
-            if let Some(reason) = stop.reason() {
-                return Err(Killed(reason).into());
-            }
-            question.answer(&params, &fill()?, &stop, &limits, &held)
+        let job = self.threads.run(move || match stop.reason() {
+            None => job(&stop),
+            // It has waited for long.
+            Some(reason) => Err(Killed(reason).into()),
         });
         match select(pin!(killed), pin!(job)).await {
             Either::Left((reason, _)) => Err(Killed(reason).into()),

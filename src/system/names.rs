@@ -57,7 +57,7 @@ fn is_question(sql: &[u8], syntax: &Syntax) -> bool {
 }
 
 /// Whether `wanted`, which is ASCII, stands anywhere in the text, in letters of either case.
-pub(super) fn contains(text: &[u8], wanted: &[u8]) -> bool {
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
     let Some((&last, rest)) = wanted.split_last() else { return true };
     if text.len() < wanted.len() {
         return false;

@@ -32,11 +32,13 @@ pub struct Lab {
     pub log: Log,
     /// How long a rollback takes; `None`: for ever.
     pub rollback: Option<Duration>,
+    /// How many bytes the variables have whose names begin with `long`.
+    pub variable: usize,
 }
 
 impl Default for Lab {
     fn default() -> Self {
-        Self { log: Log::default(), rollback: Some(Duration::ZERO) }
+        Self { log: Log::default(), rollback: Some(Duration::ZERO), variable: 0 }
     }
 }
 
@@ -128,7 +130,13 @@ impl EngineSession for LabSession {
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
         assert!(name != "panics", "asked to, by a variable");
-        (name == "one").then_some(OwnedValue::Int(1))
+        match name {
+            "one" => Some(OwnedValue::Int(1)),
+            name if name.to_ascii_lowercase().starts_with("long") => {
+                Some(OwnedValue::Text("x".repeat(self.lab.variable)))
+            }
+            _ => None,
+        }
     }
 }
 

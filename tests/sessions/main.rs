@@ -16,5 +16,6 @@ mod privileges;
 mod registry;
 mod shutdown;
 mod streaming;
+mod tables;
 mod tidb;
 mod transactions;

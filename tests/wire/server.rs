@@ -8,8 +8,8 @@ use std::{
 };
 
 use killdeer::{
-    Builder, Column, ColumnType, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges, ProcessRow,
-    Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Tenant, Value,
+    Builder, Column, ColumnType, Dialect, Done, Engine, EngineSession, Login, Prepared, Principal, Privileges,
+    ProcessRow, Reason, RowSink, Runtime, SqlError, Statement, StatementContext, Tenant, Value,
     wire::{self, Serve},
 };
 use tokio::sync::oneshot;
@@ -86,7 +86,7 @@ impl EngineSession for OddSession {
 
 /// The echo engine for these users.
 fn echo(accounts: Accounts) -> EchoSql {
-    EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20)
+    EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20).with_system_tables(&Dialect::mysql())
 }
 
 /// A server. It is stopped when this is dropped.
@@ -113,6 +113,13 @@ impl Server {
     /// A server whose clients are whom they say they are, as `cast` understands them.
     pub fn start_cast(cast: Cast, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
         Self::start_as(Odd { echo: echo(Accounts::default()), cast: Some(cast) }, change, |serve| serve)
+    }
+
+    /// A server that behaves as this system does.
+    pub fn start_dialect(dialect: Dialect) -> Self {
+        let accounts = Accounts::of_everybody(dialect.has_tenants());
+        let engine = EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20);
+        Self::start_echo(engine.with_system_tables(&dialect), move |builder| builder.dialect(dialect))
     }
 
     pub fn start_echo(engine: EchoSql, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {

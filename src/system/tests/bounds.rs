@@ -147,7 +147,10 @@ fn questions_are_answered_on_threads_of_their_own() {
         assert_ne!(std::thread::current().id(), here);
         Ok(tables())
     };
-    let question = read("SELECT COUNT(*) FROM information_schema.processlist").unwrap();
+    let question = move || {
+        assert_ne!(std::thread::current().id(), here);
+        read("SELECT COUNT(*) FROM information_schema.processlist")
+    };
     let found = block_on(system.run(question, Vec::new(), fill, Stop::new(|| None), future::pending())).unwrap();
     assert_eq!(shown(&found), "5");
 }
@@ -156,7 +159,7 @@ fn questions_are_answered_on_threads_of_their_own() {
 fn one_that_waits_is_killed_at_once_and_one_that_nobody_waits_for_stops() {
     let system = SystemTables { threads: crate::threads::Threads::new("test", 1), ..SystemTables::default() };
     let (runs, running) = std::sync::mpsc::channel();
-    let endless = read(CROSS).unwrap();
+    let endless = || read(CROSS);
     let fill = move || {
         runs.send(()).unwrap();
         Ok(many(1000, 10))
@@ -165,14 +168,13 @@ fn one_that_waits_is_killed_at_once_and_one_that_nobody_waits_for_stops() {
     assert!((&mut long).now_or_never().is_none());
     running.recv().unwrap();
     // The only thread is taken.
-    let waits = system
-        .run(read("SELECT 1").unwrap(), Vec::new(), || Ok(tables()), Stop::new(|| None), async { Reason::Shutdown });
+    let waits =
+        system.run(|| read("SELECT 1"), Vec::new(), || Ok(tables()), Stop::new(|| None), async { Reason::Shutdown });
     assert_eq!(block_on(waits).unwrap_err().code(), 1053);
     drop(long);
-    let next =
-        system.run(read("SELECT 1").unwrap(), Vec::new(), || Ok(tables()), Stop::new(|| None), future::pending());
+    let next = system.run(|| read("SELECT 1"), Vec::new(), || Ok(tables()), Stop::new(|| None), future::pending());
     assert_eq!(shown(&block_on(next).unwrap()), "1");
     let panics =
-        system.run(read("SELECT 1").unwrap(), Vec::new(), || panic!("asked to"), Stop::new(|| None), future::pending());
+        system.run(|| read("SELECT 1"), Vec::new(), || panic!("asked to"), Stop::new(|| None), future::pending());
     assert_eq!(block_on(panics).unwrap_err().code(), 1105);
 }
