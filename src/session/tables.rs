@@ -60,7 +60,7 @@ impl<E: Engine> Core<E> {
         let (registry, context) = (Arc::clone(&self.shared.registry), cx.clone());
         let now = Instant::now();
         let fill = move || system::filled(&registry, &context, &places, now);
-        let answer = self.shared.tables.run(read, params, fill, stop(cx), cx.killed()).await?;
+        let answer = self.shared.tables.run(&account(cx), read, params, fill, stop(cx), cx.killed()).await?;
         cx.set_state("Sending data");
         sink.columns(answer.columns)?;
         let mut values = Vec::new();
@@ -85,7 +85,7 @@ impl<E: Engine> Core<E> {
     ) -> Result<Prepared, SqlError> {
         let read = self.reader(cx, sql)?;
         let tables = system::empty(&self.shared.registry, cx, &places);
-        let described = self.shared.tables.describe(read, tables, stop(cx), cx.killed()).await;
+        let described = self.shared.tables.describe(&account(cx), read, tables, stop(cx), cx.killed()).await;
         self.ran(Instant::now());
         let (params, columns) = described?;
         Ok(Prepared { params: vec![Column::new("?", ColumnType::Null); params], columns })
@@ -155,4 +155,10 @@ impl<E: Engine> Core<E> {
 fn stop(cx: &StatementContext) -> Stop {
     let cx = cx.clone();
     Stop::new(move || cx.stop())
+}
+
+/// Whose questions take turns.
+fn account(cx: &StatementContext) -> String {
+    let principal = cx.principal();
+    format!("{}@{}", principal.account(), principal.tenant().unwrap_or_default())
 }

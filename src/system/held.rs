@@ -7,6 +7,10 @@ use std::sync::{
 
 use crate::model::{ErrorKind, OwnedValue, SqlError};
 
+/// So much of each result does not count in the sum of all: as much as rows of any statement may wait for their reader.
+/// Small answers are never refused for the sake of large ones.
+const FREE: usize = 64 << 10;
+
 /// How much results may hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -58,7 +62,8 @@ impl Share {
         if mine > limits.result {
             return Err(too_much("the result is too large"));
         }
-        let fits = |all: usize| all.checked_add(bytes).filter(|all| *all <= limits.all);
+        let more = counted(mine) - counted(self.bytes);
+        let fits = |all: usize| all.checked_add(more).filter(|all| *all <= limits.all);
         match self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
             Ok(_) => self.bytes = mine,
             Err(_) => return Err(too_much("other results are held at the moment; try again later, or")),
@@ -69,8 +74,13 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.held.fetch_sub(counted(self.bytes), Ordering::Relaxed);
     }
+}
+
+/// What of a result's bytes counts in the sum of all.
+fn counted(bytes: usize) -> usize {
+    bytes.saturating_sub(FREE)
 }
 
 /// What a value takes of memory, about.
@@ -95,12 +105,14 @@ mod tests {
 
     #[test]
     fn what_is_taken_comes_back_with_the_drop_and_what_was_refused_was_not_taken() {
-        let (held, limits) = (Held::default(), Limits { result: 10, all: 15, work: 0 });
+        let (held, limits) = (Held::default(), Limits { result: FREE + 10, all: 15, work: 0 });
         let (mut one, mut other) = (held.share(), held.share());
+        one.take(FREE, &limits).unwrap();
+        assert_eq!(held.bytes(), 0, "small results do not count");
         one.take(10, &limits).unwrap();
         assert_eq!(one.take(1, &limits).unwrap_err().code(), 1041);
-        assert_eq!(other.take(6, &limits).unwrap_err().code(), 1041);
-        other.take(5, &limits).unwrap();
+        assert_eq!(other.take(FREE + 6, &limits).unwrap_err().code(), 1041);
+        other.take(FREE + 5, &limits).unwrap();
         assert_eq!(held.bytes(), 15);
         drop(one);
         other.take(5, &limits).unwrap();

@@ -14,6 +14,7 @@
 //! | `value` | MySQL's values and columns in SQLite, and back |
 //! | `question` | a question from its text to its rows |
 //! | `refusal` | SQLite's errors as MySQL's |
+//! | `turns` | whose questions are answered at a time |
 //! | `held` | what results may hold of memory |
 
 mod facts;
@@ -29,15 +30,18 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod turns;
 mod value;
 
 use std::{
     future::Future,
+    num::NonZeroUsize,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::available_parallelism,
 };
 
 use futures::future::{Either, select};
@@ -52,16 +56,21 @@ use self::{
     held::{Held, Limits},
     question::Answer,
     table::Table,
+    turns::Turns,
 };
 use crate::{
     model::{Column, Killed, OwnedValue, Reason, SqlError},
     threads::Threads,
 };
 
+/// The fewest threads that there are: one user's endless questions leave room for others' on a small machine too.
+const FEWEST_THREADS: usize = 4;
+
 /// Where questions are answered: the threads, and the memory that the answers may hold together. One for a runtime.
 #[derive(Debug)]
 pub(crate) struct SystemTables {
     threads: Threads,
+    turns: Turns,
     limits: Limits,
     held: Held,
 }
@@ -73,9 +82,12 @@ impl Default for SystemTables {
 }
 
 impl SystemTables {
-    /// With as many threads as there are processors, which begin with the first questions.
+    /// With as many threads as there are processors, and at least [`FEWEST_THREADS`], which begin with the first questions.
+    /// One account may have half of them.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { threads: Threads::of_processors("killdeer-tables"), limits, held: Held::default() }
+        let threads = available_parallelism().map_or(FEWEST_THREADS, NonZeroUsize::get).max(FEWEST_THREADS);
+        let turns = Turns::new(threads / 2);
+        Self { threads: Threads::new("killdeer-tables", threads), turns, limits, held: Held::default() }
     }
 
     /// Answers a question whole. `read` and `fill` are called on its thread: the one reads the question, the other gives
@@ -88,6 +100,7 @@ impl SystemTables {
     /// Those of `read` and `fill`; see [`Question::answer`]; the reason, if it is killed.
     pub(crate) async fn run(
         &self,
+        account: &str,
         read: impl FnOnce() -> Result<Question, SqlError> + Send + 'static,
         params: Vec<OwnedValue>,
         fill: impl FnOnce() -> Result<Vec<Table>, SqlError> + Send + 'static,
@@ -96,7 +109,7 @@ impl SystemTables {
     ) -> Result<Answer, SqlError> {
         let (limits, held) = (self.limits, self.held.clone());
         let answer = move |stop: &Stop| read()?.answer(&params, &fill()?, stop, &limits, &held);
-        self.work(answer, stop, killed).await
+        self.work(account, answer, stop, killed).await
     }
 
     /// Says how many parameters a question has, and which columns. It takes a thread as long as an answer does, if its
@@ -106,6 +119,7 @@ impl SystemTables {
     /// Those of `read`; see [`Question::describe`]; the reason, if it is killed.
     pub(crate) async fn describe(
         &self,
+        account: &str,
         read: impl FnOnce() -> Result<Question, SqlError> + Send + 'static,
         tables: Vec<Table>,
         stop: Stop,
@@ -115,12 +129,13 @@ impl SystemTables {
             let question = read()?;
             Ok((question.params(), question.describe(&tables)?))
         };
-        self.work(describe, stop, killed).await
+        self.work(account, describe, stop, killed).await
     }
 
-    /// Does it on one of the threads.
+    /// Does it on one of the threads, when it is the account's turn.
     async fn work<T: Send + 'static>(
         &self,
+        account: &str,
         job: impl FnOnce(&Stop) -> Result<T, SqlError> + Send + 'static,
         stop: Stop,
         killed: impl Future<Output = Reason>,
@@ -131,11 +146,19 @@ impl SystemTables {
             let left = || gone.load(Ordering::Relaxed).then_some(Reason::Abandoned);
             stop.reason().or_else(left)
         });
-        let job = self.threads.run(move || match stop.reason() {
-            None => job(&stop),
-            // It has waited for long.
-            Some(reason) => Err(Killed(reason).into()),
-        });
+        let job = async {
+            let turn = self.turns.take(account).await;
+            let job = move || {
+                // Until the thread is free again, be the asker gone or not.
+                let _turn = turn;
+                match stop.reason() {
+                    None => job(&stop),
+                    // It has waited for long.
+                    Some(reason) => Err(Killed(reason).into()),
+                }
+            };
+            self.threads.run(job).await
+        };
         match select(pin!(killed), pin!(job)).await {
             Either::Left((reason, _)) => Err(Killed(reason).into()),
             Either::Right((answer, _)) => answer.unwrap_or_else(|| Err(SqlError::panicked())),
