@@ -2,8 +2,17 @@
 
 use std::borrow::Cow;
 
-use super::Reason;
+use super::{ErrorKind, Reason};
 use crate::id::SessionId;
+
+/// The longest text of an error, in bytes (MySQL: MYSQL_ERRMSG_SIZE). What a client sent may be in it, and it may be kept.
+const LONGEST_TEXT: usize = 512;
+
+/// As much of a text as an error may have.
+fn cut(text: &str) -> &str {
+    let end = (0..=LONGEST_TEXT).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
 
 /// An error as a SQL client sees it: code, SQLSTATE and text.
 ///
@@ -17,126 +26,17 @@ pub struct SqlError {
     message: Cow<'static, str>,
 }
 
-/// The errors that the runtime gives of itself, each with MySQL's code and SQLSTATE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs)] // the names are MySQL's own, without the ER_
-pub enum ErrorKind {
-    TooManyConnections,
-    BadHandshake,
-    OutOfResources,
-    AccessDenied,
-    NoDatabaseSelected,
-    UnknownCommand,
-    UnknownDatabase,
-    ServerShutdown,
-    NonUniqueField,
-    BadField,
-    SyntaxError,
-    UnknownThread,
-    KillDenied,
-    TooLongIdentifier,
-    EmptyQuery,
-    UnknownError,
-    UnknownTable,
-    InvalidGroupFunction,
-    UnknownFunction,
-    WrongArgumentCount,
-    RegexTimeout,
-    RegexError,
-    PacketTooLarge,
-    PacketsOutOfOrder,
-    UncompressFailed,
-    NetReadInterrupted,
-    NoSuchTable,
-    UnknownSystemVariable,
-    WrongValueForVariable,
-    NotSupportedYet,
-    ReadOnlyVariable,
-    SpecificAccessDenied,
-    UnsupportedPrepared,
-    WrongArguments,
-    WrongNumberOfColumns,
-    UnknownPrepared,
-    WrongValueForType,
-    TooManyPlaceholders,
-    TooManyPrepared,
-    QueryInterrupted,
-    MalformedPacket,
-    ConnectionKilled,
-    UnknownQueryId,
-    QueryKillDenied,
-    QueryTimeout,
-    /// Doris's.
-    UnknownQueryName,
-    /// MariaDB's, where MySQL has QueryTimeout.
-    StatementTimeout,
-}
-
-impl ErrorKind {
-    /// MySQL's number and SQLSTATE for this kind.
-    pub const fn code(self) -> (u16, &'static str) {
-        match self {
-            ErrorKind::TooManyConnections => (1040, "08004"),
-            ErrorKind::OutOfResources => (1041, "HY000"),
-            ErrorKind::BadHandshake => (1043, "08S01"),
-            ErrorKind::AccessDenied => (1045, "28000"),
-            ErrorKind::NoDatabaseSelected => (1046, "3D000"),
-            ErrorKind::UnknownCommand => (1047, "08S01"),
-            ErrorKind::UnknownDatabase => (1049, "42000"),
-            ErrorKind::ServerShutdown => (1053, "08S01"),
-            ErrorKind::NonUniqueField => (1052, "23000"),
-            ErrorKind::BadField => (1054, "42S22"),
-            ErrorKind::SyntaxError => (1064, "42000"),
-            ErrorKind::TooLongIdentifier => (1059, "42000"),
-            ErrorKind::EmptyQuery => (1065, "42000"),
-            ErrorKind::UnknownThread => (1094, "HY000"),
-            ErrorKind::KillDenied => (1095, "HY000"),
-            ErrorKind::UnknownError => (1105, "HY000"),
-            ErrorKind::UnknownTable => (1109, "42S02"),
-            ErrorKind::InvalidGroupFunction => (1111, "HY000"),
-            ErrorKind::UnknownFunction => (1305, "42000"),
-            ErrorKind::WrongArgumentCount => (1582, "42000"),
-            ErrorKind::RegexTimeout => (3699, "HY000"),
-            ErrorKind::RegexError => (3685, "HY000"),
-            ErrorKind::PacketTooLarge => (1153, "08S01"),
-            ErrorKind::PacketsOutOfOrder => (1156, "08S01"),
-            ErrorKind::UncompressFailed => (1157, "08S01"),
-            ErrorKind::NetReadInterrupted => (1159, "08S01"),
-            ErrorKind::NoSuchTable => (1146, "42S02"),
-            ErrorKind::UnknownSystemVariable => (1193, "HY000"),
-            ErrorKind::WrongValueForVariable => (1231, "42000"),
-            ErrorKind::NotSupportedYet => (1235, "42000"),
-            ErrorKind::ReadOnlyVariable => (1238, "HY000"),
-            ErrorKind::SpecificAccessDenied => (1227, "42000"),
-            ErrorKind::WrongArguments => (1210, "HY000"),
-            ErrorKind::WrongNumberOfColumns => (1222, "21000"),
-            ErrorKind::UnknownPrepared => (1243, "HY000"),
-            ErrorKind::UnsupportedPrepared => (1295, "HY000"),
-            ErrorKind::WrongValueForType => (1366, "HY000"),
-            ErrorKind::TooManyPlaceholders => (1390, "HY000"),
-            ErrorKind::TooManyPrepared => (1461, "42000"),
-            ErrorKind::QueryInterrupted => (1317, "70100"),
-            ErrorKind::MalformedPacket => (1835, "HY000"),
-            ErrorKind::ConnectionKilled => (1927, "70100"),
-            ErrorKind::UnknownQueryId => (1957, "HY000"),
-            ErrorKind::QueryKillDenied => (1979, "HY000"),
-            ErrorKind::QueryTimeout => (3024, "HY000"),
-            // Doris's: MySQL has another meaning for the number.
-            ErrorKind::UnknownQueryName => (1097, "HY000"),
-            ErrorKind::StatementTimeout => (1969, "70100"),
-        }
-    }
-}
-
 impl SqlError {
-    /// An error of the engine's own. A `state` that is not five ASCII letters or digits becomes `HY000`.
+    /// An error of the engine's own. A `state` that is not five ASCII letters or digits becomes `HY000`; a text longer than
+    /// 512 bytes is cut there, as in MySQL, at a character's end.
     pub fn new(code: u16, state: &str, message: impl Into<Cow<'static, str>>) -> Self {
         let state = match <[u8; 5]>::try_from(state.as_bytes()) {
             Ok(bytes) if bytes.iter().all(u8::is_ascii_alphanumeric) => bytes,
             _ => *b"HY000",
         };
-        Self { code, state, message: message.into() }
+        let message = message.into();
+        let message = if message.len() > LONGEST_TEXT { cut(&message).to_owned().into() } else { message };
+        Self { code, state, message }
     }
 
     /// One of the runtime's own kinds with the given text.
@@ -406,6 +306,14 @@ mod tests {
         assert_eq!(SqlError::new(1, "toolong", "x").state(), "HY000");
         assert_eq!(SqlError::new(1, "é123", "x").state(), "HY000");
         assert_eq!(SqlError::new(1, "42S02", "x").state(), "42S02");
+    }
+
+    #[test]
+    fn texts_are_bounded_and_never_split_a_character() {
+        assert_eq!(SqlError::new(1, "HY000", "x".repeat(512)).message().len(), 512);
+        let long = SqlError::unknown_database(&format!("x{}", "ä".repeat(1 << 20)));
+        assert_eq!((long.message().len(), long.message().chars().last()), (511, Some('ä')));
+        assert!(matches!(&long.message, Cow::Owned(text) if text.capacity() == text.len()), "and keep no more");
     }
 
     #[test]

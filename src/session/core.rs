@@ -24,7 +24,7 @@ use super::{
 #[cfg(feature = "mysql")]
 use crate::supervisor::Authenticated;
 use crate::{
-    control,
+    control::{self, Syntax},
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Running, Slot, shown},
@@ -337,6 +337,9 @@ impl<E: Engine> Core<E> {
                 let own = reason == Reason::KillOwnConnection && dialect.own_kill_is_ok();
                 let killer = if dialect.tells_killers() { self.slot().killer() } else { None };
                 let result = if own { result } else { Err(dialect.killed(reason, killer)) };
+                if let Err(error) = &result {
+                    self.refused(error);
+                }
                 Farewell { result, killed: Some(reason) }
             }
         }
@@ -360,7 +363,7 @@ impl<E: Engine> Core<E> {
             slot.set_outcome(match &end {
                 Ok(_) if self.gave_rows => Outcome::Rows,
                 Ok(_) => Outcome::Ok,
-                Err(error) => Outcome::Error(error.message().into()),
+                Err(error) => Outcome::Error(listed(error, &self.shared.syntax()).into()),
             });
         }
         self.gave_rows = false;
@@ -373,4 +376,14 @@ impl<E: Engine> Core<E> {
             killed,
         });
     }
+}
+
+/// An error's text as a list shows it, without what may be a secret of the statement: what follows `near` is left out, since
+/// it may begin in the middle of one.
+fn listed(error: &SqlError, syntax: &Syntax) -> String {
+    let (text, rest) = match error.message().split_once(" near '") {
+        Some((text, _)) => (text, " near …"),
+        None => (error.message(), ""),
+    };
+    control::redact(text.as_bytes(), syntax).into_owned() + rest
 }

@@ -138,7 +138,9 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
         // Anybody can ask for these as often as they like.
         other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
     }
-    registry.history().add(registry.clock().now(), kill, peer(registry, kill), &result);
+    // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
+    let (at, from) = (registry.clock().now(), peer(registry, kill));
+    registry.history().add(at, kill, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),

@@ -1,8 +1,8 @@
 //! `SHOW WARNINGS` and its like: after the runtime's own statements the runtime answers, after others the engine.
 
-use killdeer::{Dialect, OwnedValue, SessionHandle};
+use killdeer::{Dialect, Outcome, OwnedValue, SessionHandle};
 
-use crate::lab::{Lab, build, code, connect, lab, paused, rows};
+use crate::lab::{Lab, Running, build, code, connect, lab, paused, root, rows};
 
 /// The lines, as text.
 async fn shown(session: &SessionHandle, sql: &str) -> Vec<Vec<String>> {
@@ -110,5 +110,34 @@ fn warnings_are_told_apart_from_errors() {
         assert_eq!(shown(&alice, "SHOW ERRORS").await, [[""; 0]; 0]);
         assert_eq!(shown(&alice, "SHOW COUNT(*) WARNINGS").await, [["1"]]);
         assert_eq!(shown(&alice, "SHOW COUNT(*) ERRORS").await, [["0"]]);
+    });
+}
+
+#[test]
+fn a_killed_statement_shows_what_its_client_was_told() {
+    paused(async {
+        let dialect = Dialect::doris().cancel_text(true);
+        let runtime = build(Lab::default()).dialect(dialect).start();
+        let (alice, other) = (connect(&runtime, "alice").await, connect(&runtime, "alice").await);
+        assert_eq!(code(&alice, "KILL 99").await, 1094);
+        let running = Running::begin(&alice, "wait for ever").await;
+        assert_eq!(code(&other, &format!("KILL QUERY {}", alice.id())).await, 0);
+        assert_eq!(running.code().await, 1105);
+        let left = shown(&alice, "SHOW WARNINGS").await;
+        assert!(left.len() == 1 && left[0][1] == "1105" && left[0][2].starts_with("cancel query"), "{left:?}");
+    });
+}
+
+#[test]
+fn doriss_list_shows_an_error_without_the_statements_secrets() {
+    paused(async {
+        let runtime = build(Lab::default()).dialect(Dialect::doris()).start();
+        let alice = connect(&runtime, "alice").await;
+        for sql in ["KILL x IDENTIFIED BY 'hunter2'", "KILL 'hunter2' 'hunter2'", "SHOW PROCESSLIST 'hunter2'"] {
+            assert_eq!(code(&alice, sql).await, 1064, "{sql}");
+            let row = &runtime.list(&root()).rows()[0];
+            let Outcome::Error(text) = &row.outcome else { panic!("{row:?}") };
+            assert!(text.ends_with(" near …") && !text.contains("hunter2"), "{text}");
+        }
     });
 }

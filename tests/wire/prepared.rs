@@ -122,7 +122,10 @@ fn commands_about_statements_that_are_not_there_are_errors_or_nothing() {
         if known {
             prepare(&mut raw, "DO 1").unwrap();
         }
+        assert_eq!(raw.query("KILL 999").code(), 1094);
         assert_eq!(error(&execute(&mut raw, 77, &[])[0]).code(), 1243);
+        let Answer::Rows { rows, .. } = raw.query("SHOW WARNINGS") else { panic!("no rows") };
+        assert_eq!(rows[0][1].as_deref(), Some("1243"), "the last error, not the one before it");
         raw.command(0x1a, &77u32.to_le_bytes());
         assert_eq!(raw.answer().unwrap().code(), 1243);
         raw.command(0x1a, &[1]);

@@ -64,6 +64,7 @@ impl<E: Engine> Driver<E> {
 
     /// An error, outside of any statement.
     pub(super) async fn refuse(&mut self, error: &SqlError) -> Next {
+        self.core.refused(error);
         self.begin().failed(error);
         self.flush().await
     }
