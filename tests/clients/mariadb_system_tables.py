@@ -122,14 +122,16 @@ def an_ordinary_user_reads_of_her_own_kills_only(server: Server, system: System)
         own = {"by_id": str(hers), "mode": "CONNECTION", "victim_id": str(gone)}
         of_bob = {"by_id": str(root.connection_id()), "mode": "QUERY", "victim_id": str(killed)}
         expect_entries(root, everything, present=[own, of_bob], absent=[])
-        expect_entries(bob, everything, present=[of_bob], absent=[own])
-        expect_entries(alice, everything, present=[own], absent=[of_bob])
+        # Which session it was that killed him is not his to see.
+        of_him = of_bob | {"by_id": "NULL"}
+        expect_entries(bob, everything, present=[of_him], absent=[own, of_bob])
+        expect_entries(alice, everything, present=[own], absent=[of_him, of_bob])
         for statement in (
             f"{everything} UNION SELECT by_id, mode, victim_id FROM {HISTORY}",
             f"SELECT h.by_id, h.mode, h.victim_id FROM {PROCESSLIST} p CROSS JOIN {HISTORY} h",
             f"SELECT * FROM ({everything}) AS h WHERE 1 = 1 OR h.by_id = {of_bob['by_id']}",
         ):
-            expect_entries(alice, statement, present=[own], absent=[of_bob])
+            expect_entries(alice, statement, present=[own], absent=[of_him, of_bob])
 
 
 def ids(terminal: Terminal, statement: str) -> set[int]:
