@@ -31,8 +31,9 @@ const LONGEST_INFO: usize = 64 * 1024;
 pub(crate) struct Slot {
     id: SessionId,
     peer: Origin,
-    /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive.
-    control: WeakRecipient<Signal>,
+    /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive. The decoy has
+    /// none.
+    control: Option<WeakRecipient<Signal>>,
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
@@ -82,6 +83,18 @@ pub(crate) struct Running {
 
 impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
+        Self::of(id, peer, Some(control))
+    }
+
+    /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
+    /// that nobody has. Its id is 0, which is nobody's.
+    pub(crate) fn decoy(principal: Principal) -> Self {
+        let slot = Self::of(SessionId::new(0), Origin::Local, None);
+        slot.shown().principal = Some(Arc::new(principal));
+        slot
+    }
+
+    fn of(id: SessionId, peer: Origin, control: Option<WeakRecipient<Signal>>) -> Self {
         let shown = Shown {
             principal: None,
             login: None,
@@ -233,7 +246,7 @@ impl Slot {
 
     /// Tells the actor that its switch was thrown. `false` if there is no actor any more.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        self.control.upgrade().is_some_and(|actor| {
+        self.control.as_ref().and_then(WeakRecipient::upgrade).is_some_and(|actor| {
             actor.do_send(signal);
             true
         })

@@ -77,8 +77,8 @@ impl Counters {
         self.kills.fetch_add(sessions, Relaxed);
     }
 
-    pub(crate) fn denied(&self) {
-        self.denied.fetch_add(1, Relaxed);
+    pub(crate) fn denied(&self, kills: u64) {
+        self.denied.fetch_add(kills, Relaxed);
     }
 
     pub(crate) fn panicked(&self) {

@@ -4,8 +4,9 @@
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
 use super::{
-    kill::{Fate, Receipt, Refusal},
+    kill::Refusal,
     messages::Kill,
+    receipt::{Fate, Receipt},
 };
 use crate::{
     dialect::Dialect,
@@ -68,11 +69,12 @@ impl Outcome {
     fn of(result: &Result<Receipt, Refusal>) -> Self {
         match result {
             Ok(receipt) => Outcome::Struck(receipt.victims().iter().take(VICTIMS).map(|v| v.fate()).collect()),
-            Err(refusal) => match (refusal.truth(), &refusal.hidden, &refusal.told) {
+            Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
                 (Some(KillError::NotOwner(_) | KillError::NotQueryOwner(_)), hidden, told) => {
                     let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
-                    Outcome::Denied { told: hidden.as_ref().map(|_| as_if) }
+                    Outcome::Denied { told: hidden.map(|_| as_if) }
                 }
+                (None, ..) => Outcome::Struck(Vec::new()),
                 _ => Outcome::Unknown,
             },
         }
@@ -96,7 +98,7 @@ impl History {
                 let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
                 (found, victims.len(), victims.iter().any(|victim| victim.fate().is_over().is_some()))
             }
-            Err(refusal) => (refusal.suspect.iter().cloned().collect(), 0, false),
+            Err(refusal) => (refusal.suspects(), 0, false),
         };
         let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
         if kept.len() == KEPT {
