@@ -132,11 +132,13 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     // Both always, and nothing copied that no subscriber reads: a denial that is hidden is not to take longer, or less
     // long, than that of an id that nobody has.
     registry.counters.killed(outcome.unwrap_or(0));
-    let denied = matches!(outcome, Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)));
+    // Of a kill that reached some, those are told of that it was aimed at as well and that were not the requester's.
+    let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
+    let denied = spared > 0 || matches!(outcome, Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)));
     registry.counters.denied(denied.into());
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
-        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, "kill"),
+        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, spared, "kill"),
         // Anybody can ask for these as often as they like.
         other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
     }
@@ -145,6 +147,7 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),
         mode: kill.mode,
+        spared,
         outcome: outcome.map_err(KillError::clone),
     });
     result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))

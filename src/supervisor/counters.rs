@@ -45,7 +45,7 @@ pub struct Status {
     pub aborted_clients: u64,
     /// Sessions that kills were aimed at and allowed to, idle ones included.
     pub kills: u64,
-    /// Kills that the requester had no right to.
+    /// Kills that the requester had no right to, or not to all of the sessions that they were aimed at.
     pub kills_denied: u64,
     /// Panics of the engine that were caught.
     pub panics: u64,

@@ -20,7 +20,7 @@ use crate::{
 const KEPT: usize = 1024;
 
 /// Of a kill of several sessions, so many victims are remembered; the others are counted.
-const VICTIMS: usize = 16;
+pub(super) const VICTIMS: usize = 16;
 
 /// A session that a kill was aimed at.
 #[derive(Clone, Debug)]
@@ -61,6 +61,9 @@ enum Outcome {
         /// What the requester reads here, if it was told something else.
         told: Option<KillResult>,
     },
+    /// Left alone by a kill that reached other sessions, which has a record of its own. Who sees none of them, such as the
+    /// requester, has no such row.
+    Spared,
     /// There was no such session.
     Unknown,
 }
@@ -86,7 +89,8 @@ impl Outcome {
 pub(crate) struct History {
     struck: VecDeque<Arc<Record>>,
     in_vain: VecDeque<Arc<Record>>,
-    asked: u64,
+    /// How many records there ever were.
+    kept: u64,
 }
 
 impl History {
@@ -100,22 +104,29 @@ impl History {
             }
             Err(refusal) => (refusal.suspects(), 0, false),
         };
-        let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
-        if kept.len() == KEPT {
-            kept.pop_front();
+        let from = kill.from.map(|session| (session, peer));
+        let mut record = |found, sessions, ended_something, outcome| {
+            let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
+            if kept.len() == KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(Arc::new(Record {
+                number: self.kept,
+                at,
+                by: Arc::clone(&kill.by),
+                from,
+                target: shown(&kill.target),
+                mode: kill.mode,
+                found,
+                sessions,
+                outcome,
+            }));
+            self.kept += 1;
+        };
+        record(found, sessions, ended_something, Outcome::of(result));
+        if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
+            record(spared.first.clone(), 0, false, Outcome::Spared);
         }
-        kept.push_back(Arc::new(Record {
-            number: self.asked,
-            at,
-            by: Arc::clone(&kill.by),
-            from: kill.from.map(|session| (session, peer)),
-            target: shown(&kill.target),
-            mode: kill.mode,
-            found,
-            sessions,
-            outcome: Outcome::of(result),
-        }));
-        self.asked += 1;
     }
 
     /// All of them, the oldest first.
@@ -137,7 +148,8 @@ impl Record {
             return None;
         }
         let all_visible = visible == self.found.len();
-        let victim = self.found.first().filter(|_| self.sessions <= 1 && visible == 1);
+        let one = self.sessions <= 1 && visible == 1;
+        let victim = self.found.iter().find(|suspect| one && sees(suspect.principal.as_deref()));
         let result = match &self.outcome {
             Outcome::Struck(fates) => {
                 let over: Vec<bool> = fates.iter().filter_map(Fate::is_over).collect();
@@ -149,7 +161,8 @@ impl Record {
             }
             // Who was told that there is no such session is not told otherwise here, unless it sees the session by now.
             Outcome::Denied { told: Some(told) } if visible == 0 => *told,
-            Outcome::Denied { .. } => KillResult::Denied,
+            Outcome::Spared if visible == 0 => return None,
+            Outcome::Denied { .. } | Outcome::Spared => KillResult::Denied,
             Outcome::Unknown => KillResult::Unknown,
         };
         // Of a session that is not to be seen, its victim reads whose it was, and nothing more.
@@ -166,7 +179,7 @@ impl Record {
                 user: suspect.principal.as_ref().map(|owner| Arc::clone(owner.user())),
                 host: suspect.peer,
             }),
-            sessions: if all_visible || by_visible { self.sessions } else { visible } as u64,
+            sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
             cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
             result,
         })

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     history::Suspect,
-    receipt::{Receipt, Victim, What},
+    receipt::{Receipt, Spared, Victim, What},
     registry::Registry,
 };
 use crate::{
@@ -117,7 +117,7 @@ impl Registry {
     pub(crate) fn kill_named(&self, by: &Requester<'_>, name: &str, found: Vec<Arc<Slot>>) -> Result<Receipt, Refusal> {
         let unknown = || KillError::UnknownName(crate::control::truncate_chars(name, 80).to_owned());
         let number = self.node.query_id(name);
-        let (mut victims, mut refusal) = (Vec::new(), None);
+        let (mut victims, mut spared, mut refusal) = (Vec::new(), Spared::default(), None);
         for slot in found {
             let observed = match number.filter(|number| *number != 0 && slot.last_query_id() == *number) {
                 Some(number) => slot.running().filter(|running| running.query_id == number),
@@ -128,6 +128,7 @@ impl Registry {
             match self.may_kill(by, &slot) {
                 Verdict::Allowed => victims.push(strike(by, slot, KillMode::Query, observed.map(|r| r.statement))),
                 verdict => {
+                    spared.add(&slot);
                     let denial = KillError::NotOwner(slot.id());
                     let next = Refusal::denied(verdict, &slot, denial, Some(unknown()));
                     // What may be told is told.
@@ -138,7 +139,7 @@ impl Registry {
             }
         }
         match refusal {
-            _ if !victims.is_empty() => Ok(Receipt::of(victims)),
+            _ if !victims.is_empty() => Ok(Receipt::of(victims).sparing(spared)),
             Some(refusal) => Err(refusal),
             None => Err(self.nobody(by, Some(unknown()))),
         }
@@ -154,12 +155,15 @@ impl Registry {
         found: Vec<Arc<Slot>>,
         mode: KillMode,
     ) -> Result<Receipt, Refusal> {
-        let (mut allowed, mut unseen) = (Vec::new(), None);
+        let (mut allowed, mut spared, mut unseen) = (Vec::new(), Spared::default(), None);
         // They were looked for some at a time, and a user can be changed meanwhile; from here on nothing awaits.
         for slot in found.into_iter().filter(|slot| self.matches(target, slot)) {
             match self.may_kill(by, &slot) {
                 Verdict::Allowed => allowed.push(slot),
-                Verdict::Unseen => unseen = unseen.or(Some(slot)),
+                Verdict::Unseen => {
+                    spared.add(&slot);
+                    unseen = unseen.or(Some(slot));
+                }
                 Verdict::Denied => {
                     let denial = KillError::NotOwner(slot.id());
                     return Err(Refusal::denied(Verdict::Denied, &slot, denial, None));
@@ -177,7 +181,7 @@ impl Registry {
                     let observed = slot.switch.word().running();
                     strike(by, slot, mode, observed)
                 };
-                Ok(Receipt::of(allowed.into_iter().map(strike).collect()))
+                Ok(Receipt::of(allowed.into_iter().map(strike).collect()).sparing(spared))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::history::{Suspect, VICTIMS};
 use crate::{
     model::{KillOutcome, Reason, StatementNo},
     state::Slot,
@@ -12,6 +13,27 @@ use crate::{
 #[must_use = "a kill is over when its receipt says so"]
 pub struct Receipt {
     victims: Vec<Victim>,
+    spared: Spared,
+}
+
+/// The sessions that a kill was aimed at beside those that it reached, and that were not the requester's to kill. The
+/// requester is not told of them; the host is.
+#[derive(Debug, Default)]
+pub(super) struct Spared {
+    /// How many.
+    pub(super) count: u64,
+    /// The first of them.
+    pub(super) first: Vec<Suspect>,
+}
+
+impl Spared {
+    /// One more.
+    pub(super) fn add(&mut self, slot: &Slot) {
+        self.count += 1;
+        if self.first.len() < VICTIMS {
+            self.first.push(Suspect::of(slot));
+        }
+    }
 }
 
 /// One session that a kill reached.
@@ -61,16 +83,25 @@ impl Fate {
 impl Receipt {
     /// Of the sessions that it reached; none: that there was nobody.
     pub(super) fn of(victims: Vec<Victim>) -> Self {
-        Self { victims }
+        Self { victims, spared: Spared::default() }
     }
 
-    /// How many sessions it found.
+    /// The same, of a kill that was aimed at these too.
+    pub(super) fn sparing(self, spared: Spared) -> Self {
+        Self { spared, ..self }
+    }
+
+    /// How many sessions it reached.
     pub fn sessions(&self) -> usize {
         self.victims.len()
     }
 
     pub(super) fn victims(&self) -> &[Victim] {
         &self.victims
+    }
+
+    pub(super) fn spared(&self) -> &Spared {
+        &self.spared
     }
 
     /// Waits until what was killed is over: the statement has ended and its client was told; the session has rolled
