@@ -126,10 +126,13 @@ impl Slot {
         self.shown().principal.clone()
     }
 
+    /// The session is this one's from now on, and in no database: nobody reads one user's name with another's database.
     pub(crate) fn set_principal(&self, principal: Arc<Principal>, at: SystemTime) {
         let mut shown = self.shown();
-        shown.principal = Some(principal);
+        let before = (shown.principal.replace(principal), shown.database.take());
         shown.login = Some(at);
+        drop(shown);
+        drop(before);
     }
 
     /// How the connection is encrypted, if it is.
@@ -308,5 +311,23 @@ pub(crate) fn shown(sql: &[u8], syntax: &Syntax) -> String {
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("id", &self.id).field("word", &self.switch.word()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Privileges;
+
+    #[test]
+    fn who_takes_a_session_over_has_none_of_its_databases() {
+        let account = |name: &str| Principal::new(name, Privileges::NONE);
+        let slot = Slot::decoy(account("alice"));
+        slot.set_database(Some("secret".into()));
+        let login = SystemTime::UNIX_EPOCH;
+        slot.set_principal(Arc::new(account("bob")), login);
+        let row = slot.row(Instant::now(), &Syntax::MYSQL);
+        assert_eq!((row.principal.map(|owner| owner.user().to_string()), row.login), (Some("bob".into()), Some(login)));
+        assert_eq!(row.database, None, "the first row that shows the one no longer shows the other's database");
     }
 }
