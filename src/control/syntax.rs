@@ -31,6 +31,9 @@ pub struct KillForms {
     pub ids: IdForms,
     /// MariaDB's `HARD`, `SOFT`, `USER name` and `QUERY ID n`.
     pub mariadb: bool,
+    /// Whether a subquery or a function in the place of the id is refused with 1970, as MariaDB refuses the one and stored
+    /// functions, rather than with MySQL's 1235.
+    pub mariadb_errors: bool,
     /// TiDB's `KILL TIDB …`.
     pub tidb_keyword: bool,
     /// Whether a string in `KILL QUERY '…'` is the name of a statement, its query id or its trace id, and never a number
@@ -55,6 +58,7 @@ impl KillForms {
     pub const MYSQL: Self = Self {
         ids: IdForms::Expression,
         mariadb: false,
+        mariadb_errors: false,
         tidb_keyword: false,
         named_queries: false,
         alter_system: false,
@@ -75,7 +79,7 @@ impl Syntax {
     pub const MARIADB: Self = Self {
         version: 101_106,
         mariadb_comments: true,
-        kill: KillForms { mariadb: true, ..KillForms::MYSQL },
+        kill: KillForms { mariadb: true, mariadb_errors: true, ..KillForms::MYSQL },
         ..Self::MYSQL
     };
 

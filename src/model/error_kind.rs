@@ -54,6 +54,8 @@ pub enum ErrorKind {
     UnknownQueryName,
     /// MariaDB's, where MySQL has QueryTimeout.
     StatementTimeout,
+    /// MariaDB's, where MySQL has NotSupportedYet.
+    SubqueriesNotSupported,
 }
 
 impl ErrorKind {
@@ -108,6 +110,7 @@ impl ErrorKind {
             // Doris's: MySQL has another meaning for the number.
             ErrorKind::UnknownQueryName => (1097, "HY000"),
             ErrorKind::StatementTimeout => (1969, "70100"),
+            ErrorKind::SubqueriesNotSupported => (1970, "42000"),
         }
     }
 }

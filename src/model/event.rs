@@ -42,8 +42,12 @@ pub enum Event {
         target: Target,
         /// How much of it.
         mode: KillMode,
-        /// How many sessions it found, idle ones included, or why it was not carried out.
+        /// How many sessions it reached, idle ones included, or why it was not carried out.
         outcome: Result<u64, KillError>,
+        /// To how many more sessions it was aimed that were not the requester's to kill, and were left alone (`KILL USER`
+        /// where denials are hidden, and statements that share their name). The requester is not told of them. 0 of a kill
+        /// that was not carried out.
+        spared: u64,
     },
     /// The session is over and out of the list.
     Disconnected {

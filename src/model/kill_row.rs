@@ -7,6 +7,9 @@ use crate::id::SessionId;
 
 /// A kill that was asked for, as far as one principal may know of it. Made by [`crate::Listing::kills`].
 ///
+/// A kill that reached some sessions, and left others alone that were not the requester's to kill, has a second row for
+/// those who see one of the others.
+///
 /// Whoever asked and was told that there is no such session reads [`KillResult::Unknown`] here and no victim; the victim,
 /// and whoever sees its sessions, reads [`KillResult::Denied`].
 #[derive(Clone, Debug, PartialEq, Eq)]

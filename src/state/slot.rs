@@ -31,8 +31,9 @@ const LONGEST_INFO: usize = 64 * 1024;
 pub(crate) struct Slot {
     id: SessionId,
     peer: Origin,
-    /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive.
-    control: WeakRecipient<Signal>,
+    /// How the actor is told that its switch was thrown. Weak: a list of sessions must not keep one alive. The decoy has
+    /// none.
+    control: Option<WeakRecipient<Signal>>,
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
@@ -82,6 +83,18 @@ pub(crate) struct Running {
 
 impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
+        Self::of(id, peer, Some(control))
+    }
+
+    /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
+    /// that nobody has. Its id is 0, which is nobody's.
+    pub(crate) fn decoy(principal: Principal) -> Self {
+        let slot = Self::of(SessionId::new(0), Origin::Local, None);
+        slot.shown().principal = Some(Arc::new(principal));
+        slot
+    }
+
+    fn of(id: SessionId, peer: Origin, control: Option<WeakRecipient<Signal>>) -> Self {
         let shown = Shown {
             principal: None,
             login: None,
@@ -113,10 +126,13 @@ impl Slot {
         self.shown().principal.clone()
     }
 
+    /// The session is this one's from now on, and in no database: nobody reads one user's name with another's database.
     pub(crate) fn set_principal(&self, principal: Arc<Principal>, at: SystemTime) {
         let mut shown = self.shown();
-        shown.principal = Some(principal);
+        let before = (shown.principal.replace(principal), shown.database.take());
         shown.login = Some(at);
+        drop(shown);
+        drop(before);
     }
 
     /// How the connection is encrypted, if it is.
@@ -233,7 +249,7 @@ impl Slot {
 
     /// Tells the actor that its switch was thrown. `false` if there is no actor any more.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        self.control.upgrade().is_some_and(|actor| {
+        self.control.as_ref().and_then(WeakRecipient::upgrade).is_some_and(|actor| {
             actor.do_send(signal);
             true
         })
@@ -295,5 +311,23 @@ pub(crate) fn shown(sql: &[u8], syntax: &Syntax) -> String {
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("id", &self.id).field("word", &self.switch.word()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Privileges;
+
+    #[test]
+    fn who_takes_a_session_over_has_none_of_its_databases() {
+        let account = |name: &str| Principal::new(name, Privileges::NONE);
+        let slot = Slot::decoy(account("alice"));
+        slot.set_database(Some("secret".into()));
+        let login = SystemTime::UNIX_EPOCH;
+        slot.set_principal(Arc::new(account("bob")), login);
+        let row = slot.row(Instant::now(), &Syntax::MYSQL);
+        assert_eq!((row.principal.map(|owner| owner.user().to_string()), row.login), (Some("bob".into()), Some(login)));
+        assert_eq!(row.database, None, "the first row that shows the one no longer shows the other's database");
     }
 }

@@ -15,9 +15,10 @@ use tokio::{
 };
 
 use super::{
-    kill::{Receipt, Refusal, Requester},
+    kill::{Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
+    receipt::Receipt,
     registry::{Registration, Registry},
 };
 use crate::{
@@ -98,7 +99,8 @@ impl Handler<Kill> for Supervisor {
 
 /// Looks for the victims, some sessions at a time.
 async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, Refusal> {
-    let mut found: Vec<Arc<Slot>> = Vec::new();
+    // With room for one: whether one is found is not to show by the time that it takes.
+    let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
         found.extend(chunk.into_iter().filter(|slot| registry.matches(&kill.target, slot)));
         yield_now().await;
@@ -125,16 +127,18 @@ fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
 fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
-        Err(refusal) => refusal.truth().cloned().map_or(Ok(0), Err),
+        Err(refusal) => refusal.truth().map_or(Ok(0), Err),
     };
-    match &outcome {
-        Ok(sessions) => registry.counters.killed(*sessions),
-        Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)) => registry.counters.denied(),
-        Err(_) => {}
-    }
+    // Both always, and nothing copied that no subscriber reads: a denial that is hidden is not to take longer, or less
+    // long, than that of an id that nobody has.
+    registry.counters.killed(outcome.unwrap_or(0));
+    // Of a kill that reached some, those are told of that it was aimed at as well and that were not the requester's.
+    let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
+    let denied = spared > 0 || matches!(outcome, Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)));
+    registry.counters.denied(denied.into());
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
-        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, "kill"),
+        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, spared, "kill"),
         // Anybody can ask for these as often as they like.
         other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
     }
@@ -145,9 +149,10 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),
         mode: kill.mode,
-        outcome,
+        spared,
+        outcome: outcome.map_err(KillError::clone),
     });
-    result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of_nobody()), Err))
+    result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))
 }
 
 /// A kill of one session is answered at once; one that must be looked for, when it was found.

@@ -45,7 +45,7 @@ pub struct Status {
     pub aborted_clients: u64,
     /// Sessions that kills were aimed at and allowed to, idle ones included.
     pub kills: u64,
-    /// Kills that the requester had no right to.
+    /// Kills that the requester had no right to, or not to all of the sessions that they were aimed at.
     pub kills_denied: u64,
     /// Panics of the engine that were caught.
     pub panics: u64,
@@ -77,8 +77,8 @@ impl Counters {
         self.kills.fetch_add(sessions, Relaxed);
     }
 
-    pub(crate) fn denied(&self) {
-        self.denied.fetch_add(1, Relaxed);
+    pub(crate) fn denied(&self, kills: u64) {
+        self.denied.fetch_add(kills, Relaxed);
     }
 
     pub(crate) fn panicked(&self) {

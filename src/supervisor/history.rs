@@ -4,8 +4,9 @@
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
 use super::{
-    kill::{Fate, Receipt, Refusal},
+    kill::Refusal,
     messages::Kill,
+    receipt::{Fate, Receipt},
 };
 use crate::{
     dialect::Dialect,
@@ -19,7 +20,7 @@ use crate::{
 const KEPT: usize = 1024;
 
 /// Of a kill of several sessions, so many victims are remembered; the others are counted.
-const VICTIMS: usize = 16;
+pub(super) const VICTIMS: usize = 16;
 
 /// A session that a kill was aimed at.
 #[derive(Clone, Debug)]
@@ -60,6 +61,9 @@ enum Outcome {
         /// What the requester reads here, if it was told something else.
         told: Option<KillResult>,
     },
+    /// Left alone by a kill that reached other sessions, which has a record of its own. Who sees none of them, such as the
+    /// requester, has no such row.
+    Spared,
     /// There was no such session.
     Unknown,
 }
@@ -68,11 +72,12 @@ impl Outcome {
     fn of(result: &Result<Receipt, Refusal>) -> Self {
         match result {
             Ok(receipt) => Outcome::Struck(receipt.victims().iter().take(VICTIMS).map(|v| v.fate()).collect()),
-            Err(refusal) => match (refusal.truth(), &refusal.hidden, &refusal.told) {
+            Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
                 (Some(KillError::NotOwner(_) | KillError::NotQueryOwner(_)), hidden, told) => {
                     let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
-                    Outcome::Denied { told: hidden.as_ref().map(|_| as_if) }
+                    Outcome::Denied { told: hidden.map(|_| as_if) }
                 }
+                (None, ..) => Outcome::Struck(Vec::new()),
                 _ => Outcome::Unknown,
             },
         }
@@ -84,7 +89,8 @@ impl Outcome {
 pub(crate) struct History {
     struck: VecDeque<Arc<Record>>,
     in_vain: VecDeque<Arc<Record>>,
-    asked: u64,
+    /// How many records there ever were.
+    kept: u64,
 }
 
 impl History {
@@ -96,24 +102,31 @@ impl History {
                 let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
                 (found, victims.len(), victims.iter().any(|victim| victim.fate().is_over().is_some()))
             }
-            Err(refusal) => (refusal.suspect.iter().cloned().collect(), 0, false),
+            Err(refusal) => (refusal.suspects(), 0, false),
         };
-        let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
-        if kept.len() == KEPT {
-            kept.pop_front();
+        let from = kill.from.map(|session| (session, peer));
+        let mut record = |found, sessions, ended_something, outcome| {
+            let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
+            if kept.len() == KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(Arc::new(Record {
+                number: self.kept,
+                at,
+                by: Arc::clone(&kill.by),
+                from,
+                target: shown(&kill.target),
+                mode: kill.mode,
+                found,
+                sessions,
+                outcome,
+            }));
+            self.kept += 1;
+        };
+        record(found, sessions, ended_something, Outcome::of(result));
+        if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
+            record(spared.first.clone(), 0, false, Outcome::Spared);
         }
-        kept.push_back(Arc::new(Record {
-            number: self.asked,
-            at,
-            by: Arc::clone(&kill.by),
-            from: kill.from.map(|session| (session, peer)),
-            target: shown(&kill.target),
-            mode: kill.mode,
-            found,
-            sessions,
-            outcome: Outcome::of(result),
-        }));
-        self.asked += 1;
     }
 
     /// All of them, the oldest first.
@@ -135,7 +148,8 @@ impl Record {
             return None;
         }
         let all_visible = visible == self.found.len();
-        let victim = self.found.first().filter(|_| self.sessions <= 1 && visible == 1);
+        let one = self.sessions <= 1 && visible == 1;
+        let victim = self.found.iter().find(|suspect| one && sees(suspect.principal.as_deref()));
         let result = match &self.outcome {
             Outcome::Struck(fates) => {
                 let over: Vec<bool> = fates.iter().filter_map(Fate::is_over).collect();
@@ -147,7 +161,8 @@ impl Record {
             }
             // Who was told that there is no such session is not told otherwise here, unless it sees the session by now.
             Outcome::Denied { told: Some(told) } if visible == 0 => *told,
-            Outcome::Denied { .. } => KillResult::Denied,
+            Outcome::Spared if visible == 0 => return None,
+            Outcome::Denied { .. } | Outcome::Spared => KillResult::Denied,
             Outcome::Unknown => KillResult::Unknown,
         };
         // Of a session that is not to be seen, its victim reads whose it was, and nothing more.
@@ -164,7 +179,7 @@ impl Record {
                 user: suspect.principal.as_ref().map(|owner| Arc::clone(owner.user())),
                 host: suspect.peer,
             }),
-            sessions: if all_visible || by_visible { self.sessions } else { visible } as u64,
+            sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
             cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
             result,
         })

@@ -1,18 +1,19 @@
 //! The decision of a kill: may the requester, and what exactly is ended. Plain code over slots; the supervisor calls it
 //! in the order in which kills come.
 
-use std::{
-    hint::black_box,
-    sync::{Arc, Weak},
-};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{history::Suspect, registry::Registry};
+use super::{
+    history::Suspect,
+    receipt::{Receipt, Spared, Victim, What},
+    registry::Registry,
+};
 use crate::{
     dialect::Verdict,
     id::SessionId,
-    model::{KillError, KillMode, KillOutcome, Origin, Principal, Reason, StatementNo, Target},
+    model::{KillError, KillMode, Origin, Principal, Reason, StatementNo, Target},
     state::{Raised, Signal, Slot},
 };
 
@@ -30,132 +31,63 @@ pub(crate) struct Refusal {
     /// `None`: that it was carried out, and reached nobody.
     pub(crate) told: Option<KillError>,
     /// The denial that the requester is not told of.
-    pub(crate) hidden: Option<KillError>,
-    /// Whose session it would have been.
-    pub(crate) suspect: Option<Suspect>,
+    hidden: Option<KillError>,
+    /// Whose session it would have been; the decoy's, if there was none.
+    suspect: Suspect,
+    /// That there was no such session: `hidden` and `suspect` were made all the same, and mean nothing.
+    absent: bool,
 }
 
 impl Refusal {
-    fn unknown(told: KillError) -> Self {
-        Self { told: Some(told), hidden: None, suspect: None }
+    /// The session exists, and is not the requester's to kill.
+    fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
+        let suspect = Suspect::of(slot);
+        match verdict {
+            Verdict::Unseen => Self { told: unknown, hidden: Some(denial), suspect, absent: false },
+            _ => Self { told: Some(denial), hidden: None, suspect, absent: false },
+        }
     }
 
-    /// The session exists, and is not the requester's to kill.
-    fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: KillError) -> Self {
-        let suspect = Some(Suspect::of(slot));
-        match verdict {
-            Verdict::Unseen => Self { told: Some(unknown), hidden: Some(denial), suspect },
-            _ => Self { told: Some(denial), hidden: None, suspect },
-        }
+    /// There is no such session. Made of the decoy as a hidden denial is made of a session, by the same steps.
+    fn absent(_: Verdict, decoy: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
+        Self { absent: true, ..Self::denied(Verdict::Unseen, decoy, denial, unknown) }
+    }
+
+    /// Whose session it would have been. Nobody's if there was none; that takes as long to say.
+    pub(crate) fn suspects(&self) -> Vec<Suspect> {
+        let mut suspects = vec![self.suspect.clone()];
+        suspects.truncate(usize::from(!self.absent));
+        suspects
     }
 
     /// What really happened.
     pub(crate) fn truth(&self) -> Option<&KillError> {
-        self.hidden.as_ref().or(self.told.as_ref())
-    }
-}
-
-/// Says that a kill was signalled, which is what SQL's OK means; and can be awaited until what was killed is over.
-#[derive(Debug)]
-#[must_use = "a kill is over when its receipt says so"]
-pub struct Receipt {
-    victims: Vec<Victim>,
-}
-
-/// One session that a kill reached.
-#[derive(Clone, Debug)]
-pub(super) struct Victim {
-    pub(super) slot: Arc<Slot>,
-    what: What,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Nothing,
-    /// With the first reason that reached it.
-    Statement(StatementNo, Reason),
-    Session(Reason),
-}
-
-impl Victim {
-    /// The same, without keeping the session.
-    pub(super) fn fate(&self) -> Fate {
-        Fate { slot: Arc::downgrade(&self.slot), what: self.what }
-    }
-}
-
-/// What a kill has ended. Keeps nothing of the session, only the place where it was.
-#[derive(Clone, Debug)]
-pub(super) struct Fate {
-    slot: Weak<Slot>,
-    what: What,
-}
-
-impl Fate {
-    /// Whether what was killed is over; `None`: there was nothing to end.
-    pub(super) fn is_over(&self) -> Option<bool> {
-        let over = |is_over: &dyn Fn(&Slot) -> bool| Some(self.slot.upgrade().is_none_or(|slot| is_over(&slot)));
-        match self.what {
-            What::Nothing => None,
-            What::Statement(number, _) => over(&|slot| slot.switch.word().running() != Some(number)),
-            What::Session(_) => over(&|slot| slot.switch.word().gone()),
-        }
-    }
-}
-
-impl Receipt {
-    /// That there was nobody.
-    pub(super) fn of_nobody() -> Self {
-        Self { victims: Vec::new() }
+        self.hidden().or(self.told.as_ref())
     }
 
-    /// How many sessions it found.
-    pub fn sessions(&self) -> usize {
-        self.victims.len()
-    }
-
-    pub(super) fn victims(&self) -> &[Victim] {
-        &self.victims
-    }
-
-    /// Waits until what was killed is over: the statement has ended and its client was told; the session has rolled
-    /// back and left the list. With several victims: until all are.
-    ///
-    /// The answer for a single victim names the first reason that reached it, which need not be this kill's.
-    pub async fn ended(self) -> KillOutcome {
-        let mut outcome = KillOutcome::NotRunning;
-        for Victim { slot, what } in self.victims {
-            match what {
-                What::Nothing => {}
-                What::Statement(number, first) => {
-                    slot.switch.until(|word| (word.running() != Some(number)).then_some(())).await;
-                    outcome = KillOutcome::Ended(first);
-                }
-                What::Session(first) => {
-                    slot.switch.until(|word| word.gone().then_some(())).await;
-                    outcome = KillOutcome::Ended(first);
-                }
-            }
-        }
-        outcome
+    /// The denial that the requester is not told of.
+    pub(crate) fn hidden(&self) -> Option<&KillError> {
+        self.hidden.as_ref().filter(|_| !self.absent)
     }
 }
 
 impl Registry {
     /// Kills one session, or the statement that it runs now.
     pub(crate) fn kill_session(&self, by: &Requester<'_>, id: SessionId, mode: KillMode) -> Result<Receipt, Refusal> {
-        let unknown = || KillError::UnknownSession(id.to_string());
-        let Some(slot) = self.get(id) else {
-            // The same work as for a session that there is: the time that it takes tells nobody which ids are in use.
-            black_box(self.dialect.may_kill(by.principal, Some(by.principal)));
-            return Err(Refusal::unknown(unknown()));
-        };
+        let found = self.get(id);
+        let absent = found.is_none();
+        // For an id that nobody has the same is done as for a session that the requester is not to know of, with the
+        // decoy in its place: the time that it takes tells nobody which ids are in use. What differs is the look into
+        // the table alone.
+        let slot = found.unwrap_or_else(|| Arc::clone(&self.decoy));
         // Observed first, authorised then, struck last: if another statement has begun meanwhile, nothing is struck.
         let observed = slot.switch.word().running();
-        match self.may_kill(by, &slot) {
-            Verdict::Allowed => Ok(Receipt { victims: vec![strike(by, slot, mode, observed)] }),
-            verdict => Err(Refusal::denied(verdict, &slot, KillError::NotOwner(id), unknown())),
+        let verdict = self.may_kill(by, &slot);
+        if verdict == Verdict::Allowed && !absent {
+            return Ok(Receipt::of(vec![strike(by, slot, mode, observed)]));
         }
+        let refuse = if absent { Refusal::absent } else { Refusal::denied };
+        Err(refuse(verdict, &slot, KillError::NotOwner(id), Some(KillError::UnknownSession(id.to_string()))))
     }
 
     /// Kills the statement with this query id.
@@ -165,17 +97,18 @@ impl Registry {
         found: Option<Arc<Slot>>,
         query_id: u64,
     ) -> Result<Receipt, Refusal> {
-        let unknown = KillError::UnknownQuery(query_id);
-        let observed = |slot: Arc<Slot>| {
-            let running = slot.running().filter(|running| running.query_id == query_id)?;
-            Some((slot, running))
-        };
-        let Some((slot, running)) = found.and_then(observed) else { return Err(Refusal::unknown(unknown)) };
-        match self.may_kill(by, &slot) {
-            Verdict::Allowed => {
-                Ok(Receipt { victims: vec![strike(by, slot, KillMode::Query, Some(running.statement))] })
+        let slot = found.unwrap_or_else(|| Arc::clone(&self.decoy));
+        // The decoy runs nothing.
+        let observed = slot.running().filter(|running| running.query_id == query_id);
+        match (self.may_kill(by, &slot), observed) {
+            (Verdict::Allowed, Some(running)) => {
+                Ok(Receipt::of(vec![strike(by, slot, KillMode::Query, Some(running.statement))]))
             }
-            verdict => Err(Refusal::denied(verdict, &slot, KillError::NotQueryOwner(query_id), unknown)),
+            (verdict, observed) => {
+                let refuse = if observed.is_none() { Refusal::absent } else { Refusal::denied };
+                let unknown = Some(KillError::UnknownQuery(query_id));
+                Err(refuse(verdict, &slot, KillError::NotQueryOwner(query_id), unknown))
+            }
         }
     }
 
@@ -184,7 +117,7 @@ impl Registry {
     pub(crate) fn kill_named(&self, by: &Requester<'_>, name: &str, found: Vec<Arc<Slot>>) -> Result<Receipt, Refusal> {
         let unknown = || KillError::UnknownName(crate::control::truncate_chars(name, 80).to_owned());
         let number = self.node.query_id(name);
-        let (mut victims, mut refusal) = (Vec::new(), None);
+        let (mut victims, mut spared, mut refusal) = (Vec::new(), Spared::default(), None);
         for slot in found {
             let observed = match number.filter(|number| *number != 0 && slot.last_query_id() == *number) {
                 Some(number) => slot.running().filter(|running| running.query_id == number),
@@ -195,8 +128,9 @@ impl Registry {
             match self.may_kill(by, &slot) {
                 Verdict::Allowed => victims.push(strike(by, slot, KillMode::Query, observed.map(|r| r.statement))),
                 verdict => {
+                    spared.add(&slot);
                     let denial = KillError::NotOwner(slot.id());
-                    let next = Refusal::denied(verdict, &slot, denial, unknown());
+                    let next = Refusal::denied(verdict, &slot, denial, Some(unknown()));
                     // What may be told is told.
                     if refusal.as_ref().is_none_or(|refusal: &Refusal| refusal.hidden.is_some()) {
                         refusal = Some(next);
@@ -205,9 +139,9 @@ impl Registry {
             }
         }
         match refusal {
-            _ if !victims.is_empty() => Ok(Receipt { victims }),
+            _ if !victims.is_empty() => Ok(Receipt::of(victims).sparing(spared)),
             Some(refusal) => Err(refusal),
-            None => Err(Refusal::unknown(unknown())),
+            None => Err(self.nobody(by, Some(unknown()))),
         }
     }
 
@@ -221,33 +155,41 @@ impl Registry {
         found: Vec<Arc<Slot>>,
         mode: KillMode,
     ) -> Result<Receipt, Refusal> {
-        let (mut allowed, mut unseen) = (Vec::new(), None);
+        let (mut allowed, mut spared, mut unseen) = (Vec::new(), Spared::default(), None);
         // They were looked for some at a time, and a user can be changed meanwhile; from here on nothing awaits.
         for slot in found.into_iter().filter(|slot| self.matches(target, slot)) {
             match self.may_kill(by, &slot) {
                 Verdict::Allowed => allowed.push(slot),
-                Verdict::Unseen => unseen = unseen.or(Some(slot)),
+                Verdict::Unseen => {
+                    spared.add(&slot);
+                    unseen = unseen.or(Some(slot));
+                }
                 Verdict::Denied => {
                     let denial = KillError::NotOwner(slot.id());
-                    return Err(Refusal::denied(Verdict::Denied, &slot, denial.clone(), denial));
+                    return Err(Refusal::denied(Verdict::Denied, &slot, denial, None));
                 }
             }
         }
+        // A user without sessions is answered as one whose sessions are hidden.
         match unseen {
-            // What a user without sessions is answered with.
-            Some(slot) if allowed.is_empty() => Err(Refusal {
-                told: None,
-                hidden: Some(KillError::NotOwner(slot.id())),
-                suspect: Some(Suspect::of(&slot)),
-            }),
+            Some(slot) if allowed.is_empty() => {
+                Err(Refusal::denied(Verdict::Unseen, &slot, KillError::NotOwner(slot.id()), None))
+            }
+            None if allowed.is_empty() => Err(self.nobody(by, None)),
             _ => {
                 let strike = |slot: Arc<Slot>| {
                     let observed = slot.switch.word().running();
                     strike(by, slot, mode, observed)
                 };
-                Ok(Receipt { victims: allowed.into_iter().map(strike).collect() })
+                Ok(Receipt::of(allowed.into_iter().map(strike).collect()).sparing(spared))
             }
         }
+    }
+
+    /// That nobody was found: what is done for a session that is hidden is done with the decoy.
+    fn nobody(&self, by: &Requester<'_>, unknown: Option<KillError>) -> Refusal {
+        let verdict = self.may_kill(by, &self.decoy);
+        Refusal::absent(verdict, &self.decoy, KillError::NotOwner(self.decoy.id()), unknown)
     }
 
     fn may_kill(&self, by: &Requester<'_>, slot: &Slot) -> Verdict {
@@ -320,9 +262,9 @@ pub(super) mod tests {
 
     use super::*;
     use crate::{
-        dialect::{Dialect, Node},
+        dialect::{Dialect, KillDenied, Node},
         id::Layout,
-        model::{Clock, Privileges},
+        model::{Clock, Privileges, SqlError, Tenant},
     };
 
     /// A session that hears nothing: what is asked is what its switch shows.
@@ -341,6 +283,41 @@ pub(super) mod tests {
     /// How a registry reaches such a session.
     pub(in crate::supervisor) fn deaf() -> WeakRecipient<Signal> {
         Context::<Deaf>::new().address().downgrade().recipient()
+    }
+
+    #[test]
+    fn of_nobody_the_same_is_made_as_of_a_session_that_is_hidden() {
+        for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
+            let dialect = dialect.kill_denied(KillDenied::Hidden);
+            let registry = Registry::new(Layout::plain32(), dialect, Node::default(), Clock::default());
+            let alice = Arc::new(Principal::new("alice", Privileges::NONE));
+            let alice = registry.admit(Origin::Local, deaf(), Some(alice)).unwrap();
+            let mallory = Principal::new("mallory", Privileges::NONE);
+            let by = Requester { principal: &mallory, session: None, peer: None };
+            let all = Target::User { user: "alice".into(), host: None };
+            let found = || vec![Arc::clone(alice.slot())];
+            let kill = |id| registry.kill_session(&by, id, KillMode::Connection).unwrap_err();
+            let nobody = registry.kill_user(&by, &all, Vec::new(), KillMode::Query).unwrap_err();
+            let pairs = [
+                (kill(alice.slot().id()), kill(SessionId::new(999))),
+                (registry.kill_user(&by, &all, found(), KillMode::Query).unwrap_err(), nobody),
+            ];
+            for (hidden, absent) in pairs {
+                let code = |refusal: &Refusal| refusal.told.clone().map(|told| SqlError::from(told).code());
+                assert_eq!(code(&hidden), code(&absent));
+                assert!(hidden.hidden.is_some() && absent.hidden.is_some(), "{dialect:?}: both are made");
+                assert!(matches!(hidden.truth(), Some(KillError::NotOwner(_))), "{dialect:?}");
+                assert_eq!((absent.truth(), absent.hidden()), (absent.told.as_ref(), None), "{dialect:?}");
+                assert_eq!((hidden.suspects().len(), absent.suspects().len()), (1, 0), "{dialect:?}");
+            }
+            // To whoever may kill all, and to whoever has the name, it is nobody all the same.
+            for (name, privileges) in [("root", Privileges::ALL), ("\0", Privileges::NONE)] {
+                let asker = Principal::new(name, privileges).in_tenant(Tenant { name: "sys".into(), cluster: None });
+                let by = Requester { principal: &asker, session: None, peer: None };
+                let refusal = registry.kill_session(&by, SessionId::new(999), KillMode::Query).unwrap_err();
+                assert_eq!(refusal.truth(), Some(&KillError::UnknownSession("999".into())), "{dialect:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix::{Message, WeakRecipient};
 
-use super::{kill::Receipt, listing::Listing, registry::Registration};
+use super::{listing::Listing, receipt::Receipt, registry::Registration};
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, Origin, Principal, Refused, Target},

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
-//! | `kill` | the decision of a kill, and its receipt |
+//! | `kill` | the decision of a kill |
+//! | `receipt` | what a kill has reached |
 //! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
@@ -18,15 +19,16 @@ mod history;
 mod kill;
 mod listing;
 mod messages;
+mod receipt;
 mod registry;
 
 pub use self::{
     actor::Supervisor,
     counters::Status,
     events::SessionEvent,
-    kill::Receipt,
     listing::Listing,
     messages::{Kill, List, Shutdown, Summary},
+    receipt::Receipt,
 };
 #[cfg(feature = "mysql")]
 pub(crate) use self::{gauge::Gauge, messages::Authenticated};

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Clock, Event, Origin, Principal, Reason, Refused, StatementNo},
+    model::{Clock, Event, Origin, Principal, Privileges, Reason, Refused, StatementNo, Tenant},
     state::{Signal, Slot},
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Registry {
     /// Which of this process's registries it is, from 1.
     number: u64,
     sessions: IdMap<Arc<Slot>>,
+    /// See [`Slot::decoy`].
+    pub(super) decoy: Arc<Slot>,
     open: AtomicBool,
     query_ids: AtomicU64,
     #[cfg(feature = "mysql")]
@@ -65,6 +67,7 @@ impl Registry {
         Arc::new(Self {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
+            decoy: Arc::new(Slot::decoy(nobody(&dialect))),
             open: AtomicBool::new(true),
             query_ids: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
@@ -239,6 +242,17 @@ impl Registry {
             self.counters.aborted_client();
         }
         self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
+    }
+}
+
+/// An account that nobody has: its sessions are neither seen nor owned by anybody. (Who had the name after all would be told
+/// no more than others.)
+fn nobody(dialect: &Dialect) -> Principal {
+    let nobody = Principal::new("\0", Privileges::NONE).at_host("\0");
+    // What compares tenants is to have one to compare.
+    match dialect.has_tenants() {
+        true => nobody.in_tenant(Tenant { name: "\0".to_owned(), cluster: None }),
+        false => nobody,
     }
 }
 

@@ -11,9 +11,12 @@ use killdeer::{
 
 use crate::lab::{Lab, Running, build, code, connect, paused, root, rows, settle, user};
 
+/// What came of a kill, and how many sessions it left alone.
+type Told = (Result<u64, KillError>, u64);
+
 /// Keeps what came of the kills that it is told of.
 #[derive(Clone, Default)]
-struct Witness(Arc<Mutex<Vec<Result<u64, KillError>>>>);
+struct Witness(Arc<Mutex<Vec<Told>>>);
 
 impl Actor for Witness {
     type Context = Context<Self>;
@@ -23,14 +26,18 @@ impl Handler<SessionEvent> for Witness {
     type Result = ();
 
     fn handle(&mut self, told: SessionEvent, _: &mut Self::Context) {
-        if let Event::KillAsked { outcome, .. } = &told.event {
-            self.0.lock().unwrap().push(outcome.clone());
+        if let Event::KillAsked { outcome, spared, .. } = &told.event {
+            self.0.lock().unwrap().push((outcome.clone(), *spared));
         }
     }
 }
 
 impl Witness {
     async fn last(&self) -> Result<u64, KillError> {
+        self.whole().await.0
+    }
+
+    async fn whole(&self) -> Told {
         settle().await;
         self.0.lock().unwrap().last().cloned().expect("it was told of a kill")
     }
@@ -136,7 +143,8 @@ fn a_hidden_session_of_a_user_is_left_out_of_those_that_a_kill_reaches() {
         mine.cancel(mine.running().unwrap());
         assert_eq!(waiting.code().await, 1317);
         assert_eq!(answer(&by, "KILL QUERY USER alice").await.unwrap_err().code(), 1317, "it is one of them itself");
-        assert_eq!(witness.last().await, Ok(2), "the two that it may see");
+        assert_eq!(witness.whole().await, (Ok(2), 2), "the two that it may see, and the two that it may not");
+        assert_eq!(runtime.status().kills_denied, 2, "the host is told of both kills");
         assert!(!theirs.is_over());
     });
 }
@@ -159,6 +167,14 @@ fn a_hidden_named_query_is_unknown() {
         }
         assert!(!waiting.is_over());
         assert_eq!(runtime.status().kills_denied, 2);
+
+        assert_eq!(code(&mallory, "SET session_context = 'trace_id:batch-7'").await, 0);
+        let mine = Running::begin(&mallory, "wait").await;
+        let by = connect(&runtime, "mallory").await;
+        assert_eq!(code(&by, "KILL QUERY 'batch-7'").await, 0, "its own, and nothing of another's");
+        assert_eq!((mine.code().await, witness.whole().await), (1317, (Ok(1), 1)));
+        assert!(!waiting.is_over());
+        assert_eq!(runtime.status().kills_denied, 3, "the host is told");
     });
 }
 

@@ -107,8 +107,9 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 
 fn syntax() -> impl Strategy<Value = Syntax> {
     let ids = select(vec![IdForms::Value, IdForms::Expression]);
-    let kill = (ids, any::<[bool; 4]>()).prop_map(|(ids, [mariadb, tidb_keyword, named_queries, alter_system])| {
-        KillForms { ids, mariadb, tidb_keyword, named_queries, alter_system }
+    let kill = (ids, any::<[bool; 5]>()).prop_map(|(ids, flags)| {
+        let [mariadb, mariadb_errors, tidb_keyword, named_queries, alter_system] = flags;
+        KillForms { ids, mariadb, mariadb_errors, tidb_keyword, named_queries, alter_system }
     });
     (select(vec![0, 50000, 80036, 101106]), any::<[bool; 3]>(), kill).prop_map(
         |(version, [mariadb_comments, tidb_comments, session_context], kill)| Syntax {

@@ -12,8 +12,8 @@ use crate::{
     model::{KillMode, OwnedValue, Principal, Privileges, SqlError, Target},
 };
 
-/// MySQL's grammar with MariaDB's forms of `KILL`, and MySQL's comments.
-const BOTH: Syntax = Syntax { kill: Syntax::MARIADB.kill, ..Syntax::MYSQL };
+/// MySQL's grammar with MariaDB's forms of `KILL`, and MySQL's comments and errors.
+const BOTH: Syntax = Syntax { kill: KillForms { mariadb: true, ..KillForms::MYSQL }, ..Syntax::MYSQL };
 
 fn kill_in(sql: &str, syntax: &Syntax) -> Kill {
     match parse(sql.as_bytes(), syntax) {
@@ -341,5 +341,8 @@ fn names_and_subqueries_in_the_place_of_an_id_have_errors_of_their_own() {
     ] {
         let error = parse(sql.as_bytes(), &BOTH).unwrap_err();
         assert_eq!((error.code(), error.state()), (1235, "42000"), "{sql}");
+        let error = parse(sql.as_bytes(), &Syntax::MARIADB).unwrap_err();
+        let text = "KILL does not support subqueries or stored functions";
+        assert_eq!((error.code(), error.state(), error.message()), (1970, "42000", text), "{sql}");
     }
 }

@@ -94,6 +94,25 @@ fn a_hidden_kill_of_a_user_reads_as_one_of_a_user_without_sessions() {
 }
 
 #[test]
+fn what_a_kill_of_several_left_alone_has_a_row_for_those_who_see_it() {
+    let lab = Lab::new(Dialect::mariadb().kill_denied(KillDenied::Hidden));
+    let at = |host: &str| Arc::new(Principal::new("alice", Privileges::NONE).at_host(host));
+    let (here, there, far) = (at("%"), at("10.%"), at("172.%"));
+    let sessions = [&here, &there, &far, &far].map(|who| lab.admit(who));
+    lab.kill(&here, Some(&sessions[0]), all_of("alice"), KillMode::Connection);
+    let (ending, id) = (KillResult::Ending, |n: usize| Some(sessions[n].id()));
+    assert_eq!(only(&lab, &here), Some((ending, id(0), 1)), "the requester reads of its own alone");
+    assert_eq!(only(&lab, &there), Some((KillResult::Denied, id(1), 0)));
+    assert_eq!(only(&lab, &far), Some((KillResult::Denied, None, 0)), "both of its two");
+    let observer = who("observer", Privileges::PROCESS);
+    let rows: Vec<_> = lab.rows(&observer).iter().map(|row| (row.result, row.sessions)).collect();
+    assert_eq!(rows, [(ending, 1), (KillResult::Denied, 0)]);
+    let many: Vec<_> = (0..2 * VICTIMS).map(|_| lab.admit(&far)).collect();
+    lab.kill(&here, Some(&sessions[0]), all_of("alice"), KillMode::Query);
+    assert!(lab.0.history().records().iter().all(|record| record.found.len() <= VICTIMS), "{}", many.len());
+}
+
+#[test]
 fn a_victim_reads_who_it_was_but_not_of_a_session_that_it_may_not_see() {
     let lab = Lab::new(Dialect::mysql());
     let root = who("root", Privileges::ALL);

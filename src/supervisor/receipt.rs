@@ -1,0 +1,128 @@
+//! What a kill has reached, and how whoever asked for it waits for the end of that.
+
+use std::sync::{Arc, Weak};
+
+use super::history::{Suspect, VICTIMS};
+use crate::{
+    model::{KillOutcome, Reason, StatementNo},
+    state::Slot,
+};
+
+/// Says that a kill was signalled, which is what SQL's OK means; and can be awaited until what was killed is over.
+#[derive(Debug)]
+#[must_use = "a kill is over when its receipt says so"]
+pub struct Receipt {
+    victims: Vec<Victim>,
+    spared: Spared,
+}
+
+/// The sessions that a kill was aimed at beside those that it reached, and that were not the requester's to kill. The
+/// requester is not told of them; the host is.
+#[derive(Debug, Default)]
+pub(super) struct Spared {
+    /// How many.
+    pub(super) count: u64,
+    /// The first of them.
+    pub(super) first: Vec<Suspect>,
+}
+
+impl Spared {
+    /// One more.
+    pub(super) fn add(&mut self, slot: &Slot) {
+        self.count += 1;
+        if self.first.len() < VICTIMS {
+            self.first.push(Suspect::of(slot));
+        }
+    }
+}
+
+/// One session that a kill reached.
+#[derive(Clone, Debug)]
+pub(super) struct Victim {
+    pub(super) slot: Arc<Slot>,
+    pub(super) what: What,
+}
+
+/// What of a session a kill ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// No statement was running.
+    Nothing,
+    /// With the first reason that reached it.
+    Statement(StatementNo, Reason),
+    /// The same.
+    Session(Reason),
+}
+
+impl Victim {
+    /// The same, without keeping the session.
+    pub(super) fn fate(&self) -> Fate {
+        Fate { slot: Arc::downgrade(&self.slot), what: self.what }
+    }
+}
+
+/// What a kill has ended. Keeps nothing of the session, only the place where it was.
+#[derive(Clone, Debug)]
+pub(super) struct Fate {
+    slot: Weak<Slot>,
+    what: What,
+}
+
+impl Fate {
+    /// Whether what was killed is over; `None`: there was nothing to end.
+    pub(super) fn is_over(&self) -> Option<bool> {
+        let over = |is_over: &dyn Fn(&Slot) -> bool| Some(self.slot.upgrade().is_none_or(|slot| is_over(&slot)));
+        match self.what {
+            What::Nothing => None,
+            What::Statement(number, _) => over(&|slot| slot.switch.word().running() != Some(number)),
+            What::Session(_) => over(&|slot| slot.switch.word().gone()),
+        }
+    }
+}
+
+impl Receipt {
+    /// Of the sessions that it reached; none: that there was nobody.
+    pub(super) fn of(victims: Vec<Victim>) -> Self {
+        Self { victims, spared: Spared::default() }
+    }
+
+    /// The same, of a kill that was aimed at these too.
+    pub(super) fn sparing(self, spared: Spared) -> Self {
+        Self { spared, ..self }
+    }
+
+    /// How many sessions it reached.
+    pub fn sessions(&self) -> usize {
+        self.victims.len()
+    }
+
+    pub(super) fn victims(&self) -> &[Victim] {
+        &self.victims
+    }
+
+    pub(super) fn spared(&self) -> &Spared {
+        &self.spared
+    }
+
+    /// Waits until what was killed is over: the statement has ended and its client was told; the session has rolled
+    /// back and left the list. With several victims: until all are.
+    ///
+    /// The answer for a single victim names the first reason that reached it, which need not be this kill's.
+    pub async fn ended(self) -> KillOutcome {
+        let mut outcome = KillOutcome::NotRunning;
+        for Victim { slot, what } in self.victims {
+            match what {
+                What::Nothing => {}
+                What::Statement(number, first) => {
+                    slot.switch.until(|word| (word.running() != Some(number)).then_some(())).await;
+                    outcome = KillOutcome::Ended(first);
+                }
+                What::Session(first) => {
+                    slot.switch.until(|word| word.gone().then_some(())).await;
+                    outcome = KillOutcome::Ended(first);
+                }
+            }
+        }
+        outcome
+    }
+}
