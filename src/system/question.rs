@@ -60,7 +60,7 @@ impl Question {
     /// Those of [`Question::answer`] that do not depend on rows.
     pub(crate) fn describe(&self, tables: &[Table]) -> Result<Vec<Column>, SqlError> {
         let stop = Stop::new(|| None);
-        let sandbox = Sandbox::new(tables, &self.facts, &stop, &Limits::default());
+        let sandbox = Sandbox::new(tables, &self.translated.views, &self.facts, &stop, &Limits::default());
         let sandbox = sandbox.map_err(|failed| self.error(failed, None))?;
         let statement = sandbox.connection.prepare(&self.translated.sql);
         let statement = statement.map_err(|error| self.error(error.into(), sandbox.environment.failure()))?;
@@ -83,7 +83,8 @@ impl Question {
         if params.len() != self.translated.params {
             return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
         }
-        let mut sandbox = Sandbox::new(tables, &self.facts, stop, limits).map_err(|failed| self.error(failed, None))?;
+        let sandbox = Sandbox::new(tables, &self.translated.views, &self.facts, stop, limits);
+        let mut sandbox = sandbox.map_err(|failed| self.error(failed, None))?;
         let answer = self.ask(&mut sandbox, params, tables, stop, limits, held);
         answer.map_err(|failed| {
             let failure = sandbox.environment.failure();

@@ -7,7 +7,7 @@
 //! longer the texts are that it handles.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -75,11 +75,18 @@ impl From<SqlError> for Failed {
 
 impl Sandbox {
     /// With copies of these tables. The database of `facts` comes first: of two tables of a name it is the one whose
-    /// needs no database before it.
+    /// needs no database before it. `views` are the names that the question gives to questions of its own, in small
+    /// letters.
     ///
     /// # Errors
     /// SQLite's; a value that it does not have; or the reason for which the question is to end.
-    pub(super) fn new(tables: &[Table], facts: &Facts, stop: &Stop, limits: &Limits) -> Result<Self, Failed> {
+    pub(super) fn new(
+        tables: &[Table],
+        views: &HashSet<String>,
+        facts: &Facts,
+        stop: &Stop,
+        limits: &Limits,
+    ) -> Result<Self, Failed> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_in_memory_with_flags_and_vfs(flags, "memdb")?;
         connection.execute_batch("PRAGMA temp_store = FILE; PRAGMA cache_size = -4096;")?;
@@ -89,7 +96,7 @@ impl Sandbox {
         let environment = Arc::new(Environment::new(facts.clone(), stop.clone(), longest));
         functions::install(&connection, &environment)?;
         let recursive = Arc::new(AtomicBool::new(false));
-        lock(&mut connection, tables, &environment, &recursive)?;
+        lock(&mut connection, (known(tables), views.clone()), &environment, &recursive)?;
         let rows: usize = tables.iter().map(|table| table.rows.len()).sum();
         let work = limits.work.saturating_add(FOR_EACH_ROW.saturating_mul(rows as u64));
         Ok(Self { connection, environment, exhausted: Arc::default(), recursive, work, stop: stop.clone() })
@@ -193,7 +200,7 @@ fn copy(connection: &mut Connection, tables: &[Table], facts: &Facts, stop: &Sto
 /// From here on it reads these tables, and nothing else.
 fn lock(
     connection: &mut Connection,
-    tables: &[Table],
+    (known, views): (Known, HashSet<String>),
     environment: &Arc<Environment>,
     recursive: &Arc<AtomicBool>,
 ) -> Result<(), Failed> {
@@ -221,10 +228,10 @@ fn lock(
     ] {
         connection.set_limit(limit, most)?;
     }
-    let (known, environment, recursive) = (known(tables), Arc::clone(environment), Arc::clone(recursive));
+    let (environment, recursive) = (Arc::clone(environment), Arc::clone(recursive));
     connection.authorizer(Some(move |asked: AuthContext<'_>| {
         recursive.fetch_or(matches!(asked.action, AuthAction::Recursive), Ordering::Relaxed);
-        match refused(&asked, &known, &environment) {
+        match refused(&asked, &known, &views, &environment) {
             None => Authorization::Allow,
             Some(error) => {
                 environment.fail(error);
@@ -236,7 +243,12 @@ fn lock(
 }
 
 /// Why SQLite may not do this for a question, if it may not.
-fn refused(asked: &AuthContext<'_>, known: &Known, environment: &Environment) -> Option<SqlError> {
+fn refused(
+    asked: &AuthContext<'_>,
+    known: &Known,
+    views: &HashSet<String>,
+    environment: &Environment,
+) -> Option<SqlError> {
     let current = environment.facts.database.as_deref();
     match asked.action {
         AuthAction::Select | AuthAction::Recursive => None,
@@ -247,7 +259,8 @@ fn refused(asked: &AuthContext<'_>, known: &Known, environment: &Environment) ->
             let table = table_name.to_ascii_lowercase();
             let Some(database) = asked.database_name else {
                 // None of its columns is read, and its database was not named.
-                let known = column_name.is_empty() && known.keys().any(|(_, name)| *name == table);
+                let is_known = views.contains(&table) || known.keys().any(|(_, name)| *name == table);
+                let known = column_name.is_empty() && is_known;
                 return (!known).then(|| no_such_table(table_name, current));
             };
             let Some(columns) = known.get(&(database.to_ascii_lowercase(), table)) else {
