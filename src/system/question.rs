@@ -1,6 +1,6 @@
 //! A question, from its text to its rows.
 
-use std::sync::atomic::Ordering;
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 use rusqlite::Statement;
 
@@ -48,6 +48,12 @@ impl Question {
         Ok(Self { sql: sql.to_vec(), translated, facts })
     }
 
+    /// Whether it may name this column of a table.
+    pub(super) fn names(&self, column: &str) -> bool {
+        let names = &self.translated.names;
+        names.as_ref().is_none_or(|names| names.contains(&column.to_ascii_lowercase()))
+    }
+
     /// How many parameters it has.
     pub(crate) fn params(&self) -> usize {
         self.translated.params
@@ -67,15 +73,16 @@ impl Question {
         Ok(columns(&statement, tables).into_iter().map(|(column, _)| column).collect())
     }
 
-    /// Answers it from these tables, whole. It blocks: `stop` is looked at all the while.
+    /// Answers it from these tables, whole. It blocks: `stop` is looked at all the while. Tables that are given away do not
+    /// keep their rows longer than it takes to copy them.
     ///
     /// # Errors
     /// As MySQL words them: 1146, 1054, 1052, 1064, 1582, 1111, and 1210 for a number of parameters that is not its own;
     /// 1041 if it takes more memory than it may; the reason, if it is to end.
-    pub(crate) fn answer(
+    pub(crate) fn answer<'a>(
         &self,
         params: &[OwnedValue],
-        tables: &[Table],
+        tables: impl Into<Cow<'a, [Table]>>,
         stop: &Stop,
         limits: &Limits,
         held: &Held,
@@ -83,9 +90,13 @@ impl Question {
         if params.len() != self.translated.params {
             return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
         }
-        let sandbox = Sandbox::new(tables, &self.translated.views, &self.facts, stop, limits);
+        let mut tables = tables.into();
+        let sandbox = Sandbox::new(&tables, &self.translated.views, &self.facts, stop, limits);
         let mut sandbox = sandbox.map_err(|failed| self.error(failed, None))?;
-        let answer = self.ask(&mut sandbox, params, tables, stop, limits, held);
+        if let Cow::Owned(tables) = &mut tables {
+            tables.iter_mut().for_each(|table| table.rows = Vec::new());
+        }
+        let answer = self.ask(&mut sandbox, params, &tables, stop, limits, held);
         answer.map_err(|failed| {
             let failure = sandbox.environment.failure();
             match (stop.reason(), failed) {

@@ -43,6 +43,8 @@ pub(super) struct Translated {
     pub(super) params: usize,
     /// The names that it gives to questions of its own (`WITH x AS (…)`), in small letters; those of its windows too.
     pub(super) views: HashSet<String>,
+    /// All names in it, in small letters: it reads columns of these names alone. `None`: it may read any column.
+    pub(super) names: Option<HashSet<String>>,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,8 @@ pub(super) fn translate(
     }
     let mut translator = Translator { tokens: &tokens, binds: Vec::new(), params: 0, depth: 0, database, variables };
     let sql = translator.level(0, tokens.len(), true)?;
-    Ok(Translated { sql, binds: translator.binds, params: translator.params, views: views(&tokens) })
+    let (binds, params) = (translator.binds, translator.params);
+    Ok(Translated { sql, binds, params, views: views(&tokens), names: names(&tokens) })
 }
 
 /// See [`translate`].
@@ -96,6 +99,17 @@ fn views(tokens: &Tokens<'_>) -> HashSet<String> {
     };
     let names = (0..tokens.len()).filter(is_view).filter_map(|at| tokens.name(at));
     names.map(|name| name.to_ascii_lowercase()).collect()
+}
+
+/// See [`Translated::names`]: a `*` that is not `COUNT`'s may stand for any column, and so does `NATURAL`.
+fn names(tokens: &Tokens<'_>) -> Option<HashSet<String>> {
+    let counts = |at: usize| at > 0 && tokens.is_symbol(at - 1, b'(') && tokens.is_symbol(at + 1, b')');
+    let any = |at| tokens.is_symbol(at, b'*') && !counts(at) || tokens.is_word(at, "NATURAL");
+    if (0..tokens.len()).any(any) {
+        return None;
+    }
+    let names = (0..tokens.len()).filter_map(|at| tokens.name(at));
+    Some(names.map(|name| name.to_ascii_lowercase()).collect())
 }
 
 /// Whether a translated question may call SQLite's function of this name.
