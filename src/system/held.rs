@@ -23,11 +23,14 @@ pub(crate) struct Limits {
     /// The instructions of a question that sorts, groups or keeps rows aside, beside those it is given for each row of
     /// its tables: what is kept aside grows with them.
     pub(crate) work: u64,
+    /// The instructions of any question: some ten seconds of one processor. What a function does counts by the bytes it
+    /// goes through.
+    pub(crate) instructions: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { result: 64 << 20, source: 192 << 20, all: 512 << 20, work: 10_000_000 }
+        Self { result: 64 << 20, source: 192 << 20, all: 512 << 20, work: 10_000_000, instructions: 600_000_000 }
     }
 }
 
@@ -120,6 +123,13 @@ pub(super) fn weight(value: &OwnedValue) -> usize {
         _ => 0,
     };
     size_of::<OwnedValue>() + more
+}
+
+/// 1041 for a question that does more than any may.
+pub(super) fn too_long() -> SqlError {
+    let text =
+        "Out of resources: the question does more work than one to the system tables may: join fewer of their rows";
+    SqlError::of(ErrorKind::OutOfResources, text)
 }
 
 /// 1041, with what to do about it.

@@ -6,7 +6,7 @@ use rusqlite::Statement;
 
 use super::{
     facts::{Facts, Stop, Variables},
-    held::{Held, Limits, Share, too_much, weight},
+    held::{Held, Limits, Share, too_long, too_much, weight},
     refusal::explain,
     sandbox::{Failed, Sandbox},
     table::Table,
@@ -104,6 +104,7 @@ impl Question {
                 _ if sandbox.exhausted.load(Ordering::Relaxed) => {
                     too_much("too many rows would have to be sorted or kept aside")
                 }
+                _ if sandbox.endless.load(Ordering::Relaxed) => too_long(),
                 (None, failed) => self.error(failed, failure),
             }
         })

@@ -52,6 +52,9 @@ pub(super) struct Sandbox {
     /// It reads its own rows again.
     recursive: Arc<AtomicBool>,
     work: u64,
+    /// What any question may do, and whether this one did more.
+    instructions: u64,
+    pub(super) endless: Arc<AtomicBool>,
     stop: Stop,
 }
 
@@ -99,7 +102,9 @@ impl Sandbox {
         lock(&mut connection, (known(tables), views.clone()), &environment, &recursive)?;
         let rows: usize = tables.iter().map(|table| table.rows.len()).sum();
         let work = limits.work.saturating_add(FOR_EACH_ROW.saturating_mul(rows as u64));
-        Ok(Self { connection, environment, exhausted: Arc::default(), recursive, work, stop: stop.clone() })
+        let (instructions, stop) = (work.max(limits.instructions), stop.clone());
+        let (exhausted, endless) = (Arc::default(), Arc::default());
+        Ok(Self { connection, environment, exhausted, recursive, work, instructions, endless, stop })
     }
 
     /// Sees to it that the question ends when it is to. `sql` is the question in SQLite's words.
@@ -110,13 +115,16 @@ impl Sandbox {
         let program = self.program(sql)?;
         let work = if program.keeps_rows { self.work } else { u64::MAX };
         let (stop, exhausted, mut done) = (self.stop.clone(), Arc::clone(&self.exhausted), 0u64);
+        let (instructions, endless) = (self.instructions, Arc::clone(&self.endless));
         let environment = Arc::clone(&self.environment);
         let handler = move || {
             done += u64::from(INSTRUCTIONS);
             let widest = environment.widest() as u64;
             let most = if program.keeps_rows && program.multiplies { work.min(REACH / widest) } else { work };
             exhausted.fetch_or(done > most, Ordering::Relaxed);
-            done > most || stop.reason().is_some()
+            let too_long = done.saturating_add(environment.work()) > instructions;
+            endless.fetch_or(too_long, Ordering::Relaxed);
+            done > most || too_long || stop.reason().is_some()
         };
         Ok(self.connection.progress_handler(INSTRUCTIONS.into(), Some(handler))?)
     }

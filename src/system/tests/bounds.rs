@@ -75,6 +75,25 @@ fn what_sorts_or_keeps_rows_aside_is_bounded_by_its_work() {
 }
 
 #[test]
+fn every_question_is_bounded_by_its_work() {
+    let tables = many(1000, 1000);
+    let (stop, held) = (Stop::new(|| None), Held::default());
+    let limits = Limits { work: 0, instructions: 2_000_000, ..Limits::default() };
+    let ask = |sql: &str| read(sql).unwrap().answer(&[], &tables, &stop, &limits, &held);
+    for sql in [
+        CROSS,
+        "SELECT COUNT(*) FROM information_schema.processlist a, information_schema.processlist b WHERE a.info LIKE b.info",
+        "SELECT info REGEXP 'x*x*x*x*x*x*x*x*x*x*y' FROM information_schema.processlist",
+        "SELECT SUM(LENGTH(REPEAT('x', 100000 + id))) FROM information_schema.processlist",
+    ] {
+        let refused = ask(sql).unwrap_err();
+        assert!(refused.code() == 1041 && refused.message().contains("more work"), "{sql}: {refused}");
+    }
+    let honest = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%x%' AND time > 3";
+    assert_eq!(shown(&ask(honest).unwrap()), "1000");
+}
+
+#[test]
 fn the_longer_the_texts_the_fewer_of_them_are_kept_aside() {
     let tables = many(20, 1 << 20);
     let (stop, limits, held) = (Stop::new(|| None), Limits::default(), Held::default());
