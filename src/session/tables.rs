@@ -15,7 +15,7 @@ use crate::{
     control::{Lexer, TokenKind},
     engine::{Engine, RowSink, StatementContext},
     model::{Column, ColumnType, Done, OwnedValue, Prepared, SqlError, Statement},
-    system::{self, Facts, Question, Stop},
+    system::{self, Facts, Question, Room, Stop},
 };
 
 /// A statement that asks for system tables: which ones, by their places among those that there are.
@@ -59,7 +59,9 @@ impl<E: Engine> Core<E> {
         let params = statement.params.map(|params| params.0).unwrap_or_default();
         let (registry, context) = (Arc::clone(&self.shared.registry), cx.clone());
         let now = Instant::now();
-        let fill = move || system::filled(&registry, &context, &places, now);
+        let fill = move |question: &Question, room: &mut Room| {
+            system::filled(&registry, &context, &places, now, question, room)
+        };
         let answer = self.shared.tables.run(&account(cx), read, params, fill, stop(cx), cx.killed()).await?;
         cx.set_state("Sending data");
         sink.columns(answer.columns)?;

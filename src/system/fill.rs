@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Table, needle::Needle};
+use super::{Question, Room, Table, needle::Needle};
 use crate::{
     dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns},
     engine::StatementContext,
-    model::{Column, KillRow, SqlError, Value},
+    model::{Column, KillRow, OwnedValue, SqlError, Value},
     state::Slot,
     supervisor::{Listing, Registry},
 };
@@ -33,21 +33,28 @@ pub(crate) fn may_ask(sql: &[u8]) -> bool {
         && WORDS.iter().any(|word| word.is_in(sql))
 }
 
-/// The same with their rows, as of `now`, in the order of the sessions' ids. It blocks for as long as it takes.
+/// The same with their rows, as of `now`, in the order of the sessions' ids; of their columns those that the question
+/// names. It blocks for as long as it takes.
 ///
 /// # Errors
-/// The statement is to stop.
+/// The statement is to stop, or there is no `room` for more.
 pub(crate) fn filled(
     registry: &Arc<Registry>,
     cx: &StatementContext,
     places: &[usize],
     now: Instant,
+    question: &Question,
+    room: &mut Room,
 ) -> Result<Vec<Table>, SqlError> {
     let mut tables = empty(registry, cx, places);
+    let kept: Vec<Vec<usize>> = tables.iter_mut().map(|table| narrow(table, question)).collect();
     let listing = Listing::new(Arc::clone(registry), Arc::clone(cx.principal()));
     let dialect = &registry.dialect;
-    if let Some(history) = tables.iter_mut().find(|table| table.database == KILLDEER) {
-        history.rows = listing.kills().iter().map(|kill| kill.row().into()).collect();
+    for (table, kept) in tables.iter_mut().zip(&kept).filter(|(table, _)| table.database == KILLDEER) {
+        for kill in listing.kills() {
+            let row: Vec<OwnedValue> = kill.row().into();
+            add(table, kept.iter().filter_map(|at| row.get(*at).cloned()), room)?;
+        }
     }
     if tables.iter().all(|table| table.database == KILLDEER) {
         return Ok(tables);
@@ -60,17 +67,39 @@ pub(crate) fn filled(
     let view = view(registry, cx);
     for slot in slots.values() {
         let Some(row) = listing.row(slot, now) else { continue };
-        for (place, table) in places.iter().zip(&mut tables) {
+        for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
             if let Some(of) = dialect.tables().get(*place) {
-                let fields = dialect.table_fields(of, &view);
+                let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
                 dialect.row(fields, &view, &row, |values| {
-                    table.rows.push(values.iter().copied().map(Value::to_owned).collect());
+                    let row = kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
+                    if added.is_ok() {
+                        added = add(table, row, room);
+                    }
                 });
+                added?;
             }
         }
         cx.check()?;
     }
     Ok(tables)
+}
+
+/// Leaves a table the columns that a question may name, or one, as SQLite has no table without columns; their places.
+fn narrow(table: &mut Table, question: &Question) -> Vec<usize> {
+    let named = |at: &usize| question.names(&table.columns[*at].name);
+    let mut kept: Vec<usize> = (0..table.columns.len()).filter(named).collect();
+    if kept.is_empty() {
+        kept.push(0);
+    }
+    table.columns = kept.iter().filter_map(|at| table.columns.get(*at).cloned()).collect();
+    kept
+}
+
+fn add(table: &mut Table, row: impl Iterator<Item = OwnedValue>, room: &mut Room) -> Result<(), SqlError> {
+    let row: Vec<OwnedValue> = row.collect();
+    room.take(&row)?;
+    table.rows.push(row);
+    Ok(())
 }
 
 fn headers(dialect: &Dialect, view: &View<'_>, place: usize) -> Vec<Column> {

@@ -49,6 +49,7 @@ use futures::future::{Either, select};
 pub(crate) use self::{
     facts::{Facts, Stop},
     fill::{empty, filled, may_ask},
+    held::Room,
     names::mentioned,
     question::Question,
 };
@@ -91,7 +92,7 @@ impl SystemTables {
     }
 
     /// Answers a question whole. `read` and `fill` are called on its thread: the one reads the question, the other gives
-    /// the tables that it mentions with what the client may see of them.
+    /// the tables that it mentions with what the client may see of them, as far as there is room for it.
     ///
     /// It ends with `killed`, be it that it waits for a thread or that it runs; `stop` says the same to the thread. When
     /// this future is dropped the thread stops too.
@@ -103,12 +104,16 @@ impl SystemTables {
         account: &str,
         read: impl FnOnce() -> Result<Question, SqlError> + Send + 'static,
         params: Vec<OwnedValue>,
-        fill: impl FnOnce() -> Result<Vec<Table>, SqlError> + Send + 'static,
+        fill: impl FnOnce(&Question, &mut Room) -> Result<Vec<Table>, SqlError> + Send + 'static,
         stop: Stop,
         killed: impl Future<Output = Reason>,
     ) -> Result<Answer, SqlError> {
         let (limits, held) = (self.limits, self.held.clone());
-        let answer = move |stop: &Stop| read()?.answer(&params, &fill()?, stop, &limits, &held);
+        let answer = move |stop: &Stop| {
+            let (question, mut room) = (read()?, Room::new(limits, &held));
+            let tables = fill(&question, &mut room)?;
+            question.answer(&params, tables, stop, &limits, &held)
+        };
         self.work(account, answer, stop, killed).await
     }
 

@@ -5,8 +5,9 @@ use crate::control::{Lexer, Syntax, TokenKind};
 /// Which of `known` (database and table) the statement mentions, by their places there, each once and in their order. Empty
 /// for all that is not a question: `SHOW`, `EXPLAIN` and others are not looked into.
 ///
-/// A name without a database counts if `current` is its table's. Names are those of tables only as far as a look at tokens
-/// tells: a column or an alias of such a name counts too, which costs the filling of a table that nobody reads.
+/// A name without a database counts if `current` is its table's. Names are those of tables where a table can stand: see
+/// [`Clauses`]. More may count than are tables, behind the `FROM` of `EXTRACT` or in a list of a join's columns, which
+/// costs the filling of a table that nobody reads; a table always counts.
 pub(crate) fn mentioned(sql: &[u8], syntax: &Syntax, current: Option<&str>, known: &[(&str, &str)]) -> Vec<usize> {
     // By the last bytes first, which are rarer than the first: most statements end here.
     let possible = known.iter().any(|(database, table)| {
@@ -17,10 +18,14 @@ pub(crate) fn mentioned(sql: &[u8], syntax: &Syntax, current: Option<&str>, know
         return Vec::new();
     }
     let (mut lexer, mut found) = (Lexer::new(sql, syntax), vec![false; known.len()]);
+    let mut clauses = Clauses::default();
     // The name before the last token, if that is a dot.
     let (mut before, mut dotted): (Option<String>, bool) = (None, false);
     loop {
         let token = lexer.next_token();
+        if !dotted {
+            clauses.pass(token.kind);
+        }
         let name = match token.kind {
             TokenKind::Word(word) => Some(String::from_utf8_lossy(word).into_owned()),
             TokenKind::QuotedIdent(text) => Some(text.to_string_lossy()),
@@ -32,6 +37,7 @@ pub(crate) fn mentioned(sql: &[u8], syntax: &Syntax, current: Option<&str>, know
             _ => None,
         };
         let database = if dotted { before.as_deref() } else { current };
+        let database = database.filter(|_| clauses.table);
         if let (Some(name), Some(database)) = (&name, database) {
             for ((of, table), found) in known.iter().zip(&mut found) {
                 *found |= table.eq_ignore_ascii_case(name) && of.eq_ignore_ascii_case(database);
@@ -41,6 +47,53 @@ pub(crate) fn mentioned(sql: &[u8], syntax: &Syntax, current: Option<&str>, know
     }
     found.iter().enumerate().filter_map(|(place, found)| found.then_some(place)).collect()
 }
+
+/// Where in a statement tables can stand: behind `FROM` and `JOIN`, and, within a clause that begins so, behind a comma or
+/// an opening parenthesis.
+#[derive(Default)]
+struct Clauses {
+    /// For each parenthesis that is open, whether it stands in such a clause.
+    outer: Vec<bool>,
+    /// Whether this place is in such a clause.
+    from: bool,
+    /// Whether the name at this place, with its database before it, can be a table's.
+    table: bool,
+    /// Whether the next one can.
+    next: bool,
+}
+
+impl Clauses {
+    /// Goes on by one token, which does not stand behind a dot, nor is a dot behind a name.
+    fn pass(&mut self, kind: TokenKind<'_>) {
+        if kind == TokenKind::Symbol(b'.') {
+            return;
+        }
+        self.table = std::mem::take(&mut self.next);
+        match kind {
+            TokenKind::Symbol(b'(') => {
+                self.outer.push(self.from);
+                self.next = self.from;
+            }
+            TokenKind::Symbol(b')') => self.from = self.outer.pop().unwrap_or(false),
+            TokenKind::Symbol(b',') => self.next = self.from,
+            TokenKind::Word(word) => {
+                let is = |known: &&str| word.eq_ignore_ascii_case(known.as_bytes());
+                if BEGIN.iter().any(|known| is(known)) {
+                    (self.from, self.next) = (true, true);
+                } else if END.iter().any(|known| is(known)) {
+                    self.from = false;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Behind these stands a table.
+const BEGIN: [&str; 3] = ["FROM", "JOIN", "STRAIGHT_JOIN"];
+
+/// These end the list of tables. They are reserved: none is an alias.
+const END: [&str; 8] = ["SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "WITH"];
 
 /// Whether it begins as questions do.
 fn is_question(sql: &[u8], syntax: &Syntax) -> bool {
@@ -102,6 +155,28 @@ mod tests {
             ("SELECT * FROM threads, information_schema.tables", Some("shop"), &[]),
             ("SELECT * FROM shop.processlist, information_schema.tables", None, &[]),
             ("SELECT * FROM information_schema.processlists", None, &[]),
+            ("SELECT * FROM (processlist)", schema, &[0]),
+            ("SELECT * FROM (x, (processlist p JOIN y))", schema, &[0]),
+            ("SELECT * FROM x a, `processlist`", schema, &[0]),
+            ("SELECT * FROM (SELECT 1, 2 FROM x) a, processlist", schema, &[0]),
+            ("SELECT * FROM x JOIN y ON f(x.a, 1) = (y.b), processlist", schema, &[0]),
+            ("SELECT * FROM x NATURAL LEFT OUTER JOIN performance_schema.threads", schema, &[2]),
+            ("SELECT * FROM x STRAIGHT_JOIN processlist USING (id)", schema, &[0]),
+            ("SELECT * FROM x JOIN y ON x.where = y.`select`, processlist", schema, &[0]),
+            ("SELECT * FROM x `where`, processlist", schema, &[0]),
+            ("SELECT 1 FROM x WHERE id IN (SELECT id FROM processlist)", schema, &[0]),
+            ("SELECT 1 FROM x WHERE EXISTS (SELECT 1 FROM y, processlist)", schema, &[0]),
+            ("SELECT (SELECT COUNT(*) FROM processlist), 2", schema, &[0]),
+            ("SELECT 1 UNION SELECT 2 FROM processlist", schema, &[0]),
+            ("WITH RECURSIVE a (x) AS (SELECT 1 FROM processlist) SELECT * FROM a", schema, &[0]),
+            ("SELECT SLEEP(0) AS processlist", schema, &[]),
+            ("SELECT table_name AS processlist FROM tables", schema, &[]),
+            ("SELECT processlist, 1, processlist FROM tables", schema, &[]),
+            ("SELECT 1 FROM tables processlist", schema, &[]),
+            ("SELECT 1 FROM tables AS processlist, x AS `processlist`", schema, &[]),
+            ("SELECT 1 FROM tables WHERE f(1, processlist) ORDER BY 1, processlist", schema, &[]),
+            ("SELECT 1 FROM tables t WHERE t.processlist = 1 GROUP BY (processlist)", schema, &[]),
+            ("SELECT information_schema.processlist FROM tables", schema, &[]),
             ("SELECT 'information_schema.processlist'", None, &[]),
             ("SELECT 1 # FROM information_schema.processlist", None, &[]),
             ("SELECT 1 /*!99999 FROM information_schema.processlist */", None, &[]),
@@ -131,7 +206,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_answered(sql in prop::collection::vec(any::<u8>(), 0..40), tail in "[ .`'()a-z]{0,40}") {
-            let mut all = b"SELECT information_schema.processlist ".to_vec();
+            let mut all = b"SELECT * FROM information_schema.processlist ".to_vec();
             all.extend(&sql);
             all.extend(tail.as_bytes());
             prop_assert!(mentioned(&all, &Syntax::default(), None, &KNOWN).contains(&0));

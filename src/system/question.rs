@@ -1,12 +1,12 @@
 //! A question, from its text to its rows.
 
-use std::sync::atomic::Ordering;
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 use rusqlite::Statement;
 
 use super::{
     facts::{Facts, Stop, Variables},
-    held::{Held, Limits, Share, too_much, weight},
+    held::{Held, Limits, Share, too_long, too_much, weight},
     refusal::explain,
     sandbox::{Failed, Sandbox},
     table::Table,
@@ -48,6 +48,12 @@ impl Question {
         Ok(Self { sql: sql.to_vec(), translated, facts })
     }
 
+    /// Whether it may name this column of a table.
+    pub(super) fn names(&self, column: &str) -> bool {
+        let names = &self.translated.names;
+        names.as_ref().is_none_or(|names| names.contains(&column.to_ascii_lowercase()))
+    }
+
     /// How many parameters it has.
     pub(crate) fn params(&self) -> usize {
         self.translated.params
@@ -60,22 +66,23 @@ impl Question {
     /// Those of [`Question::answer`] that do not depend on rows.
     pub(crate) fn describe(&self, tables: &[Table]) -> Result<Vec<Column>, SqlError> {
         let stop = Stop::new(|| None);
-        let sandbox = Sandbox::new(tables, &self.facts, &stop, &Limits::default());
+        let sandbox = Sandbox::new(tables, &self.translated.views, &self.facts, &stop, &Limits::default());
         let sandbox = sandbox.map_err(|failed| self.error(failed, None))?;
         let statement = sandbox.connection.prepare(&self.translated.sql);
         let statement = statement.map_err(|error| self.error(error.into(), sandbox.environment.failure()))?;
         Ok(columns(&statement, tables).into_iter().map(|(column, _)| column).collect())
     }
 
-    /// Answers it from these tables, whole. It blocks: `stop` is looked at all the while.
+    /// Answers it from these tables, whole. It blocks: `stop` is looked at all the while. Tables that are given away do not
+    /// keep their rows longer than it takes to copy them.
     ///
     /// # Errors
     /// As MySQL words them: 1146, 1054, 1052, 1064, 1582, 1111, and 1210 for a number of parameters that is not its own;
     /// 1041 if it takes more memory than it may; the reason, if it is to end.
-    pub(crate) fn answer(
+    pub(crate) fn answer<'a>(
         &self,
         params: &[OwnedValue],
-        tables: &[Table],
+        tables: impl Into<Cow<'a, [Table]>>,
         stop: &Stop,
         limits: &Limits,
         held: &Held,
@@ -83,8 +90,13 @@ impl Question {
         if params.len() != self.translated.params {
             return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
         }
-        let mut sandbox = Sandbox::new(tables, &self.facts, stop, limits).map_err(|failed| self.error(failed, None))?;
-        let answer = self.ask(&mut sandbox, params, tables, stop, limits, held);
+        let mut tables = tables.into();
+        let sandbox = Sandbox::new(&tables, &self.translated.views, &self.facts, stop, limits);
+        let mut sandbox = sandbox.map_err(|failed| self.error(failed, None))?;
+        if let Cow::Owned(tables) = &mut tables {
+            tables.iter_mut().for_each(|table| table.rows = Vec::new());
+        }
+        let answer = self.ask(&mut sandbox, params, &tables, stop, limits, held);
         answer.map_err(|failed| {
             let failure = sandbox.environment.failure();
             match (stop.reason(), failed) {
@@ -92,6 +104,7 @@ impl Question {
                 _ if sandbox.exhausted.load(Ordering::Relaxed) => {
                     too_much("too many rows would have to be sorted or kept aside")
                 }
+                _ if sandbox.endless.load(Ordering::Relaxed) => too_long(),
                 (None, failed) => self.error(failed, failure),
             }
         })

@@ -7,7 +7,7 @@
 //! longer the texts are that it handles.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -52,6 +52,9 @@ pub(super) struct Sandbox {
     /// It reads its own rows again.
     recursive: Arc<AtomicBool>,
     work: u64,
+    /// What any question may do, and whether this one did more.
+    instructions: u64,
+    pub(super) endless: Arc<AtomicBool>,
     stop: Stop,
 }
 
@@ -75,11 +78,18 @@ impl From<SqlError> for Failed {
 
 impl Sandbox {
     /// With copies of these tables. The database of `facts` comes first: of two tables of a name it is the one whose
-    /// needs no database before it.
+    /// needs no database before it. `views` are the names that the question gives to questions of its own, in small
+    /// letters.
     ///
     /// # Errors
     /// SQLite's; a value that it does not have; or the reason for which the question is to end.
-    pub(super) fn new(tables: &[Table], facts: &Facts, stop: &Stop, limits: &Limits) -> Result<Self, Failed> {
+    pub(super) fn new(
+        tables: &[Table],
+        views: &HashSet<String>,
+        facts: &Facts,
+        stop: &Stop,
+        limits: &Limits,
+    ) -> Result<Self, Failed> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_in_memory_with_flags_and_vfs(flags, "memdb")?;
         connection.execute_batch("PRAGMA temp_store = FILE; PRAGMA cache_size = -4096;")?;
@@ -89,10 +99,12 @@ impl Sandbox {
         let environment = Arc::new(Environment::new(facts.clone(), stop.clone(), longest));
         functions::install(&connection, &environment)?;
         let recursive = Arc::new(AtomicBool::new(false));
-        lock(&mut connection, tables, &environment, &recursive)?;
+        lock(&mut connection, (known(tables), views.clone()), &environment, &recursive)?;
         let rows: usize = tables.iter().map(|table| table.rows.len()).sum();
         let work = limits.work.saturating_add(FOR_EACH_ROW.saturating_mul(rows as u64));
-        Ok(Self { connection, environment, exhausted: Arc::default(), recursive, work, stop: stop.clone() })
+        let (instructions, stop) = (work.max(limits.instructions), stop.clone());
+        let (exhausted, endless) = (Arc::default(), Arc::default());
+        Ok(Self { connection, environment, exhausted, recursive, work, instructions, endless, stop })
     }
 
     /// Sees to it that the question ends when it is to. `sql` is the question in SQLite's words.
@@ -103,13 +115,16 @@ impl Sandbox {
         let program = self.program(sql)?;
         let work = if program.keeps_rows { self.work } else { u64::MAX };
         let (stop, exhausted, mut done) = (self.stop.clone(), Arc::clone(&self.exhausted), 0u64);
+        let (instructions, endless) = (self.instructions, Arc::clone(&self.endless));
         let environment = Arc::clone(&self.environment);
         let handler = move || {
             done += u64::from(INSTRUCTIONS);
             let widest = environment.widest() as u64;
             let most = if program.keeps_rows && program.multiplies { work.min(REACH / widest) } else { work };
             exhausted.fetch_or(done > most, Ordering::Relaxed);
-            done > most || stop.reason().is_some()
+            let too_long = done.saturating_add(environment.work()) > instructions;
+            endless.fetch_or(too_long, Ordering::Relaxed);
+            done > most || too_long || stop.reason().is_some()
         };
         Ok(self.connection.progress_handler(INSTRUCTIONS.into(), Some(handler))?)
     }
@@ -193,7 +208,7 @@ fn copy(connection: &mut Connection, tables: &[Table], facts: &Facts, stop: &Sto
 /// From here on it reads these tables, and nothing else.
 fn lock(
     connection: &mut Connection,
-    tables: &[Table],
+    (known, views): (Known, HashSet<String>),
     environment: &Arc<Environment>,
     recursive: &Arc<AtomicBool>,
 ) -> Result<(), Failed> {
@@ -221,10 +236,10 @@ fn lock(
     ] {
         connection.set_limit(limit, most)?;
     }
-    let (known, environment, recursive) = (known(tables), Arc::clone(environment), Arc::clone(recursive));
+    let (environment, recursive) = (Arc::clone(environment), Arc::clone(recursive));
     connection.authorizer(Some(move |asked: AuthContext<'_>| {
         recursive.fetch_or(matches!(asked.action, AuthAction::Recursive), Ordering::Relaxed);
-        match refused(&asked, &known, &environment) {
+        match refused(&asked, &known, &views, &environment) {
             None => Authorization::Allow,
             Some(error) => {
                 environment.fail(error);
@@ -236,7 +251,12 @@ fn lock(
 }
 
 /// Why SQLite may not do this for a question, if it may not.
-fn refused(asked: &AuthContext<'_>, known: &Known, environment: &Environment) -> Option<SqlError> {
+fn refused(
+    asked: &AuthContext<'_>,
+    known: &Known,
+    views: &HashSet<String>,
+    environment: &Environment,
+) -> Option<SqlError> {
     let current = environment.facts.database.as_deref();
     match asked.action {
         AuthAction::Select | AuthAction::Recursive => None,
@@ -247,7 +267,8 @@ fn refused(asked: &AuthContext<'_>, known: &Known, environment: &Environment) ->
             let table = table_name.to_ascii_lowercase();
             let Some(database) = asked.database_name else {
                 // None of its columns is read, and its database was not named.
-                let known = column_name.is_empty() && known.keys().any(|(_, name)| *name == table);
+                let is_known = views.contains(&table) || known.keys().any(|(_, name)| *name == table);
+                let known = column_name.is_empty() && is_known;
                 return (!known).then(|| no_such_table(table_name, current));
             };
             let Some(columns) = known.get(&(database.to_ascii_lowercase(), table)) else {

@@ -50,7 +50,10 @@ impl<'a, 'b> Call<'a, 'b> {
             ValueRef::Null => None,
             ValueRef::Integer(number) => Some(number.to_string().into()),
             ValueRef::Real(number) => Some(number.to_string().into()),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes)),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                self.environment.works(bytes.len() as u64);
+                Some(String::from_utf8_lossy(bytes))
+            }
         }
     }
 
@@ -99,6 +102,7 @@ impl<'a, 'b> Call<'a, 'b> {
     /// 1041: they are too many.
     pub(super) fn room(&self, bytes: usize) -> Result<()> {
         self.environment.handles(bytes);
+        self.environment.works(bytes as u64);
         if bytes > self.environment.longest { Err(self.refuse(too_much("a text is too long"))) } else { Ok(()) }
     }
 

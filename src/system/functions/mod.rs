@@ -22,7 +22,7 @@ mod time;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use rusqlite::{Connection, functions::FunctionFlags, types::Value};
@@ -44,11 +44,13 @@ pub(super) struct Environment {
     failure: Mutex<Option<SqlError>>,
     /// The longest text that the question handles, as far as is known, in bytes.
     widest: AtomicUsize,
+    /// What the functions have done, in SQLite's instructions, about.
+    work: AtomicU64,
 }
 
 impl Environment {
     pub(super) fn new(facts: Facts, stop: Stop, longest: usize) -> Self {
-        Self { facts, stop, longest, failure: Mutex::default(), widest: AtomicUsize::new(1) }
+        Self { facts, stop, longest, failure: Mutex::default(), widest: AtomicUsize::new(1), work: AtomicU64::new(0) }
     }
 
     /// The question handles a text of so many bytes.
@@ -59,6 +61,16 @@ impl Environment {
     /// See [`handles`](Self::handles). 1 or more.
     pub(super) fn widest(&self) -> usize {
         self.widest.load(Ordering::Relaxed)
+    }
+
+    /// A function goes through so many bytes, some of which are worth an instruction.
+    pub(super) fn works(&self, bytes: u64) {
+        self.work.fetch_add(bytes / 8, Ordering::Relaxed);
+    }
+
+    /// See [`works`](Self::works).
+    pub(super) fn work(&self) -> u64 {
+        self.work.load(Ordering::Relaxed)
     }
 
     /// Says why the question cannot be answered, where SQLite would not.

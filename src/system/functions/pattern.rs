@@ -36,7 +36,11 @@ pub(super) fn like(call: &Call<'_, '_>) -> Result<Value> {
         });
     }
     let text: Vec<char> = text.chars().map(fold).collect();
-    Ok(Value::Integer(i64::from(matches(&pieces, &text, || call.check())?)))
+    let check = |steps| {
+        call.environment.works(8 * steps);
+        call.check()
+    };
+    Ok(Value::Integer(i64::from(matches(&pieces, &text, check)?)))
 }
 
 /// A character of a pattern.
@@ -57,12 +61,12 @@ fn fold(c: char) -> char {
 }
 
 /// Goes back to the last `%` only: what an earlier one left over, the last one can leave over too.
-fn matches(pattern: &[Piece], text: &[char], check: impl Fn() -> Result<()>) -> Result<bool> {
+fn matches(pattern: &[Piece], text: &[char], check: impl Fn(u64) -> Result<()>) -> Result<bool> {
     let (mut p, mut t, mut back, mut steps) = (0, 0, None, 0u64);
     while t < text.len() {
         steps += 1;
         if steps.is_multiple_of(STEPS) {
-            check()?;
+            check(STEPS)?;
         }
         match pattern.get(p) {
             Some(Piece::Any) => {
@@ -100,6 +104,7 @@ fn search(call: &Call<'_, '_>, expression: usize, text: usize, insensitive: bool
     if source.len() > LONGEST || source.len().saturating_mul(text.len()) > COST {
         return Err(call.refuse(SqlError::of(ErrorKind::RegexTimeout, "Timeout exceeded in regular expression match.")));
     }
+    call.environment.works(source.len().saturating_mul(text.len()) as u64);
     call.check()?;
     let regex: Arc<Regex> = call.kept(expression, || {
         RegexBuilder::new(&source).case_insensitive(insensitive).size_limit(1 << 20).build().map_err(|error| {

@@ -7,7 +7,10 @@ use std::sync::{
 
 use futures::{FutureExt, executor::block_on, future};
 
-use super::{super::SystemTables, *};
+use super::{
+    super::{Room, SystemTables},
+    *,
+};
 use crate::model::Reason;
 
 const ENDLESS: &str =
@@ -69,6 +72,25 @@ fn what_sorts_or_keeps_rows_aside_is_bounded_by_its_work() {
     assert_eq!((found.rows.len(), &found.rows[0][0]), (10_000, &OwnedValue::UInt(9999)));
     let sql = "SELECT COUNT(*) FROM information_schema.processlist a JOIN information_schema.processlist b USING (id)";
     assert_eq!(shown(&read(sql).unwrap().answer(&[], &tables, &stop, &limits, &held).unwrap()), "10000");
+}
+
+#[test]
+fn every_question_is_bounded_by_its_work() {
+    let tables = many(1000, 1000);
+    let (stop, held) = (Stop::new(|| None), Held::default());
+    let limits = Limits { work: 0, instructions: 2_000_000, ..Limits::default() };
+    let ask = |sql: &str| read(sql).unwrap().answer(&[], &tables, &stop, &limits, &held);
+    for sql in [
+        CROSS,
+        "SELECT COUNT(*) FROM information_schema.processlist a, information_schema.processlist b WHERE a.info LIKE b.info",
+        "SELECT info REGEXP 'x*x*x*x*x*x*x*x*x*x*y' FROM information_schema.processlist",
+        "SELECT SUM(LENGTH(REPEAT('x', 100000 + id))) FROM information_schema.processlist",
+    ] {
+        let refused = ask(sql).unwrap_err();
+        assert!(refused.code() == 1041 && refused.message().contains("more work"), "{sql}: {refused}");
+    }
+    let honest = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%x%' AND time > 3";
+    assert_eq!(shown(&ask(honest).unwrap()), "1000");
 }
 
 #[test]
@@ -145,7 +167,7 @@ fn texts_are_bounded() {
 fn questions_are_answered_on_threads_of_their_own() {
     let system = SystemTables::default();
     let here = std::thread::current().id();
-    let fill = move || {
+    let fill = move |_: &Question, _: &mut Room| {
         assert_ne!(std::thread::current().id(), here);
         Ok(tables())
     };
@@ -162,7 +184,7 @@ fn one_that_waits_is_killed_at_once_and_one_that_nobody_waits_for_stops() {
     let system = SystemTables { threads: crate::threads::Threads::new("test", 1), ..SystemTables::default() };
     let (runs, running) = std::sync::mpsc::channel();
     let endless = || read(CROSS);
-    let fill = move || {
+    let fill = move |_: &Question, _: &mut Room| {
         runs.send(()).unwrap();
         Ok(many(1000, 10))
     };
@@ -171,12 +193,65 @@ fn one_that_waits_is_killed_at_once_and_one_that_nobody_waits_for_stops() {
     running.recv().unwrap();
     // The only thread is taken.
     let waits = system
-        .run("a", || read("SELECT 1"), Vec::new(), || Ok(tables()), Stop::new(|| None), async { Reason::Shutdown });
+        .run("a", || read("SELECT 1"), Vec::new(), |_, _| Ok(tables()), Stop::new(|| None), async { Reason::Shutdown });
     assert_eq!(block_on(waits).unwrap_err().code(), 1053);
     drop(long);
-    let next = system.run("a", || read("SELECT 1"), Vec::new(), || Ok(tables()), Stop::new(|| None), future::pending());
+    let next =
+        system.run("a", || read("SELECT 1"), Vec::new(), |_, _| Ok(tables()), Stop::new(|| None), future::pending());
     assert_eq!(shown(&block_on(next).unwrap()), "1");
-    let panics =
-        system.run("a", || read("SELECT 1"), Vec::new(), || panic!("asked to"), Stop::new(|| None), future::pending());
+    let panics = system.run(
+        "a",
+        || read("SELECT 1"),
+        Vec::new(),
+        |_, _| panic!("asked to"),
+        Stop::new(|| None),
+        future::pending(),
+    );
     assert_eq!(block_on(panics).unwrap_err().code(), 1105);
+}
+
+#[test]
+fn the_rows_that_a_question_is_answered_from_are_bounded() {
+    let tables = many(100, 1000);
+    let weigh = |limits: Limits, held: &Held| {
+        let mut room = Room::new(limits, held);
+        tables[0].rows.iter().try_for_each(|row| room.take(row)).map(|()| room)
+    };
+    let held = Held::default();
+    let room = weigh(Limits::default(), &held).unwrap();
+    let bytes = held.bytes();
+    assert!((200_000..300_000).contains(&bytes), "rows and their copies, without the first 64 KiB: {bytes}");
+    let refused = weigh(Limits { source: 100_000, ..Limits::default() }, &held).unwrap_err();
+    assert!(refused.code() == 1041 && refused.message().contains("too large at the moment"), "{refused}");
+    let refused = weigh(Limits { all: bytes + 100, ..Limits::default() }, &held).unwrap_err();
+    assert!(refused.code() == 1041 && refused.message().contains("try again later"), "{refused}");
+    drop(room);
+    assert_eq!(held.bytes(), 0);
+    // While it is answered the room is taken.
+    let system = SystemTables::new(Limits { source: 100_000, ..Limits::default() });
+    let full = tables.clone();
+    let fill = move |_: &Question, room: &mut Room| {
+        full[0].rows.iter().try_for_each(|row| room.take(row))?;
+        Ok(full)
+    };
+    let read = || read("SELECT COUNT(*) FROM information_schema.processlist");
+    let refused = block_on(system.run("a", read, Vec::new(), fill, Stop::new(|| None), future::pending())).unwrap_err();
+    assert_eq!((refused.code(), system.held.bytes()), (1041, 0));
+}
+
+#[test]
+fn a_question_names_the_columns_that_are_copied_for_it() {
+    let from = "FROM information_schema.processlist";
+    for (sql, named) in [
+        (format!("SELECT COUNT(*) {from}"), vec![]),
+        (format!("SELECT Id {from} p WHERE p.`Time` > 1 ORDER BY 1"), vec!["ID", "TIME"]),
+        (format!("SELECT 1 {from} a JOIN x.y USING (user)"), vec!["USER"]),
+        (format!("SELECT * {from}"), vec!["ID", "USER", "TIME"]),
+        (format!("SELECT p.* {from} p"), vec!["ID", "USER", "TIME"]),
+        (format!("SELECT 1 {from} NATURAL JOIN x.y"), vec!["ID", "USER", "TIME"]),
+    ] {
+        let question = read(&sql).unwrap();
+        let found: Vec<_> = ["ID", "USER", "TIME"].into_iter().filter(|name| question.names(name)).collect();
+        assert_eq!(found, named, "{sql}");
+    }
 }

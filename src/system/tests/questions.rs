@@ -204,3 +204,26 @@ fn errors_are_mysqls() {
         assert!(found.code() == 1064 && found.message().ends_with(near), "{sql}: {found}");
     }
 }
+
+#[test]
+fn a_question_of_its_own_needs_no_column_read() {
+    let from = "FROM information_schema.processlist";
+    for (sql, expected) in [
+        (format!("WITH a AS (SELECT MAX(id) m {from}) SELECT COUNT(*) FROM a"), "1"),
+        (format!("WITH `A` (x) AS (SELECT id {from}) SELECT COUNT(*) FROM a"), "5"),
+        (format!("WITH a AS (SELECT id {from}), b AS (SELECT 1 FROM a) SELECT 7 FROM b LIMIT 1"), "7"),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) \
+             SELECT COUNT(*) FROM n, information_schema.processlist"
+                .into(),
+            "15",
+        ),
+        (format!("SELECT COUNT(*) FROM (SELECT 1 {from}) t"), "5"),
+    ] {
+        assert_eq!(rows(&sql), expected, "{sql}");
+    }
+    for table in ["sqlite_master", "pragma_function_list", "nothing"] {
+        let found = error(&format!("WITH a AS (SELECT 1) SELECT COUNT(*) FROM a, {table}"));
+        assert!([1046, 1146].contains(&found.code()), "{table}: {found}");
+    }
+}

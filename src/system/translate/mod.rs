@@ -21,6 +21,8 @@ mod piece;
 mod tokens;
 mod words;
 
+use std::collections::HashSet;
+
 use self::tokens::Tokens;
 use super::facts::Variables;
 use crate::{
@@ -39,6 +41,10 @@ pub(super) struct Translated {
     pub(super) binds: Vec<Bind>,
     /// How many of them are the client's.
     pub(super) params: usize,
+    /// The names that it gives to questions of its own (`WITH x AS (…)`), in small letters; those of its windows too.
+    pub(super) views: HashSet<String>,
+    /// All names in it, in small letters: it reads columns of these names alone. `None`: it may read any column.
+    pub(super) names: Option<HashSet<String>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +76,8 @@ pub(super) fn translate(
     }
     let mut translator = Translator { tokens: &tokens, binds: Vec::new(), params: 0, depth: 0, database, variables };
     let sql = translator.level(0, tokens.len(), true)?;
-    Ok(Translated { sql, binds: translator.binds, params: translator.params })
+    let (binds, params) = (translator.binds, translator.params);
+    Ok(Translated { sql, binds, params, views: views(&tokens), names: names(&tokens) })
 }
 
 /// See [`translate`].
@@ -82,6 +89,27 @@ struct Translator<'a> {
     depth: usize,
     database: Option<&'a str>,
     variables: &'a Variables<'a>,
+}
+
+/// See [`Translated::views`]: a name, maybe names of columns in parentheses, `AS`, and a parenthesis.
+fn views(tokens: &Tokens<'_>) -> HashSet<String> {
+    let is_view = |at: &usize| {
+        let behind = if tokens.is_symbol(at + 1, b'(') { tokens.behind(at + 1) } else { at + 1 };
+        tokens.is_word(behind, "AS") && tokens.is_symbol(behind + 1, b'(')
+    };
+    let names = (0..tokens.len()).filter(is_view).filter_map(|at| tokens.name(at));
+    names.map(|name| name.to_ascii_lowercase()).collect()
+}
+
+/// See [`Translated::names`]: a `*` that is not `COUNT`'s may stand for any column, and so does `NATURAL`.
+fn names(tokens: &Tokens<'_>) -> Option<HashSet<String>> {
+    let counts = |at: usize| at > 0 && tokens.is_symbol(at - 1, b'(') && tokens.is_symbol(at + 1, b')');
+    let any = |at| tokens.is_symbol(at, b'*') && !counts(at) || tokens.is_word(at, "NATURAL");
+    if (0..tokens.len()).any(any) {
+        return None;
+    }
+    let names = (0..tokens.len()).filter_map(|at| tokens.name(at));
+    Some(names.map(|name| name.to_ascii_lowercase()).collect())
 }
 
 /// Whether a translated question may call SQLite's function of this name.
