@@ -161,7 +161,7 @@ fn memory_that_results_held_is_given_back() {
     run(async {
         let (runtime, _) = lab();
         let by = connect_root(&runtime).await;
-        // Sixty million bytes: four of these are as many as may be held at once.
+        // Sixty million bytes: eight of these are as many as may be held at once.
         let large = format!(
             "WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 60) \
                              SELECT i, REPEAT('x', 1000000) FROM n, {LIST} WHERE id = {}",
@@ -169,14 +169,14 @@ fn memory_that_results_held_is_given_back() {
         );
         for round in 0..2 {
             let mut held = Vec::new();
-            for _ in 0..4 {
+            for _ in 0..8 {
                 let session = connect_root(&runtime).await;
                 let results = session.query(large.clone()).await.unwrap();
                 held.push((session, results));
             }
             let error = rows(&by, &large).await.unwrap_err();
             assert_eq!(error.code(), 1041, "round {round}: {error}");
-            assert_eq!(ask(&by, &format!("SELECT COUNT(*) FROM {LIST}")).await, "5", "a small one has room");
+            assert_eq!(ask(&by, &format!("SELECT COUNT(*) FROM {LIST}")).await, "9", "a small one has room");
             let mut sessions = Vec::new();
             for (nth, (session, results)) in held.into_iter().enumerate() {
                 // Some are read, and some are not.
