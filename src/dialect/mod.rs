@@ -113,7 +113,7 @@ pub enum KillAnswer {
 #[derive(Clone, Copy)]
 pub struct Dialect {
     rules: &'static Rules,
-    version: u32,
+    comment_version: u32,
     switches: Switches,
 }
 
@@ -122,7 +122,7 @@ impl Dialect {
     pub const NAMES: [&'static str; 5] = ["mysql", "mariadb", "doris", "oceanbase", "tidb"];
 
     const fn of(rules: &'static Rules) -> Self {
-        Self { version: rules.syntax.version, rules, switches: Switches::DEFAULT }
+        Self { comment_version: rules.syntax.version, rules, switches: Switches::DEFAULT }
     }
 
     /// MySQL 8.0, with MariaDB's further forms of `KILL`.
@@ -158,8 +158,8 @@ impl Dialect {
 
     /// The same, for another version of the system, such as 80400: executable comments go by it.
     #[must_use]
-    pub const fn version(self, version: u32) -> Self {
-        Self { version, ..self }
+    pub const fn comment_version(self, comment_version: u32) -> Self {
+        Self { comment_version, ..self }
     }
 
     /// What the system is called.
@@ -174,7 +174,7 @@ impl Dialect {
 
     /// What its grammar takes for code, and which control statements it has.
     pub fn syntax(&self) -> Syntax {
-        Syntax { version: self.version, ..self.rules.syntax }
+        Syntax { version: self.comment_version, ..self.rules.syntax }
     }
 
     /// The ids that the system gives out, on the server with this number, which counts where the system's ids carry
@@ -330,7 +330,7 @@ impl Dialect {
 
 impl std::fmt::Debug for Dialect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Dialect({} {})", self.rules.name, self.version)
+        write!(f, "Dialect({} {})", self.rules.name, self.comment_version)
     }
 }
 
