@@ -19,7 +19,7 @@ pub(super) static RULES: Rules = Rules {
     account: plain_account,
     may_see,
     may_kill,
-    denied: SqlError::not_owner,
+    denied: |id, _| SqlError::not_owner(id),
     // The client of a killed query is told what MySQL's is told; Doris's own text is a switch.
     killed,
     own_kill_is_ok: true,
