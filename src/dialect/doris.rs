@@ -19,7 +19,7 @@ pub(super) static RULES: Rules = Rules {
     account: plain_account,
     may_see,
     may_kill,
-    denied: SqlError::not_owner,
+    denied: |id, _| SqlError::not_owner(id),
     // The client of a killed query is told what MySQL's is told; Doris's own text is a switch.
     killed,
     own_kill_is_ok: true,
@@ -95,8 +95,10 @@ static WITH_TRACE: [Field; 15] = [
 ];
 
 const CURRENT: Field = Field::text("CurrentConnected", 16, |line| if is_own(line) { "Yes" } else { "No" }.into());
-/// A largeint in Doris, which its clients see as text; here a bigint, that they can compute with it.
-/// Never NULL: a client that prints tables makes room for the word in every other column, and the manual's is narrower.
+/// A largeint in Doris, which its clients see as text. Here it is a bigint, so that they can compute with it.
+///
+/// It is declared never NULL for the sake of its width: a client that prints tables makes room for the word NULL in every
+/// other column, and this one is narrower in the manual.
 const ID: Field = Field::big("Id", 20, id).unsigned().not_null();
 const USER: Field = Field::text("User", 32, user);
 const HOST: Field = Field::text("Host", 261, host);

@@ -57,8 +57,9 @@ struct Rules {
     may_see: fn(by: &Principal, owner: Option<&Principal>) -> bool,
     /// Whether `by` may kill sessions of `owner`, and their statements.
     may_kill: fn(by: &Principal, owner: Option<&Principal>) -> Verdict,
-    /// What somebody is told who may not kill the session.
-    denied: fn(id: SessionId) -> SqlError,
+    /// What somebody is told who may not kill the session; whether that is since its account is protected
+    /// ([`Verdict::Protected`]).
+    denied: fn(id: SessionId, protected: bool) -> SqlError,
     /// What a client is told whose statement or session was ended for this reason.
     killed: fn(reason: Reason) -> SqlError,
     /// Whether `KILL CONNECTION` of oneself is answered OK before the connection is closed, not by an error.
@@ -89,6 +90,8 @@ pub enum Verdict {
     Allowed,
     /// It is not, and the requester is told so.
     Denied,
+    /// The same: the requester may kill others' sessions, and not those of this protected account.
+    Protected,
     /// It is not, and the requester is not to know that there is such a session.
     Unseen,
 }
@@ -113,7 +116,7 @@ pub enum KillAnswer {
 #[derive(Clone, Copy)]
 pub struct Dialect {
     rules: &'static Rules,
-    version: u32,
+    comment_version: u32,
     switches: Switches,
 }
 
@@ -122,7 +125,7 @@ impl Dialect {
     pub const NAMES: [&'static str; 5] = ["mysql", "mariadb", "doris", "oceanbase", "tidb"];
 
     const fn of(rules: &'static Rules) -> Self {
-        Self { version: rules.syntax.version, rules, switches: Switches::DEFAULT }
+        Self { comment_version: rules.syntax.version, rules, switches: Switches::DEFAULT }
     }
 
     /// MySQL 8.0, with MariaDB's further forms of `KILL`.
@@ -156,10 +159,11 @@ impl Dialect {
         all.into_iter().find(|dialect| dialect.name().eq_ignore_ascii_case(name))
     }
 
-    /// The same, for another version of the system, such as 80400: executable comments go by it.
+    /// The same, where executable comments are code up to another version, such as 80400 (`/*!80400 … */`). What clients are
+    /// told of the version does not change.
     #[must_use]
-    pub const fn version(self, version: u32) -> Self {
-        Self { version, ..self }
+    pub const fn comment_version(self, comment_version: u32) -> Self {
+        Self { comment_version, ..self }
     }
 
     /// What the system is called.
@@ -174,7 +178,7 @@ impl Dialect {
 
     /// What its grammar takes for code, and which control statements it has.
     pub fn syntax(&self) -> Syntax {
-        Syntax { version: self.version, ..self.rules.syntax }
+        Syntax { version: self.comment_version, ..self.rules.syntax }
     }
 
     /// The ids that the system gives out, on the server with this number, which counts where the system's ids carry
@@ -202,7 +206,9 @@ impl Dialect {
         let verdict = (self.rules.may_kill)(by, owner);
         let seen = self.may_see(by, owner);
         match verdict {
-            Verdict::Denied if !seen && self.switches.kill_denied == KillDenied::Hidden => Verdict::Unseen,
+            Verdict::Denied | Verdict::Protected if !seen && self.switches.kill_denied == KillDenied::Hidden => {
+                Verdict::Unseen
+            }
             other => other,
         }
     }
@@ -247,7 +253,8 @@ impl Dialect {
     pub fn kill_answer(&self, error: &KillError, ids: &Layout) -> KillAnswer {
         match error {
             KillError::UnknownSession(id) if self.switches.lenient_kill => tidb::lenient(id, ids),
-            KillError::NotOwner(id) => KillAnswer::Error((self.rules.denied)(*id)),
+            KillError::NotOwner(id) => KillAnswer::Error((self.rules.denied)(*id, false)),
+            KillError::Protected(id) => KillAnswer::Error((self.rules.denied)(*id, true)),
             other => KillAnswer::Error(other.clone().into()),
         }
     }
@@ -330,7 +337,7 @@ impl Dialect {
 
 impl std::fmt::Debug for Dialect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Dialect({} {})", self.rules.name, self.version)
+        write!(f, "Dialect({} {})", self.rules.name, self.comment_version)
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) static RULES: Rules = Rules {
     account,
     may_see,
     may_kill,
-    denied: SqlError::not_owner,
+    denied: |id, _| SqlError::not_owner(id),
     killed,
     own_kill_is_ok: false,
     shows_outcomes: false,

@@ -19,7 +19,9 @@ pub(super) static RULES: Rules = Rules {
     account: plain_account,
     may_see,
     may_kill,
-    denied: |_| SqlError::needs_privilege("SUPER or CONNECTION_ADMIN"),
+    denied: |_, protected| {
+        SqlError::needs_privilege(if protected { "RESTRICTED_CONNECTION_ADMIN" } else { "SUPER or CONNECTION_ADMIN" })
+    },
     killed,
     own_kill_is_ok: false,
     shows_outcomes: false,
@@ -41,8 +43,11 @@ fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
     let administrator = by.has(Privileges::CONNECTION_ADMIN.and(Privileges::SUPER));
     let Some(owner) = owner else { return Verdict::of(administrator) };
     let restricted = owner.has(Privileges::RESTRICTED_USER_ADMIN);
-    let above = administrator && (!restricted || by.has(Privileges::RESTRICTED_CONNECTION_ADMIN));
-    Verdict::of(above || owner.user() == by.user())
+    let above = !restricted || by.has(Privileges::RESTRICTED_CONNECTION_ADMIN);
+    match owner.user() == by.user() {
+        false if administrator && !above => Verdict::Protected,
+        own => Verdict::of(own || administrator),
+    }
 }
 
 /// The answer to a `KILL` without `TIDB` where global kill is off.

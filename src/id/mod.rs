@@ -23,7 +23,7 @@ pub use {
 
 /// The id of a session: what the greeting carries, `CONNECTION_ID()` returns, the lists show and `KILL` takes.
 ///
-/// 64 bits, since some systems' ids need them. Never 0.
+/// 64 bits, since some systems' ids need them. 0 is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u64);
 

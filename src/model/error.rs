@@ -208,45 +208,6 @@ impl From<Killed> for SqlError {
     }
 }
 
-/// Why a kill was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KillError {
-    /// No such session. Carries the id as it was written.
-    #[error("unknown session {0}")]
-    UnknownSession(String),
-    /// The session belongs to somebody else and the requester has no right over it.
-    #[error("not the owner of session {0}")]
-    NotOwner(SessionId),
-    /// No running statement has this query id.
-    #[error("unknown query id {0}")]
-    UnknownQuery(u64),
-    /// No session has run a statement of this name, or has this trace id (Doris). Carries at most 80 characters of it.
-    #[error("unknown query id {0}")]
-    UnknownName(String),
-    /// The statement with this query id belongs to somebody else.
-    #[error("not the owner of query {0}")]
-    NotQueryOwner(u64),
-    /// The supervisor is gone: the runtime was stopped.
-    #[error("the runtime has been stopped")]
-    Stopped,
-}
-
-impl From<KillError> for SqlError {
-    fn from(error: KillError) -> Self {
-        match error {
-            KillError::UnknownSession(id) => SqlError::unknown_thread(id),
-            KillError::NotOwner(id) => SqlError::not_owner(id),
-            KillError::UnknownQuery(id) => SqlError::of(ErrorKind::UnknownQueryId, format!("Unknown query id: {id}")),
-            KillError::UnknownName(name) => SqlError::unknown_query_name(&name),
-            KillError::NotQueryOwner(id) => {
-                SqlError::of(ErrorKind::QueryKillDenied, format!("You are not owner of query {id}"))
-            }
-            KillError::Stopped => Killed(Reason::Shutdown).into(),
-        }
-    }
-}
-
 /// Why a session was not admitted, or a statement not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -289,16 +250,6 @@ mod tests {
         assert_eq!(code(Reason::Shutdown), 1053);
         assert_eq!(code(Reason::Panic), 1105);
         assert_eq!(SqlError::from(Killed(Reason::KillQuery)).state(), "70100");
-    }
-
-    #[test]
-    fn kill_errors_carry_mysqls_codes_and_texts() {
-        let e = SqlError::from(KillError::UnknownSession("99".into()));
-        assert_eq!((e.code(), e.state(), e.message()), (1094, "HY000", "Unknown thread id: 99"));
-        let e = SqlError::from(KillError::NotOwner(SessionId::new(7)));
-        assert_eq!((e.code(), e.state(), e.message()), (1095, "HY000", "You are not owner of thread 7"));
-        assert_eq!(SqlError::from(KillError::UnknownQuery(3)).code(), 1957);
-        assert_eq!(SqlError::from(KillError::NotQueryOwner(3)).code(), 1979);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     registry.counters.killed(outcome.unwrap_or(0));
     // Of a kill that reached some, those are told of that it was aimed at as well and that were not the requester's.
     let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
-    let denied = spared > 0 || matches!(outcome, Err(KillError::NotOwner(_) | KillError::NotQueryOwner(_)));
+    let denied = spared > 0 || outcome.is_err_and(KillError::is_denial);
     registry.counters.denied(denied.into());
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {

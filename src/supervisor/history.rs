@@ -11,7 +11,7 @@ use super::{
 use crate::{
     dialect::Dialect,
     id::SessionId,
-    model::{KillCause, KillError, KillMode, KillResult, KillRow, KillVictim, Origin, Principal, Target},
+    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal, Target},
     state::Slot,
 };
 
@@ -73,7 +73,7 @@ impl Outcome {
         match result {
             Ok(receipt) => Outcome::Struck(receipt.victims().iter().take(VICTIMS).map(|v| v.fate()).collect()),
             Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
-                (Some(KillError::NotOwner(_) | KillError::NotQueryOwner(_)), hidden, told) => {
+                (Some(truth), hidden, told) if truth.is_denial() => {
                     let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
                     Outcome::Denied { told: hidden.map(|_| as_if) }
                 }

@@ -87,7 +87,7 @@ impl Registry {
             return Ok(Receipt::of(vec![strike(by, slot, mode, observed)]));
         }
         let refuse = if absent { Refusal::absent } else { Refusal::denied };
-        Err(refuse(verdict, &slot, KillError::NotOwner(id), Some(KillError::UnknownSession(id.to_string()))))
+        Err(refuse(verdict, &slot, denial(verdict, id), Some(KillError::UnknownSession(id.to_string()))))
     }
 
     /// Kills the statement with this query id.
@@ -129,8 +129,7 @@ impl Registry {
                 Verdict::Allowed => victims.push(strike(by, slot, KillMode::Query, observed.map(|r| r.statement))),
                 verdict => {
                     spared.add(&slot);
-                    let denial = KillError::NotOwner(slot.id());
-                    let next = Refusal::denied(verdict, &slot, denial, Some(unknown()));
+                    let next = Refusal::denied(verdict, &slot, denial(verdict, slot.id()), Some(unknown()));
                     // What may be told is told.
                     if refusal.as_ref().is_none_or(|refusal: &Refusal| refusal.hidden.is_some()) {
                         refusal = Some(next);
@@ -158,15 +157,15 @@ impl Registry {
         let (mut allowed, mut spared, mut unseen) = (Vec::new(), Spared::default(), None);
         // They were looked for some at a time, and a user can be changed meanwhile; from here on nothing awaits.
         for slot in found.into_iter().filter(|slot| self.matches(target, slot)) {
-            match self.may_kill(by, &slot) {
+            let verdict = self.may_kill(by, &slot);
+            match verdict {
                 Verdict::Allowed => allowed.push(slot),
                 Verdict::Unseen => {
                     spared.add(&slot);
                     unseen = unseen.or(Some(slot));
                 }
-                Verdict::Denied => {
-                    let denial = KillError::NotOwner(slot.id());
-                    return Err(Refusal::denied(Verdict::Denied, &slot, denial, None));
+                Verdict::Denied | Verdict::Protected => {
+                    return Err(Refusal::denied(verdict, &slot, denial(verdict, slot.id()), None));
                 }
             }
         }
@@ -221,6 +220,11 @@ fn is_of(slot: &Slot, user: &str, host: Option<&str>) -> bool {
         let of_account = |host: &str| host == owner.account_host() || at(host);
         **owner.user() == *user && host.is_none_or(of_account)
     })
+}
+
+/// The error that says why not.
+fn denial(verdict: Verdict, id: SessionId) -> KillError {
+    if verdict == Verdict::Protected { KillError::Protected(id) } else { KillError::NotOwner(id) }
 }
 
 /// Throws the switch. Only who throws it sends the message: a flood of kills cannot fill a mailbox.

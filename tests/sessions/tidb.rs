@@ -86,6 +86,30 @@ fn a_denial_is_told_lenient_or_not_and_where_hidden_looks_like_nobody() {
 }
 
 #[test]
+fn a_denial_names_the_privilege_that_is_missing() {
+    paused(async {
+        let runtime = start(Dialect::tidb());
+        let account = |name: &str, privileges| runtime.connect(Principal::new(name, privileges), peer());
+        let ops = account("ops", Privileges::RESTRICTED_USER_ADMIN).await.unwrap();
+        for (privileges, expected) in [
+            (Privileges::NONE, "SUPER or CONNECTION_ADMIN"),
+            (Privileges::RESTRICTED_CONNECTION_ADMIN, "SUPER or CONNECTION_ADMIN"),
+            (Privileges::SUPER, "RESTRICTED_CONNECTION_ADMIN"),
+            (Privileges::CONNECTION_ADMIN, "RESTRICTED_CONNECTION_ADMIN"),
+        ] {
+            let by = account("bob", privileges).await.unwrap();
+            let text =
+                format!("Access denied; you need (at least one of) the {expected} privilege(s) for this operation");
+            for mode in ["QUERY", "CONNECTION"] {
+                let answer = answer(&by, &format!("KILL {mode} {}", ops.id())).await;
+                assert_eq!(answer, (1227, vec![text.clone()]), "{privileges:?} {mode}");
+            }
+        }
+        assert_eq!(runtime.status().kills_denied, 8);
+    });
+}
+
+#[test]
 fn without_global_kill_the_keyword_is_wanted_unless_compatible() {
     paused(async {
         #[rustfmt::skip]

@@ -45,3 +45,13 @@ fn doris_alone_tells_who_cancelled_a_query_and_only_if_asked_to() {
     }
     assert_eq!(Dialect::doris().cancel_text(true).killed(Reason::KillQuery, Some(from)).code(), 1105);
 }
+
+#[test]
+fn the_version_of_comments_says_which_are_code_and_nothing_else() {
+    let sql = b"/*!80400 KILL 5 */";
+    let kills = |dialect: Dialect| crate::control::parse(sql, &dialect.syntax()).unwrap().is_some();
+    let plain = Dialect::mysql();
+    let later = plain.comment_version(80_400);
+    assert_eq!((kills(plain), kills(later)), (false, true));
+    assert_eq!(later.server_version(), plain.server_version());
+}

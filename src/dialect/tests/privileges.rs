@@ -13,6 +13,7 @@ fn answer(dialect: &Dialect, by: &Principal, owner: Option<&Principal>) -> u16 {
     let error = match dialect.may_kill(by, owner) {
         Verdict::Allowed => return 0,
         Verdict::Denied => KillError::NotOwner(id),
+        Verdict::Protected => KillError::Protected(id),
         Verdict::Unseen => KillError::UnknownSession(id.to_string()),
     };
     match dialect.kill_answer(&error, &Layout::plain32()) {

@@ -203,6 +203,11 @@ fn errors_are_mysqls() {
         let found = error(sql);
         assert!(found.code() == 1064 && found.message().ends_with(near), "{sql}: {found}");
     }
+    for sql in
+        ["SELECT 1 INTO @x", "SELECT id INTO @x FROM information_schema.processlist", "SELECT 1 INTO OUTFILE 'x'"]
+    {
+        assert_eq!(error(sql).code(), 1064, "{sql}");
+    }
 }
 
 #[test]
