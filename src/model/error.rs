@@ -38,6 +38,7 @@ pub enum ErrorKind {
     TooLongIdentifier,
     EmptyQuery,
     UnknownError,
+    DataOutOfRange,
     UnknownTable,
     InvalidGroupFunction,
     UnknownFunction,
@@ -97,6 +98,7 @@ impl ErrorKind {
             ErrorKind::InvalidGroupFunction => (1111, "HY000"),
             ErrorKind::UnknownFunction => (1305, "42000"),
             ErrorKind::WrongArgumentCount => (1582, "42000"),
+            ErrorKind::DataOutOfRange => (1690, "22003"),
             ErrorKind::RegexTimeout => (3699, "HY000"),
             ErrorKind::RegexError => (3685, "HY000"),
             ErrorKind::PacketTooLarge => (1153, "08S01"),
@@ -220,6 +222,12 @@ impl SqlError {
     /// 1105: what the client is told when the engine panicked. The panic's text goes to the log, not to the client.
     pub fn panicked() -> Self {
         Self::of(ErrorKind::UnknownError, "Unknown error: the statement failed inside the server")
+    }
+
+    /// 1690: a whole number beyond what there are, in this expression.
+    #[cfg(feature = "system-tables")]
+    pub(crate) fn bigint_out_of_range(expression: &str) -> Self {
+        Self::of(ErrorKind::DataOutOfRange, format!("BIGINT value is out of range in '{expression}'"))
     }
 
     /// 1235: a feature that this server does not offer.
