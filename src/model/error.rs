@@ -122,6 +122,12 @@ impl SqlError {
         Self::of(ErrorKind::UnknownError, "Unknown error: the statement failed inside the server")
     }
 
+    /// 1690: a whole number beyond what there are, in this expression.
+    #[cfg(feature = "system-tables")]
+    pub(crate) fn bigint_out_of_range(expression: &str) -> Self {
+        Self::of(ErrorKind::DataOutOfRange, format!("BIGINT value is out of range in '{expression}'"))
+    }
+
     /// 1235: a feature that this server does not offer.
     pub fn not_supported(what: &str) -> Self {
         Self::of(ErrorKind::NotSupportedYet, format!("This version of the server doesn't yet support '{what}'"))

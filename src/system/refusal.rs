@@ -65,6 +65,9 @@ fn read(text: &str, sql: &[u8], database: Option<&str>) -> Option<SqlError> {
     if text.starts_with("too many SQL variables") || text.starts_with("variable number must be") {
         return Some(SqlError::too_many_placeholders());
     }
+    if text == "integer overflow" {
+        return Some(SqlError::bigint_out_of_range("sum"));
+    }
     if text == "incomplete input" {
         return Some(syntax_error(sql, sql.len()));
     }

@@ -115,7 +115,7 @@ fn depth_and_length_are_bounded() {
     for (sql, codes) in [
         (format!("SELECT {}1{}", "(".repeat(deep), ")".repeat(deep)), [1235, 1235]),
         (format!("SELECT {}1{}", "CASE WHEN ".repeat(deep), " THEN 1 END".repeat(deep)), [1235, 1235]),
-        (format!("SELECT 1{}", " + 1".repeat(deep)), [1105, 1105]),
+        (format!("SELECT 1{}", " + 1".repeat(deep)), [1235, 1235]),
         (format!("SELECT 1{}", " UNION SELECT 1".repeat(deep)), [1105, 1105]),
         (format!("SELECT 1{}", ", 1".repeat(deep)), [1105, 1105]),
         (format!("SELECT CONCAT(1{})", ", 1".repeat(deep)), [1105, 1582]),

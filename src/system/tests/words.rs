@@ -20,7 +20,20 @@ fn expressions_are_mysqls() {
         ("7 MOD 4, 7 % 4, MOD(7, 4), MOD(7.5, 2), MOD(7, 0)", "3|3|3|1.5|NULL"),
         ("1 / 2, 3 * 2 / 4, 1 / 0, 1 + 1 / 2", "0.5|1.5|NULL|1.5"),
         ("1 XOR 0, 1 XOR 1, 1 XOR NULL, 1 AND 0 XOR 1, 0 OR 1 XOR 1, 1 XOR 1 XOR 1", "1|0|NULL|1|0|1"),
-        ("5 ^ 1, 5 & 4, 5 | 2, 1 << 3, ~0", "4|4|7|8|-1"),
+        ("5 ^ 1, 5 & 4, 5 | 2, 1 << 3, 4 | 1 & 2, 1 << 2 + 1, 1 | 2 << 1", "4|4|7|8|4|8|5"),
+        (
+            "-1 & 5, -1 >> 1, 1 << 64, 1 << -1, -3 + 2 * 4 - -1, 2 - 3 - 4, 7.5 % 2",
+            "5|9223372036854775807|0|0|6|-5|1.5",
+        ),
+        (
+            "NULL + 1, 1 + NULL * 2, FALSE * 2 + 1, 1 + 2 * TRUE, - 2 * 3 + 1, (1 + 2) * 3, '5' + 1",
+            "NULL|NULL|1|3|-5|9|6",
+        ),
+        (
+            "9223372036854775806 + 1, CAST(7 AS UNSIGNED), 9223372036854775807 - 1",
+            "9223372036854775807|7|9223372036854775806",
+        ),
+        ("COUNT(*) OVER () + 1, 1 + 2 * COUNT(*) OVER () x", "2|3"),
         ("1--1, 1 - -1, - -1", "2|2|1"),
         ("'a' = 'A', 'a' = BINARY 'A', 'a' COLLATE utf8mb4_bin = 'A', 'a' = 'A' COLLATE utf8mb4_0900_ai_ci", "1|0|0|1"),
         ("CONCAT('A') = 'a', CASE 'A' WHEN 'a' THEN 1 ELSE 2 END, CASE WHEN 0 THEN 1 END", "1|1|NULL"),
@@ -123,6 +136,34 @@ fn expressions_are_mysqls() {
     ] {
         assert_eq!(rows(&format!("SELECT {expression}")), expected, "{expression}");
     }
+}
+
+#[test]
+fn no_number_is_silently_another() {
+    for (expression, code) in [
+        ("~0", 1235),
+        ("CAST(-1 AS UNSIGNED)", 1690),
+        ("CAST('18446744073709551615' AS UNSIGNED)", 1690),
+        ("18446744073709551615", 1690),
+        ("9223372036854775808 > 1", 1690),
+        ("0xffffffffffffffff + 0", 1690),
+        ("9223372036854775807 + 1", 1690),
+        ("1 + 9223372036854775807 < 0", 1690),
+        ("-9223372036854775807 - 2", 1690),
+        ("9223372036854775807 * 2", 1690),
+        ("1e30 DIV 1", 1690),
+        ("(-9223372036854775807 - 1) DIV -1", 1690),
+        ("ABS(-9223372036854775807 - 1)", 1690),
+        ("1 << 63", 1690),
+        ("-1 | 0", 1690),
+        ("-1 ^ 0", 1690),
+        ("SUM(9223372036854775807) FROM information_schema.processlist", 1690),
+        ("1e308 * 10", 1690),
+    ] {
+        let found = error(&format!("SELECT {expression}"));
+        assert_eq!(found.code(), code, "{expression}: {found}");
+    }
+    assert_eq!(rows("SELECT 1 LIMIT 18446744073709551615"), "1", "a common way to say that there is no limit");
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Translator<'_> {
             TokenKind::Word(_) => self.word(at, to, out),
             TokenKind::QuotedIdent(_) => self.name(at, to, out),
             TokenKind::Number(number) => match literal::number(number, limit) {
+                _ if !limit && literal::is_too_great(number) => {
+                    let digits = String::from_utf8_lossy(&tokens.sql[tokens.start(at)..tokens.end(at)]);
+                    Err(SqlError::bigint_out_of_range(&digits))
+                }
                 (text, None) => self.put(out, at, Kind::Operand, text, at + 1),
                 (text, Some(value)) => self.put(out, at, Kind::Hex(value), text, at + 1),
             },
@@ -69,6 +73,8 @@ impl Translator<'_> {
                 self.params += 1;
                 self.bind(Bind::Client(self.params - 1), at, out)
             }
+            // Nearly all that it gives is beyond 63 bits.
+            TokenKind::Symbol(b'~') => Err(SqlError::not_supported("the operator ~ on the system tables")),
             TokenKind::Symbol(b'(') => self.parentheses(at, to, whole, out),
             TokenKind::Symbol(_) => {
                 let operand = out.last().is_some_and(Piece::is_operand);
@@ -120,7 +126,6 @@ impl Translator<'_> {
             b'%' => (Kind::Multiply, "%"),
             b'+' => (Kind::Add, "+"),
             b'-' => (Kind::Add, "-"),
-            b'~' => (Kind::Add, "~"),
             b'^' => (Kind::Caret, "^"),
             b'&' => (Kind::Bits, "&"),
             b'|' => (Kind::Bits, "|"),

@@ -26,6 +26,16 @@ fn digits(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether it is an integer beyond 63 bits, of which SQLite would make a double or a negative one.
+pub(super) fn is_too_great(number: Number<'_>) -> bool {
+    let value = |digits: &[u8], radix| i64::from_str_radix(&String::from_utf8_lossy(digits), radix);
+    match number {
+        Number::Integer(digits) => value(digits, 10).is_err(),
+        Number::Bits(digits) => !digits.is_empty() && value(digits, 2).is_err(),
+        _ => false,
+    }
+}
+
 /// A number; of a hexadecimal one, which is a string to MySQL, its value too, where it has one.
 pub(super) fn number(number: Number<'_>, limit: bool) -> (String, Option<Option<u64>>) {
     let ascii = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

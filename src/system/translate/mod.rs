@@ -10,9 +10,11 @@
 //! | `literal` | how SQLite writes names, strings, numbers |
 //! | `piece` | operands and operators; those that become calls |
 //! | `level` | what stands between two parentheses |
+//! | `arithmetic` | operators of numbers |
 //! | `call` | the functions with a grammar of their own |
 //! | `header` | the names of result columns |
 
+mod arithmetic;
 mod call;
 mod header;
 mod level;

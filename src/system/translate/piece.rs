@@ -1,6 +1,7 @@
 //! What a stretch of a statement is made of once its parentheses are done with: operands and what stands between them.
 //! Here the operators that SQLite does not have become calls.
 
+use super::arithmetic;
 use crate::{control::syntax_error, model::SqlError};
 
 /// An operand, an operator or a keyword, with its text in SQLite's SQL and its place in the statement.
@@ -31,7 +32,7 @@ pub(super) enum Kind {
     Star,
     /// `*`, `/`, `%`.
     Multiply,
-    /// `+`, `-`, `~`.
+    /// `+`, `-`.
     Add,
     /// `^`, which binds closer than those.
     Caret,
@@ -70,7 +71,7 @@ pub(super) fn text(pieces: &[Piece]) -> String {
 }
 
 /// Puts one operand in the place of pieces.
-fn replace(pieces: &mut Vec<Piece>, from: usize, to: usize, text: String) {
+pub(super) fn replace(pieces: &mut Vec<Piece>, from: usize, to: usize, text: String) {
     let piece = Piece { kind: Kind::Operand, text, start: pieces[from].start, end: pieces[to].end };
     pieces.splice(from..=to, [piece]);
 }
@@ -98,31 +99,33 @@ const MOVES: usize = 1 << 22;
 /// 1064: one of them has no operand. 1235: there are too many.
 pub(super) fn resolve(pieces: &mut Vec<Piece>, sql: &[u8]) -> Result<(), SqlError> {
     let moves = |piece: &&Piece| match piece.kind {
-        Kind::Caret | Kind::Div | Kind::Bang | Kind::Binary | Kind::Interval { .. } => true,
+        Kind::Caret
+        | Kind::Div
+        | Kind::Multiply
+        | Kind::Add
+        | Kind::Bits
+        | Kind::Bang
+        | Kind::Binary
+        | Kind::Interval { .. } => true,
         _ => piece.is_keyword("XOR"),
     };
     let operators = pieces.iter().filter(moves).count();
     if operators > OPERATORS || operators * pieces.len() > MOVES {
-        return Err(SqlError::not_supported("so many of DIV, XOR, !, ^, BINARY and INTERVAL in one expression"));
+        return Err(SqlError::not_supported("so many operators in one expression"));
     }
     hex(pieces);
     prefixes(pieces, sql)?;
     collations(pieces);
-    infix(
-        pieces,
-        sql,
-        |kind| matches!(kind, Kind::Caret),
-        |_| false,
-        |left, right| format!("my_bitxor({left}, {right})"),
-    )?;
-    infix(
-        pieces,
-        sql,
-        |kind| matches!(kind, Kind::Div),
-        |kind| matches!(kind, Kind::Multiply),
-        |left, right| format!("my_div({left}, {right})"),
-    )?;
+    if pieces.iter().any(|piece| arithmetic::computes(piece)) {
+        arithmetic::operands(pieces);
+        arithmetic::products(pieces);
+        if let Some(lonely) = pieces.iter().find(|piece| matches!(piece.kind, Kind::Div | Kind::Caret)) {
+            return Err(syntax_error(sql, lonely.start));
+        }
+    }
     intervals(pieces, sql)?;
+    arithmetic::sums(pieces);
+    arithmetic::bits(pieces);
     exclusive_or(pieces, sql)
 }
 
@@ -136,7 +139,9 @@ fn hex(pieces: &mut [Piece]) {
     for at in 0..pieces.len() {
         let Kind::Hex(Some(number)) = pieces[at].kind else { continue };
         if computes(pieces.get(at + 1)) || computes(at.checked_sub(1).and_then(|before| pieces.get(before))) {
-            pieces[at].text = number.to_string();
+            let fits = i64::try_from(number).is_ok();
+            // As an integer it would be another one.
+            pieces[at].text = if fits { number.to_string() } else { format!("my_mul({}, 2)", i64::MAX) };
         }
     }
 }
@@ -157,38 +162,6 @@ fn prefixes(pieces: &mut Vec<Piece>, sql: &[u8]) -> Result<(), SqlError> {
         if !bang {
             pieces[at].kind = Kind::Collated("BINARY");
         }
-    }
-    Ok(())
-}
-
-/// The place of the operand that begins here, which signs may precede.
-fn operand_from(pieces: &[Piece], mut at: usize) -> Option<usize> {
-    while matches!(pieces.get(at)?.kind, Kind::Add) {
-        at += 1;
-    }
-    pieces[at].is_operand().then_some(at)
-}
-
-/// Operators between two operands; the one before may be a chain of operands and `closer` operators.
-fn infix(
-    pieces: &mut Vec<Piece>,
-    sql: &[u8],
-    is: fn(&Kind) -> bool,
-    closer: fn(&Kind) -> bool,
-    call: fn(String, String) -> String,
-) -> Result<(), SqlError> {
-    let mut at = 0;
-    while at < pieces.len() {
-        if !is(&pieces[at].kind) {
-            at += 1;
-            continue;
-        }
-        let from = chain(pieces, at, closer);
-        let to = operand_from(pieces, at + 1);
-        let (Some(to), true) = (to, from < at) else { return Err(syntax_error(sql, pieces[at].start)) };
-        let made = call(text(&pieces[from..at]), text(&pieces[at + 1..=to]));
-        replace(pieces, from, to, made);
-        at = from + 1;
     }
     Ok(())
 }
