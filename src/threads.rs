@@ -44,13 +44,13 @@ struct Queue {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-impl Threads {
-    /// As many as there are processors, called `name` (at most 15 bytes of it are shown by Linux).
-    pub(crate) fn of_processors(name: &'static str) -> Self {
-        Self::new(name, available_parallelism().map_or(1, NonZeroUsize::get))
-    }
+/// How many processors there are.
+pub(crate) fn processors() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
-    /// At most `most`, which is 1 or more.
+impl Threads {
+    /// At most `most`, which is 1 or more, called `name` (at most 15 bytes of it are shown by Linux).
     pub(crate) fn new(name: &'static str, most: usize) -> Self {
         let bench = Bench { queue: Mutex::default(), called: Condvar::new(), name, most };
         Self { bench: Arc::new(bench), room: Arc::new(Semaphore::new(most + WAITING)) }

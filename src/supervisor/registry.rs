@@ -275,7 +275,7 @@ impl Registration {
         &self.slot
     }
 
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", test))]
     pub(crate) fn id(&self) -> SessionId {
         self.slot.id()
     }

@@ -35,13 +35,11 @@ mod value;
 
 use std::{
     future::Future,
-    num::NonZeroUsize,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::available_parallelism,
 };
 
 use futures::future::{Either, select};
@@ -61,7 +59,7 @@ use self::{
 };
 use crate::{
     model::{Column, Killed, OwnedValue, Reason, SqlError},
-    threads::Threads,
+    threads::{Threads, processors},
 };
 
 /// The fewest threads that there are: one user's endless questions leave room for others' on a small machine too.
@@ -86,7 +84,7 @@ impl SystemTables {
     /// With as many threads as there are processors, and at least [`FEWEST_THREADS`], which begin with the first questions.
     /// One account may have half of them.
     pub(crate) fn new(limits: Limits) -> Self {
-        let threads = available_parallelism().map_or(FEWEST_THREADS, NonZeroUsize::get).max(FEWEST_THREADS);
+        let threads = processors().max(FEWEST_THREADS);
         let turns = Turns::new(threads / 2);
         Self { threads: Threads::new("killdeer-tables", threads), turns, limits, held: Held::default() }
     }

@@ -78,9 +78,9 @@ impl Clauses {
             TokenKind::Symbol(b',') => self.next = self.from,
             TokenKind::Word(word) => {
                 let is = |known: &&str| word.eq_ignore_ascii_case(known.as_bytes());
-                if BEGIN.iter().any(|known| is(known)) {
+                if BEGIN.iter().any(&is) {
                     (self.from, self.next) = (true, true);
-                } else if END.iter().any(|known| is(known)) {
+                } else if END.iter().any(&is) {
                     self.from = false;
                 }
             }

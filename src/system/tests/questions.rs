@@ -133,7 +133,7 @@ fn computed_columns_have_the_type_of_their_values() {
 fn names_without_a_database_are_of_the_current_one() {
     let current = Facts { database: Some("INFORMATION_SCHEMA".into()), ..facts() };
     let (stop, limits, held) = (Stop::new(|| None), Limits::default(), Held::default());
-    let ask = |sql: &str| read_of(sql, current.clone())?.answer(&[], &tables(), &stop, &limits, &held);
+    let ask = |sql: &str| read_of(sql, current.clone())?.answer(&[], tables(), &stop, &limits, &held);
     assert_eq!(shown(&ask("SELECT COUNT(*), DATABASE() FROM processlist").unwrap()), "5|INFORMATION_SCHEMA");
     let missing = ask("SELECT * FROM nothing").unwrap_err();
     assert_eq!((missing.code(), missing.message()), (1146, "Table 'INFORMATION_SCHEMA.nothing' doesn't exist"));

@@ -247,7 +247,7 @@ proptest! {
         for _ in 0..2 {
             if let Ok(question) = Question::read(&sql, &Syntax::default(), facts(), &variable) {
                 let (stop, limits, held) = (Stop::new(|| None), Limits::default(), Held::default());
-                let _ = question.answer(&params[..question.params()], &tables(), &stop, &limits, &held);
+                let _ = question.answer(&params[..question.params()], tables(), &stop, &limits, &held);
             }
             sql.extend(&bytes);
         }

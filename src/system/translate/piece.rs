@@ -116,7 +116,7 @@ pub(super) fn resolve(pieces: &mut Vec<Piece>, sql: &[u8]) -> Result<(), SqlErro
     hex(pieces);
     prefixes(pieces, sql)?;
     collations(pieces);
-    if pieces.iter().any(|piece| arithmetic::computes(piece)) {
+    if pieces.iter().any(arithmetic::computes) {
         arithmetic::operands(pieces);
         arithmetic::products(pieces);
         if let Some(lonely) = pieces.iter().find(|piece| matches!(piece.kind, Kind::Div | Kind::Caret)) {

@@ -22,7 +22,10 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use crate::{model::Verifier, threads::Threads};
+use crate::{
+    model::Verifier,
+    threads::{Threads, processors},
+};
 
 pub(super) use self::exchange::{Claim, Exchange};
 use self::{cache::Cache, key::Keys, stored::Stored};
@@ -119,7 +122,7 @@ impl Prover {
             default,
             cache: Cache::default(),
             keys: rsa.then(Arc::default),
-            threads: Threads::of_processors("killdeer-proofs"),
+            threads: Threads::new("killdeer-proofs", processors()),
         }
     }
 }
