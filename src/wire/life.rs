@@ -48,7 +48,7 @@ pub(super) async fn live<E: Engine>(
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
         let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, pin!(sleep(shared.login_timeout))).await {
+        match select(login, pin!(sleep(shared.login_timeout()))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
                 slot.switch.terminate(Reason::LoginTimeout);
