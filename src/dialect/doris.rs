@@ -23,6 +23,7 @@ pub(super) static RULES: Rules = Rules {
     // The client of a killed query is told what MySQL's is told; Doris's own text is a switch.
     killed,
     own_kill_is_ok: true,
+    tells_inactivity: false,
     shows_outcomes: true,
     processlist,
     tables: &[Table { database: "information_schema", name: "processlist", fields: information_schema }],

@@ -23,6 +23,7 @@ pub(super) static RULES: Rules = Rules {
     denied: |id, _| SqlError::not_owner(id),
     killed,
     own_kill_is_ok: false,
+    tells_inactivity: false,
     shows_outcomes: false,
     processlist,
     tables: &[

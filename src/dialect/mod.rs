@@ -64,6 +64,8 @@ struct Rules {
     killed: fn(reason: Reason) -> SqlError,
     /// Whether `KILL CONNECTION` of oneself is answered OK before the connection is closed, not by an error.
     own_kill_is_ok: bool,
+    /// Whether a client that was idle for too long is told so before its connection is closed (4031).
+    tells_inactivity: bool,
     /// Whether its lists show how a session's last statement ended.
     shows_outcomes: bool,
     /// The columns of `SHOW [FULL] PROCESSLIST`.
@@ -225,6 +227,11 @@ impl Dialect {
     /// Whether a client that ends its own connection is told OK, rather than an error.
     pub fn own_kill_is_ok(&self) -> bool {
         self.rules.own_kill_is_ok
+    }
+
+    /// Whether a client that was idle for too long is told so before its connection is closed: by MySQL alone (8.0.24: 4031).
+    pub fn tells_inactivity(&self) -> bool {
+        self.rules.tells_inactivity
     }
 
     /// Whether an error says from where a statement was killed.

@@ -24,6 +24,7 @@ pub(super) static RULES: Rules = Rules {
     },
     killed,
     own_kill_is_ok: false,
+    tells_inactivity: false,
     shows_outcomes: false,
     processlist,
     tables: &[

@@ -79,6 +79,11 @@ impl Reason {
         matches!(self, Reason::KillOwnConnection | Reason::Shutdown | Reason::Panic | Reason::Protocol)
     }
 
+    /// Whether the client has done nothing for too long.
+    pub fn is_inactivity(self) -> bool {
+        matches!(self, Reason::WaitTimeout | Reason::IdleTransaction)
+    }
+
     /// Whether the client itself has left.
     pub fn is_goodbye(self) -> bool {
         matches!(self, Reason::Quit | Reason::ClientGone)

@@ -111,6 +111,12 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// Its client was told that it is logged in.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn logged_in(&mut self) {
+        self.registration.logged_in();
+    }
+
     /// The session's time-outs.
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
@@ -307,8 +313,10 @@ impl<E: Engine> Core<E> {
         self.slot().set_trace_id(None);
         cx.check()?;
         // The database goes with the old user.
-        let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
-        self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
+        let before = Some(Arc::clone(&self.principal));
+        let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal), before };
+        let place = self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
+        self.registration.enter(place);
         self.principal = Arc::clone(&principal);
         self.set_limits(self.first_limits());
         let opened = reopen(&self.shared, cx, &principal).await;

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    admission::Place,
     kill::{Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
@@ -64,12 +65,15 @@ impl Handler<Connect> for Supervisor {
 }
 
 impl Handler<Authenticated> for Supervisor {
-    type Result = Result<(), Refused>;
+    type Result = Result<Place, Refused>;
 
-    fn handle(&mut self, Authenticated { id, principal }: Authenticated, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Authenticated { id, principal, before }: Authenticated,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let slot = self.registry.get(id).ok_or(Refused::Ended(Reason::ClientGone))?;
-        self.registry.authenticated(&slot, principal);
-        Ok(())
+        self.registry.authenticate(&slot, principal, before.as_deref())
     }
 }
 

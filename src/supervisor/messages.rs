@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix::{Message, WeakRecipient};
 
-use super::{listing::Listing, receipt::Receipt, registry::Registration};
+use super::{admission::Place, listing::Listing, receipt::Receipt, registry::Registration};
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, Origin, Principal, Refused, Target},
@@ -23,14 +23,16 @@ pub(crate) struct Connect {
     pub(crate) principal: Option<Arc<Principal>>,
 }
 
-/// Says whose session it is, once its client has proved it.
+/// Says whose session it is, once its client has proved it, and asks for a place for it.
 #[derive(Message)]
-#[rtype(result = "Result<(), Refused>")]
+#[rtype(result = "Result<Place, Refused>")]
 pub(crate) struct Authenticated {
     /// Which session.
     pub(crate) id: SessionId,
     /// Whose.
     pub(crate) principal: Arc<Principal>,
+    /// Whose it was before, if it changes its user.
+    pub(crate) before: Option<Arc<Principal>>,
 }
 
 /// Ends a statement or a session, if the requester may.

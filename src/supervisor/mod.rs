@@ -12,10 +12,12 @@
 //! | `counters`, `gauge` | what is counted |
 
 mod actor;
+mod admission;
 mod counters;
 mod events;
 mod gauge;
 mod history;
+mod hosts;
 mod kill;
 mod listing;
 mod messages;

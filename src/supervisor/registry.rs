@@ -11,11 +11,11 @@ use std::{
 };
 
 use actix::{WeakAddr, WeakRecipient};
-#[cfg(feature = "mysql")]
 use tokio::time::Instant;
 
 use super::{
     actor::Supervisor,
+    admission::{Admission, Place, Present, Waiting},
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
@@ -27,7 +27,7 @@ use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
     model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
-    state::{Signal, Slot},
+    state::{Raised, Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -61,6 +61,7 @@ pub(crate) struct Registry {
     pub(crate) settings: Globals,
     history: Mutex<History>,
     pub(crate) timers: Timers,
+    admission: Arc<Admission>,
     pub(crate) counters: Counters,
     pub(crate) events: Events,
 }
@@ -85,6 +86,7 @@ impl Registry {
             settings: Globals::new(settings),
             history: Mutex::default(),
             timers: Timers::new(),
+            admission: Arc::default(),
             counters: Counters::default(),
             events: Events::default(),
         })
@@ -102,25 +104,85 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.open.load(Ordering::Acquire) {
+        let admitted = self.register(peer, control, principal);
+        if admitted.is_err() {
             self.counters.refused();
+        }
+        admitted
+    }
+
+    fn register(
+        self: &Arc<Self>,
+        peer: Origin,
+        control: WeakRecipient<Signal>,
+        principal: Option<Arc<Principal>>,
+    ) -> Result<Registration, Refused> {
+        if !self.open.load(Ordering::Acquire) {
             return Err(Refused::ShuttingDown);
         }
-        let Some(slot) = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control))) else {
-            self.counters.refused();
-            return Err(Refused::TooManyConnections);
+        // A session of the host's own does not wait for its login.
+        let place = match &principal {
+            Some(principal) => self.admission.enter(&self.settings, principal, None)?,
+            None => {
+                self.admission.hears(&self.settings, &peer)?;
+                let Waiting { place, instead_of } = self.admission.wait(&self.settings, &peer, Instant::now())?;
+                instead_of.into_iter().for_each(|id| self.make_room(id));
+                place
+            }
         };
+        let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control)));
+        let slot = allocated.ok_or(Refused::TooManyConnections)?;
+        place.name(slot.id());
         self.counters.connected();
         self.events.publish(Some(slot.id()), || Event::Connected { peer });
-        let registration = Registration { slot, registry: Arc::clone(self) };
+        let stage = if principal.is_some() { Stage::In } else { Stage::Greeted };
+        let registration = Registration { slot, registry: Arc::clone(self), place: Some(place), stage };
         if let Some(principal) = principal {
             self.authenticated(&registration.slot, principal);
         }
         Ok(registration)
     }
 
+    /// One that has waited for its login for long goes, since all places before login are taken.
+    fn make_room(&self, id: SessionId) {
+        let Some(slot) = self.get(id) else { return };
+        if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
+            self.counters.timed_out(Reason::LoginTimeout);
+            tracing::info!(session = %id, from = %slot.peer(), "had to make room for others before its login");
+            slot.signal(Signal::Leaving);
+        }
+    }
+
+    /// The session's owner is known, and has a place for it. `before`: whose it was, if it changes its user.
+    pub(super) fn authenticate(
+        &self,
+        slot: &Slot,
+        principal: Arc<Principal>,
+        before: Option<&Principal>,
+    ) -> Result<Place, Refused> {
+        let entered = self.admission.enter(&self.settings, &principal, before);
+        match &entered {
+            Ok(_) => self.authenticated(slot, principal),
+            Err(refused) => {
+                self.counters.refused();
+                tracing::info!(session = %slot.id(), user = %principal.user().escape_debug(), %refused, "no place");
+            }
+        }
+        entered
+    }
+
+    /// Hosts that were refused are heard again (`FLUSH HOSTS`).
+    pub(crate) fn flush_hosts(&self) {
+        self.admission.flush_hosts();
+    }
+
+    /// How many sessions there are before login and behind it.
+    pub(crate) fn present(&self) -> Present {
+        self.admission.present()
+    }
+
     /// The session's owner is known.
-    pub(crate) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
+    pub(super) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
         slot.set_principal(Arc::clone(&principal), self.clock.now());
         self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
     }
@@ -234,7 +296,7 @@ impl Registry {
         }
     }
 
-    fn release(&self, slot: &Slot) {
+    fn release(&self, slot: &Slot, stage: Stage) {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
@@ -243,10 +305,13 @@ impl Registry {
         self.counters.retired(word.number().get());
         slot.switch.close(Reason::Quit);
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
-        if slot.principal().is_none() {
-            self.counters.aborted_login();
-        } else if reason != Reason::Quit {
-            self.counters.aborted_client();
+        match stage {
+            Stage::In if reason != Reason::Quit => self.counters.aborted_client(),
+            Stage::In | Stage::Refused => {}
+            Stage::Greeted | Stage::Heard => self.counters.aborted_login(),
+        }
+        if stage.is_failure(reason) {
+            self.admission.failed(&slot.peer());
         }
         self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
     }
@@ -275,11 +340,67 @@ impl std::fmt::Debug for Registry {
 pub(crate) struct Registration {
     slot: Arc<Slot>,
     registry: Arc<Registry>,
+    /// Among those who may be there. `None` while it is dropped.
+    place: Option<Place>,
+    stage: Stage,
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its client was greeted, and has said nothing yet that makes sense.
+    Greeted,
+    /// Its client has said who it is, and may have to prove it.
+    Heard,
+    /// There was no place for it: that is nobody's failure.
+    Refused,
+    /// It is logged in.
+    In,
+}
+
+impl Stage {
+    /// Whether a connection that ended in this stage, for this reason, counts against its host. A password that is wrong
+    /// does not, as in MySQL; nor does what was our own doing.
+    fn is_failure(self, reason: Reason) -> bool {
+        match self {
+            Stage::Greeted => matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol),
+            Stage::Heard => matches!(reason, Reason::ClientGone | Reason::LoginTimeout),
+            Stage::Refused | Stage::In => false,
+        }
+    }
 }
 
 impl Registration {
     pub(crate) fn slot(&self) -> &Arc<Slot> {
         &self.slot
+    }
+
+    /// Its client has said who it is.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn heard(&mut self) {
+        self.stage = Stage::Heard;
+    }
+
+    /// There was no place for it.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn refused(&mut self) {
+        self.stage = Stage::Refused;
+    }
+
+    /// It has this place from now on.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn enter(&mut self, mut place: Place) {
+        if let Some(before) = self.place.take() {
+            place.succeed(before);
+        }
+        self.place = Some(place);
+    }
+
+    /// Its client is logged in.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn logged_in(&mut self) {
+        self.stage = Stage::In;
+        self.registry.admission.succeeded(&self.slot.peer());
     }
 
     #[cfg(any(feature = "mysql", test))]
@@ -290,6 +411,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.registry.release(&self.slot);
+        // First: whoever sees that the session is gone finds its place free.
+        drop(self.place.take());
+        self.registry.release(&self.slot, self.stage);
     }
 }

@@ -63,8 +63,21 @@ pub(super) struct Conn {
     heard: bool,
     /// Nothing is read any more, and nothing is written but `chunk`: its last words.
     parting: bool,
+    /// Whether the client takes what is written.
+    flow: Flow,
     /// So many bytes at the end of them are the answer to a command that the client has not sent yet.
     ahead: u16,
+}
+
+/// Whether a client takes what is written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// The last write had to wait for it.
+    blocked: bool,
+    /// It took something since the last change was told.
+    moved: bool,
+    /// It was told that it is blocked.
+    told: bool,
 }
 
 /// Whole packets on their way through a pipe.
@@ -88,6 +101,7 @@ impl Conn {
             torn: false,
             heard: false,
             parting: false,
+            flow: Flow::default(),
             ahead: 0,
         }
     }
@@ -367,7 +381,9 @@ impl Conn {
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         ready!(self.poll_frames(cx))?;
         let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
-        Pin::new(io).poll_flush(cx).map_err(|_| Broken::Gone)
+        let flushed = Pin::new(io).poll_flush(cx).map_err(|_| Broken::Gone);
+        self.flow.blocked = flushed.is_pending();
+        flushed
     }
 
     fn poll_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
@@ -412,10 +428,29 @@ impl Conn {
 
     fn poll_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
         let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
-        match ready!(Pin::new(io).poll_write(cx, bytes)) {
+        let Poll::Ready(polled) = Pin::new(io).poll_write(cx, bytes) else {
+            self.flow.blocked = true;
+            return Poll::Pending;
+        };
+        match polled {
             Ok(0) | Err(_) => Poll::Ready(Err(Broken::Gone)),
-            Ok(written) => Poll::Ready(Ok(written)),
+            Ok(written) => {
+                self.flow.blocked = false;
+                self.flow.moved = true;
+                Poll::Ready(Ok(written))
+            }
         }
+    }
+
+    /// What has changed since the last call: `true`: from now on the client does not take what is written, `false`: it
+    /// does again.
+    pub(super) fn flow_change(&mut self) -> Option<bool> {
+        let Flow { blocked, moved, told } = self.flow;
+        if blocked && (moved || !told) || told && !blocked {
+            self.flow = Flow { blocked, moved: false, told: blocked };
+            return Some(blocked);
+        }
+        None
     }
 
     /// Waits until the client has closed its end, so that a last packet is not lost to the reset that a close with

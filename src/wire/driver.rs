@@ -39,7 +39,8 @@ use crate::{
     engine::{Engine, RowSink, StatementContext},
     model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
     session::{Core, Pipe},
-    state::Phase,
+    state::{Phase, Slot},
+    supervisor::Registry,
 };
 
 /// See the module's text.
@@ -60,6 +61,14 @@ pub(super) struct Driver<E: Engine> {
     waited: bool,
     /// Whether the last answer said why the connection is closed.
     told: bool,
+}
+
+/// Watches whether the client takes what is written: one that does not for too long is closed (net_write_timeout).
+fn watch_flow(conn: &mut Conn, slot: &Slot, registry: &Registry) {
+    let Some(blocked) = conn.flow_change() else { return };
+    if let Some(until) = slot.set_stalled(blocked.then(Instant::now)) {
+        registry.timers.arm(slot, until);
+    }
 }
 
 /// What follows a command.
@@ -109,7 +118,8 @@ impl<E: Engine> Driver<E> {
             }
         };
         let reason = slot.switch.word().leaving().unwrap_or(reason);
-        let tell = self.core.shared().tell_killed;
+        let shared = self.core.shared();
+        let tell = shared.tell_killed || reason.is_inactivity() && shared.registry.dialect.tells_inactivity();
         if tell && !self.told && farewell::is_due(reason) {
             self.conn.part_ahead(&[], &farewell::packet(reason, 1, true));
         }
@@ -231,14 +241,17 @@ impl<E: Engine> Driver<E> {
     /// does not read, nor does an engine that never waits keep the arbiter to their end.
     async fn between(&mut self, cx: &StatementContext) {
         yield_now().await;
-        let Driver { conn, rows, .. } = self;
+        let Driver { core, conn, rows, .. } = self;
+        let (slot, registry) = (core.slot(), &core.shared().registry);
         let Some(rows) = rows.as_deref_mut() else { return };
         poll_fn(|task| {
             // What is not written yet goes out with the error, if the client is told at all.
             if cx.is_killed() {
                 return Poll::Ready(());
             }
-            let lost = match rows.poll_write(task, conn) {
+            let polled = rows.poll_write(task, conn);
+            watch_flow(conn, slot, registry);
+            let lost = match polled {
                 Poll::Ready(written) => written.is_err(),
                 Poll::Pending => {
                     ready!(conn.poll_gone(task));
@@ -293,6 +306,7 @@ impl<E: Engine> Driver<E> {
         let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer, pipe));
         let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;
+        let registry = Arc::clone(&core.shared().registry);
         let result = {
             let mut running = run(core, cx, &mut sink, began);
             poll_fn(|task| {
@@ -317,6 +331,7 @@ impl<E: Engine> Driver<E> {
                         return Poll::Pending;
                     }
                     let lost = matches!(conn.poll_stream(task, pipe), Poll::Ready(Err(_)));
+                    watch_flow(conn, cx.slot(), &registry);
                     if !lost && conn.poll_gone(task).is_pending() {
                         return Poll::Pending;
                     }

@@ -20,7 +20,7 @@ pub(super) fn error(reason: Reason) -> SqlError {
 /// Whether a close for this reason is told by itself. Who has left is not told, and who is closed for an error of its own,
 /// or the engine's, was told by that.
 pub(super) fn is_due(reason: Reason) -> bool {
-    !reason.is_goodbye() && !matches!(reason, Reason::Protocol | Reason::Panic)
+    !reason.is_goodbye() && !matches!(reason, Reason::Protocol | Reason::Panic | Reason::NetWriteTimeout)
 }
 
 /// The packet for this reason, with this number. `heard`: the client has said of itself what it can read.

@@ -94,7 +94,7 @@ impl From<Broken> for Turned {
 /// Leads a client in.
 pub(super) async fn login<E: Engine>(
     shared: &Arc<Shared<E>>,
-    registration: Registration,
+    mut registration: Registration,
     conn: &mut Conn,
     gate: &Gate,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
@@ -105,13 +105,14 @@ pub(super) async fn login<E: Engine>(
     let known = match talk.greet(&shared.server_version, registration.id(), &nonce, gate).await {
         Ok(hello) => {
             (compression, character_set) = (hello.compression, hello.character_set());
+            registration.heard();
             interactive = hello.capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE);
             prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await
         }
         Err(why) => Err(Unproved::Turned(why)),
     };
     let known = match known {
-        Ok(known) => announce(shared, &registration, known).await,
+        Ok(known) => announce(shared, &mut registration, known).await,
         unproved => unproved,
     };
     let Known { principal, database } = match known {
@@ -142,7 +143,10 @@ pub(super) async fn login<E: Engine>(
         Err(error) => Err(talk.refuse(&error).await),
     };
     match answered {
-        Ok(()) => Ok(Welcome { core, peer: talk.peer, nonce, compression, character_set }),
+        Ok(()) => {
+            core.logged_in();
+            Ok(Welcome { core, peer: talk.peer, nonce, compression, character_set })
+        }
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
     }
 }
@@ -177,12 +181,20 @@ pub(super) struct Known {
 /// Makes the session that one's.
 async fn announce<E: Engine>(
     shared: &Arc<Shared<E>>,
-    registration: &Registration,
+    registration: &mut Registration,
     known: Known,
 ) -> Result<Known, Unproved> {
-    let told = Authenticated { id: registration.id(), principal: Arc::clone(&known.principal) };
-    let heard = shared.supervisor.send(told).await.unwrap_or(Err(Refused::ShuttingDown));
-    heard.map(|()| known).map_err(|refused| Unproved::Refused(refused.into()))
+    let told = Authenticated { id: registration.id(), principal: Arc::clone(&known.principal), before: None };
+    match shared.supervisor.send(told).await.unwrap_or(Err(Refused::ShuttingDown)) {
+        Ok(place) => {
+            registration.enter(place);
+            Ok(known)
+        }
+        Err(refused) => {
+            registration.refused();
+            Err(Unproved::Refused(refused.into()))
+        }
+    }
 }
 
 /// Finds out who a client is.

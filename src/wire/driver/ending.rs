@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Driver, Next};
+use super::{Driver, Next, watch_flow};
 use crate::{
     engine::{Engine, StatementContext},
     model::{Done, Reason, SqlError, transaction_state},
@@ -90,7 +90,8 @@ impl<E: Engine> Driver<E> {
     pub(super) async fn flush(&mut self) -> Next {
         let Driver { core, conn, rows, waited, told, .. } = self;
         let tell = core.shared().tell_killed;
-        let switch = &core.slot().switch;
+        let (slot, registry) = (core.slot(), &core.shared().registry);
+        let switch = &slot.switch;
         *waited = false;
         let Some(rows) = rows.as_deref_mut() else { return Next::Serve };
         let mut patience = None;
@@ -115,7 +116,9 @@ impl<E: Engine> Driver<E> {
                     }
                 };
             }
-            if let Poll::Ready(written) = rows.poll_write(task, conn) {
+            let polled = rows.poll_write(task, conn);
+            watch_flow(conn, slot, registry);
+            if let Poll::Ready(written) = polled {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));
             }
             *waited = true;
