@@ -23,7 +23,7 @@ impl<E: Engine> Core<E> {
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
-        slot.switch.finish();
+        slot.switch.finish(slot.switch.word().open());
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }

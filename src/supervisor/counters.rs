@@ -1,7 +1,7 @@
 //! What is counted: exact numbers, kept where things happen and read without asking anybody.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -19,6 +19,9 @@ pub(crate) struct Counters {
     panics: AtomicU64,
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
+    transactions_ended: AtomicUsize,
+    /// Clients that are owed words which may not have reached them.
+    pub(crate) farewells: Gauge,
     /// Session actors that exist.
     pub(crate) actors: Gauge,
     /// Statements that clients keep prepared.
@@ -83,6 +86,15 @@ impl Counters {
 
     pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Relaxed);
+    }
+
+    /// During a shutdown, a transaction came to its end.
+    pub(crate) fn transaction_ended(&self) {
+        self.transactions_ended.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn transactions_ended(&self) -> usize {
+        self.transactions_ended.load(Relaxed)
     }
 
     pub(crate) fn retired(&self, statements: u64) {

@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
+//! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
 //! | `receipt` | what a kill has reached |
@@ -19,8 +20,10 @@ mod history;
 mod kill;
 mod listing;
 mod messages;
+mod readiness;
 mod receipt;
 mod registry;
+mod shutdown;
 
 pub use self::{
     actor::Supervisor,
@@ -28,6 +31,7 @@ pub use self::{
     events::SessionEvent,
     listing::Listing,
     messages::{Kill, List, Shutdown, Summary},
+    readiness::Readiness,
     receipt::Receipt,
 };
 #[cfg(feature = "mysql")]

@@ -5,7 +5,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,6 +21,7 @@ use super::{
     gauge::Gauged,
     history::History,
     messages::Reap,
+    readiness::{Readiness, Stage},
 };
 use crate::{
     dialect::{Dialect, Node},
@@ -46,7 +47,8 @@ pub(crate) struct Registry {
     sessions: IdMap<Arc<Slot>>,
     /// See [`Slot::decoy`].
     pub(super) decoy: Arc<Slot>,
-    open: AtomicBool,
+    /// How far it has come on its way down.
+    pub(super) stage: Stage,
     query_ids: AtomicU64,
     #[cfg(feature = "mysql")]
     started: Instant,
@@ -68,7 +70,7 @@ impl Registry {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
             decoy: Arc::new(Slot::decoy(nobody(&dialect))),
-            open: AtomicBool::new(true),
+            stage: Stage::default(),
             query_ids: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
             started: Instant::now(),
@@ -96,7 +98,7 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.open.load(Ordering::Acquire) {
+        if !self.stage.admits() {
             self.counters.refused();
             return Err(Refused::ShuttingDown);
         }
@@ -134,9 +136,20 @@ impl Registry {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits nobody any more.
-    pub(crate) fn close(&self) {
-        self.open.store(false, Ordering::Release);
+    /// What load balancers are to be told.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.stage.readiness()
+    }
+
+    /// A shutdown will follow.
+    pub(crate) fn announce_shutdown(&self) {
+        self.stage.announce();
+    }
+
+    /// A client is owed words that may not have reached it: a shutdown waits a little for as long as this is held.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn owe(&self) -> Gauged {
+        self.counters.farewells.count()
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Slot>> {

@@ -66,6 +66,8 @@ pub(super) struct Driver<E: Engine> {
 enum Next {
     Serve,
     Leave(Reason),
+    /// The command was not begun, since the session is to end.
+    Unbegun(Reason),
 }
 
 /// A call of the session, as a future beside the socket.
@@ -104,16 +106,28 @@ impl<E: Engine> Driver<E> {
                 }
                 Err(reason) => Next::Leave(reason),
             };
-            if let Next::Leave(reason) = next {
-                break reason;
+            match next {
+                Next::Serve => {}
+                Next::Leave(reason) => break reason,
+                Next::Unbegun(reason) => {
+                    // On the heap, as all that an idle connection has no room for.
+                    Box::pin(self.turn_down(reason)).await;
+                    break reason;
+                }
             }
         };
         let reason = slot.switch.word().leaving().unwrap_or(reason);
+        if reason == Reason::Shutdown && !self.told {
+            Box::pin(self.turn_down_arrived()).await;
+        }
         let tell = self.core.shared().tell_killed;
         if tell && !self.told && farewell::is_due(reason) {
             self.conn.part_ahead(&[], &farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
+        // An answer of just now may still be on its way.
+        let owed = self.told || slot.since().elapsed() < FAREWELL;
+        let owed = owed.then(|| self.core.shared().registry.owe());
         self.statements = None;
         let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.
@@ -132,6 +146,7 @@ impl<E: Engine> Driver<E> {
                 core.leave(reason).await;
                 let _ = timeout(FAREWELL, conn.linger()).await;
             }
+            drop(owed);
         })
         .await;
     }
@@ -191,7 +206,7 @@ impl<E: Engine> Driver<E> {
     async fn query(&mut self, sql: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::Query, Some(sql.clone())) {
             Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         self.begin();
         let several = self.peer.0.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
@@ -260,7 +275,7 @@ impl<E: Engine> Driver<E> {
             self.run(Command::InitDb, None, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began)));
         match run.await {
             Ok((cx, result)) => self.conclude(&cx, result).await,
-            Err(reason) => Next::Leave(reason),
+            Err(reason) => Next::Unbegun(reason),
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) async fn live<E: Engine>(
 ) {
     let mut conn = Conn::new(io);
     let tell = shared.tell_killed;
+    // Whoever is not in yet is told why it does not come in.
+    let owed = shared.registry.owe();
     let connect = Connect { peer: from, control, principal: None };
     let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
         Ok(registration) => registration,
@@ -58,6 +60,7 @@ pub(super) async fn live<E: Engine>(
     });
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer, nonce, compression, character_set })) => {
+            drop(owed);
             slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
             compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
@@ -66,7 +69,7 @@ pub(super) async fn live<E: Engine>(
             Driver::new(core, conn, gate, nonce, peer).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome, tell)).await,
-        Err(reason) if tell => Box::pin(tell_and_close(conn, reason)).await,
+        Err(reason) if tell || reason == Reason::Shutdown => Box::pin(tell_and_close(conn, reason)).await,
         Err(_) => {}
     }
     tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
@@ -87,7 +90,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
         return;
     }
     let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
-    if let (Some(reason), true) = (forced, tell) {
+    if let Some(reason) = forced.filter(|reason| tell || *reason == Reason::Shutdown) {
         tell_and_close(conn, reason).await;
     }
 }

@@ -73,6 +73,10 @@ impl EngineSession for LabSession {
             "wait" => pending().await,
             "sleep" => sleep(Duration::from_secs(rest.parse().unwrap())).await,
             "begin" => self.in_transaction = true,
+            "begin-slowly" => {
+                sleep(Duration::from_secs(rest.parse().unwrap())).await;
+                self.in_transaction = true;
+            }
             "commit" => self.in_transaction = false,
             "fail" => return Err(SqlError::new(1062, "23000", "as asked")),
             "panic" => panic!("asked to"),

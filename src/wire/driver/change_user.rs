@@ -22,7 +22,7 @@ impl<E: Engine> Driver<E> {
     pub(super) async fn change_user(&mut self, payload: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::ChangeUser, None) {
             Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         self.statements = None;
         let (sequence, proved, set) = self.prove(&cx, &payload).await;

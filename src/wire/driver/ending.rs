@@ -7,9 +7,15 @@ use tokio::time::{Instant, sleep};
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
-    model::{Done, Reason, SqlError, transaction_state},
+    model::{Done, Killed, Reason, SqlError, transaction_state},
     session::Farewell,
-    wire::{farewell, life::FAREWELL, rows::WireRows, track},
+    wire::{
+        command::{self, WireCommand},
+        farewell,
+        life::FAREWELL,
+        rows::WireRows,
+        track,
+    },
 };
 
 impl<E: Engine> Driver<E> {
@@ -67,6 +73,34 @@ impl<E: Engine> Driver<E> {
         self.core.refused(error);
         self.begin().failed(error);
         self.flush().await
+    }
+
+    /// A command that came too late to be begun is told so at a shutdown. For the other reasons clients are told, or not,
+    /// as if they had sent none.
+    pub(super) async fn turn_down(&mut self, reason: Reason) {
+        if reason == Reason::Shutdown {
+            self.begin().failed(&Killed(reason).into());
+            self.told = true;
+            self.flush().await;
+        }
+    }
+
+    /// The same, at a shutdown, for a command that has arrived behind the last answer, and was not looked at.
+    pub(super) async fn turn_down_arrived(&mut self) {
+        let longest = self.core.shared().max_allowed_packet;
+        loop {
+            let arrived = poll_fn(|task| match self.conn.poll_packet(task, 0, longest) {
+                Poll::Ready(packet) => Poll::Ready(packet.ok()),
+                Poll::Pending => Poll::Ready(None),
+            });
+            let Some(packet) = arrived.await else { return };
+            match command::read(packet.payload) {
+                Ok(WireCommand::Quit) => return,
+                // Nobody waits for an answer to these.
+                Ok(WireCommand::LongData(_) | WireCommand::CloseStatement(_)) => {}
+                _ => return self.turn_down(Reason::Shutdown).await,
+            }
+        }
     }
 
     pub(super) fn rows(&mut self) -> &mut WireRows {
