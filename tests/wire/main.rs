@@ -23,6 +23,7 @@ mod privileges;
 mod protocol;
 mod raw;
 mod server;
+mod shutdown;
 mod tables;
 mod tls;
 mod told;

@@ -56,11 +56,12 @@ impl Raw {
         Self::greeted_at(server.address)
     }
 
-    pub fn greeted_at(address: SocketAddr) -> Self {
+    /// Has read nothing yet.
+    pub fn connected_at(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        let mut raw = Self {
+        Self {
             socket,
             id: 0,
             nonce: Vec::new(),
@@ -69,7 +70,11 @@ impl Raw {
             plugin: String::new(),
             collation: 45,
             next: 0,
-        };
+        }
+    }
+
+    pub fn greeted_at(address: SocketAddr) -> Self {
+        let mut raw = Self::connected_at(address);
         let greeting = raw.receive().expect("a greeting");
         assert_eq!(greeting[0], 10, "{greeting:?}");
         let end = greeting.iter().position(|b| *b == 0).unwrap();
