@@ -17,10 +17,7 @@ use std::{
 use bytes::Bytes;
 use futures::future::{BoxFuture, join};
 use mysql_common::constants::CapabilityFlags;
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout},
-};
+use tokio::{task::yield_now, time::Instant};
 
 use super::{
     command::{self, WireCommand},
@@ -38,7 +35,7 @@ use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
     model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
-    session::{Core, Pipe},
+    session::{Core, Pipe, within},
     state::Phase,
 };
 
@@ -140,11 +137,11 @@ impl<E: Engine> Driver<E> {
         Box::pin(async move {
             if conn.is_parting() {
                 // Its session does not wait for it.
-                let departed = timeout(FAREWELL, conn.depart());
+                let departed = within(FAREWELL, conn.depart());
                 let ((), _) = join(core.leave(reason), departed).await;
             } else {
                 core.leave(reason).await;
-                let _ = timeout(FAREWELL, conn.linger()).await;
+                let _ = within(FAREWELL, conn.linger()).await;
             }
             drop(owed);
         })

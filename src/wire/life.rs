@@ -5,7 +5,6 @@ use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 use actix::WeakRecipient;
 use futures::future::{Either, select};
 use mysql_common::constants::CapabilityFlags;
-use tokio::time::{sleep, timeout};
 
 use super::{
     conn::Conn,
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     engine::Engine,
     model::{CharacterSets, Origin, Reason, Refused, SqlError},
-    session::{Inbox, Shared, unless_leaving},
+    session::{Inbox, Shared, Timer, unless_leaving, within},
     state::{Signal, Slot},
     supervisor::Connect,
 };
@@ -50,7 +49,7 @@ pub(super) async fn live<E: Engine>(
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
         let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, pin!(sleep(shared.login_timeout))).await {
+        match select(login, Timer::after(shared.login_timeout)).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
                 slot.switch.terminate(Reason::LoginTimeout);
@@ -86,7 +85,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
         Left::Nothing => {}
     }
     if why == Turned::Told {
-        let _ = timeout(FAREWELL, conn.linger()).await;
+        let _ = within(FAREWELL, conn.linger()).await;
         return;
     }
     let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
@@ -99,7 +98,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
 async fn tell_and_close(mut conn: Conn, reason: Reason) {
     if let Some(next) = conn.next() {
         conn.part_with(&farewell::packet(reason, next, conn.heard()));
-        let _ = timeout(FAREWELL, conn.depart()).await;
+        let _ = within(FAREWELL, conn.depart()).await;
     }
 }
 
@@ -113,5 +112,5 @@ async fn refuse(conn: &mut Conn, error: &SqlError) {
         }
     };
     // A client that does not read it will not know.
-    let _ = timeout(FAREWELL, told).await;
+    let _ = within(FAREWELL, told).await;
 }

@@ -21,6 +21,10 @@ impl Log {
         self.0.lock().unwrap().push(what.into());
     }
 
+    pub fn has(&self, what: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|line| line == what)
+    }
+
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }

@@ -4,13 +4,13 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
     model::{CharacterSet, CharacterSets, Command, Killed, Reason},
-    session::Farewell,
+    session::{Farewell, within},
     wire::{
         command, hello,
         login::{Known, Talk, Turned, Unproved, prove},
@@ -83,10 +83,10 @@ impl<E: Engine> Driver<E> {
         let mut talk = Talk { conn, sequence: 1, peer: *peer };
         let shared = core.shared();
         let proved = {
-            let proving = timeout(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
+            let proving = within(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
             match select(pin!(proving), pin!(cx.killed())).await {
-                Either::Left((Ok(proved), _)) => Ok(proved),
-                Either::Left((Err(_elapsed), _)) => {
+                Either::Left((Some(proved), _)) => Ok(proved),
+                Either::Left((None, _)) => {
                     cx.slot().switch.terminate(Reason::LoginTimeout);
                     Err(Reason::LoginTimeout)
                 }

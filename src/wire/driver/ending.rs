@@ -2,13 +2,14 @@
 
 use std::{future::poll_fn, task::Poll};
 
-use tokio::time::{Instant, sleep};
+use futures::FutureExt;
+use tokio::time::Instant;
 
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
     model::{Done, Killed, Reason, SqlError, transaction_state},
-    session::Farewell,
+    session::{Farewell, Timer},
     wire::{
         command::{self, WireCommand},
         farewell,
@@ -154,8 +155,8 @@ impl<E: Engine> Driver<E> {
             }
             *waited = true;
             if let Some(reason) = leaving {
-                let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-                if over.as_mut().poll(task).is_ready() {
+                let over = patience.get_or_insert_with(|| Box::new(Timer::after(FAREWELL)));
+                if over.poll_unpin(task).is_ready() {
                     return Poll::Ready(Err(reason));
                 }
             }
