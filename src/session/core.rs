@@ -27,7 +27,7 @@ use crate::{
     control::{self, Syntax},
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
-    state::{Running, Slot, shown},
+    state::{Limits, Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -50,6 +50,10 @@ pub(crate) struct Core<E: Engine> {
     state: Done,
     /// When the engine was done with the last call.
     ended: Instant,
+    /// The session's time-outs; the slot has them too, for the timers.
+    limits: Limits,
+    /// A person types at the client's end.
+    interactive: bool,
 }
 
 /// The flags alone.
@@ -73,15 +77,19 @@ impl<E: Engine> Core<E> {
         shared: Arc<Shared<E>>,
         registration: Registration,
         principal: Arc<Principal>,
+        interactive: bool,
     ) -> Result<Self, (Registration, Refused)> {
         let session = match open_session(&shared, registration.slot(), &principal).await {
             Ok(session) => session,
             Err(refused) => return Err((registration, refused)),
         };
         let ended = Instant::now();
-        registration.slot().show_idle(ended, &Done::default());
-        Ok(Self {
+        let limits = Limits::first(&shared.registry.settings, &principal, interactive);
+        registration.slot().set_limits(limits);
+        let core = Self {
             ended,
+            limits,
+            interactive,
             shared,
             registration,
             principal,
@@ -91,7 +99,44 @@ impl<E: Engine> Core<E> {
             gave_rows: false,
             unsettled: false,
             state: Done::default(),
-        })
+        };
+        core.rest(ended);
+        Ok(core)
+    }
+
+    /// The session is idle since then, and for no longer than it may be.
+    fn rest(&self, since: Instant) {
+        if let Some(until) = self.slot().show_idle(since, &self.state) {
+            self.shared.registry.timers.arm(self.slot(), until);
+        }
+    }
+
+    /// The session's time-outs.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The session has these time-outs from now on; the statement that runs goes by its own.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        if let Some(until) = self.slot().set_limits(limits) {
+            self.shared.registry.timers.arm(self.slot(), until);
+        }
+    }
+
+    /// The time-outs that a session of this user begins with.
+    fn first_limits(&self) -> Limits {
+        Limits::first(&self.shared.registry.settings, &self.principal, self.interactive)
+    }
+
+    /// A statement that began then may run as long as these say.
+    pub(super) fn limit(&self, limits: &Limits, sql: &[u8], began: Instant) {
+        let limit = limits.statement(control::only_reads(sql, &self.shared.syntax()));
+        let until = limit.and_then(|(time, reason)| Some((began.checked_add(time)?, reason)));
+        self.slot().set_until(until);
+        if let Some((at, _)) = until {
+            self.shared.registry.timers.arm(self.slot(), at);
+        }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -106,7 +151,7 @@ impl<E: Engine> Core<E> {
     /// The client was heard of: Time starts again (MySQL: with every command, ping too).
     #[cfg(feature = "mysql")]
     pub(crate) fn touch(&self) {
-        self.slot().show_idle(Instant::now(), &self.state);
+        self.rest(Instant::now());
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
@@ -151,6 +196,9 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
+        if self.limits.any_for_statements() {
+            self.limit(&self.limits, &statement.sql, began);
+        }
         let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
             None => statement,
             // On the heap: it is rare, and what is not waits in every idle session.
@@ -233,6 +281,7 @@ impl<E: Engine> Core<E> {
                 self.diagnostics = None;
                 self.slot().notes.reset();
                 self.slot().set_trace_id(None);
+                self.set_limits(self.first_limits());
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }
@@ -261,6 +310,7 @@ impl<E: Engine> Core<E> {
         let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
         self.principal = Arc::clone(&principal);
+        self.set_limits(self.first_limits());
         let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();
         self.session = Some(opened?);
@@ -369,7 +419,8 @@ impl<E: Engine> Core<E> {
         }
         self.gave_rows = false;
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
-        slot.show_idle(at, &self.state);
+        self.rest(at);
+        let slot = self.registration.slot();
         let (before, after) = slot.switch.finish(self.state.in_transaction);
         if before.draining() && before.open() && !after.open() {
             self.shared.registry.counters.transaction_ended();

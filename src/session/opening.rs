@@ -45,7 +45,7 @@ pub(super) async fn reopen<E: Engine>(
     cx: &StatementContext,
     principal: &Arc<Principal>,
 ) -> Result<Box<E::Session>, SqlError> {
-    let opening = within(shared.login_timeout, open_session(shared, cx.slot(), principal));
+    let opening = within(shared.login_timeout(), open_session(shared, cx.slot(), principal));
     match select(pin!(opening), pin!(cx.killed())).await {
         Either::Left((Some(opened), _)) => Ok(opened?),
         Either::Left((None, _)) => {

@@ -4,7 +4,7 @@
 //! busy or stuck. Secrets in statements are replaced when the slot is read, which is rare, not when it is written.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::SystemTime,
 };
 
@@ -13,6 +13,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
+    due::{Due, Watch},
+    limits::Limits,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
@@ -21,11 +23,16 @@ use super::{
 use crate::{
     control::{self, Syntax},
     id::SessionId,
-    model::{Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, StatementNo},
+    model::{
+        Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, Reason, StatementNo,
+    },
 };
 
 /// Of a longer statement, this many bytes are shown.
 const LONGEST_INFO: usize = 64 * 1024;
+
+/// No timer looks at the session.
+pub(crate) const UNARMED: u64 = u64::MAX;
 
 /// See the module's text.
 pub(crate) struct Slot {
@@ -37,6 +44,8 @@ pub(crate) struct Slot {
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
+    /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
+    pub(crate) armed: AtomicU64,
     shown: Mutex<Shown>,
 }
 
@@ -59,6 +68,8 @@ struct Shown {
     /// The flags of the last statement that ended well.
     in_transaction: bool,
     autocommit: bool,
+    /// What its timers watch.
+    watch: Watch,
     /// What few sessions have.
     rare: Option<Box<Rare>>,
 }
@@ -109,9 +120,18 @@ impl Slot {
             since: Instant::now(),
             in_transaction: false,
             autocommit: true,
+            watch: Watch::default(),
             rare: None,
         };
-        Self { id, peer, control, switch: KillSwitch::new(), notes: Notes::default(), shown: Mutex::new(shown) }
+        Self {
+            id,
+            peer,
+            control,
+            switch: KillSwitch::new(),
+            notes: Notes::default(),
+            armed: AtomicU64::new(UNARMED),
+            shown: Mutex::new(shown),
+        }
     }
 
     pub(crate) fn id(&self) -> SessionId {
@@ -223,13 +243,14 @@ impl Slot {
         }
         shown.running = running;
         shown.since = at;
+        shown.watch.until = None;
         let before = std::mem::replace(&mut shown.info, info);
         drop(shown);
         drop(before);
     }
 
-    /// The command is over: the session is idle, with the flags that its statements left.
-    pub(crate) fn show_idle(&self, at: Instant, flags: &Done) {
+    /// The command is over: the session is idle, with the flags that its statements left. Returns until when it may be.
+    pub(crate) fn show_idle(&self, at: Instant, flags: &Done) -> Option<Instant> {
         let mut shown = self.shown();
         shown.in_transaction = flags.in_transaction;
         shown.autocommit = flags.autocommit;
@@ -237,9 +258,47 @@ impl Slot {
         shown.state = "";
         shown.running = None;
         shown.since = at;
+        shown.watch.until = None;
+        let until = shown.watch.limits.idle(flags.in_transaction).and_then(|(time, _)| at.checked_add(time));
         let before = shown.info.take();
         drop(shown);
         drop(before);
+        until
+    }
+
+    /// The session's time-outs from now on. Returns until when it may be idle, if it is.
+    pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
+        let mut shown = self.shown();
+        shown.watch.limits = limits;
+        let (time, _) = limits.idle(shown.in_transaction)?;
+        shown.since.checked_add(time)
+    }
+
+    /// The statement that runs, or the next part of it, may take until then; `None`: as long as it takes.
+    pub(crate) fn set_until(&self, until: Option<(Instant, Reason)>) {
+        self.shown().watch.until = until;
+    }
+
+    /// The client leaves rows unread, since then; `None`: not any more. Returns until when it may.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
+        let mut shown = self.shown();
+        shown.watch.stalled = since;
+        since?.checked_add(shown.watch.limits.net_write()?)
+    }
+
+    /// What its timers find at this time.
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        let word = self.switch.word();
+        let shown = self.shown();
+        if shown.principal.is_none() {
+            // Before login there is another deadline.
+            return Due::Never;
+        }
+        // Both are looked at, in this order: what was begun or ended in between makes the number another's.
+        let running = shown.running.map(|running| running.statement);
+        let idle = if running.is_none() { Some((shown.since, shown.in_transaction)) } else { None };
+        shown.watch.due(now, word, running, idle)
     }
 
     /// Since when it does what it does, or does nothing.

@@ -18,6 +18,7 @@ use super::{
     receipt::Receipt,
     registry::{Registration, Registry},
     shutdown::Closing,
+    timers,
 };
 use crate::{
     model::{Event, KillError, Origin, Reason, Refused, Target},
@@ -52,6 +53,7 @@ impl Actor for Supervisor {
         // Every asker waits for its answer, so there are never more messages than sessions; a kill must not wait
         // outside a full mailbox.
         ctx.set_mailbox_capacity(1 << 24);
+        ctx.spawn(timers::keep(Arc::clone(&self.registry)).into_actor(self));
     }
 }
 

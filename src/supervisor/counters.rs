@@ -6,6 +6,17 @@ use std::{
 };
 
 use super::gauge::Gauge;
+use crate::model::Reason;
+
+/// The reasons that are time-outs.
+const TIMEOUTS: [Reason; 6] = [
+    Reason::LoginTimeout,
+    Reason::WaitTimeout,
+    Reason::IdleTransaction,
+    Reason::ExecutionTime,
+    Reason::StatementTime,
+    Reason::NetWriteTimeout,
+];
 
 /// The counters of one runtime.
 #[derive(Debug, Default)]
@@ -17,6 +28,8 @@ pub(crate) struct Counters {
     kills: AtomicU64,
     denied: AtomicU64,
     panics: AtomicU64,
+    /// In the order of [`TIMEOUTS`].
+    timeouts: [AtomicU64; TIMEOUTS.len()],
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
     transactions_ended: AtomicUsize,
@@ -50,6 +63,8 @@ pub struct Status {
     pub kills: u64,
     /// Kills that the requester had no right to, or not to all of the sessions that they were aimed at.
     pub kills_denied: u64,
+    /// Sessions and statements that time-outs have ended; [`crate::Runtime::timeouts`] says by which.
+    pub timeouts: u64,
     /// Panics of the engine that were caught.
     pub panics: u64,
     /// Statements begun in all sessions ever (MySQL: Questions).
@@ -82,6 +97,18 @@ impl Counters {
 
     pub(crate) fn denied(&self, kills: u64) {
         self.denied.fetch_add(kills, Relaxed);
+    }
+
+    /// A session, or its statement, was ended by a time-out.
+    pub(crate) fn timed_out(&self, reason: Reason) {
+        if let Some(at) = TIMEOUTS.iter().position(|known| *known == reason) {
+            self.timeouts[at].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How often each of the time-outs has ended something.
+    pub(crate) fn timeouts(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        TIMEOUTS.iter().zip(&self.timeouts).map(|(reason, count)| (*reason, count.load(Relaxed)))
     }
 
     pub(crate) fn panicked(&self) {
@@ -120,6 +147,7 @@ impl Counters {
             aborted_clients: self.aborted_clients.load(Relaxed),
             kills: self.kills.load(Relaxed),
             kills_denied: self.denied.load(Relaxed),
+            timeouts: self.timeouts().map(|(_, count)| count).sum(),
             panics: self.panics.load(Relaxed),
             statements: self.retired_statements.load(Relaxed) + live_statements,
             longest_poll: Duration::from_nanos(self.longest_poll.load(Relaxed)),

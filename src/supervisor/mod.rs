@@ -24,6 +24,7 @@ mod readiness;
 mod receipt;
 mod registry;
 mod shutdown;
+mod timers;
 
 pub use self::{
     actor::Supervisor,

@@ -22,11 +22,12 @@ use super::{
     history::History,
     messages::Reap,
     readiness::{Readiness, Stage},
+    timers::Timers,
 };
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Clock, Event, Origin, Principal, Privileges, Reason, Refused, StatementNo, Tenant},
+    model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
     state::{Signal, Slot},
 };
 
@@ -58,13 +59,16 @@ pub(crate) struct Registry {
     pub(crate) dialect: Dialect,
     pub(crate) node: Node,
     clock: Clock,
+    /// The server's settings.
+    pub(crate) settings: Globals,
     history: Mutex<History>,
+    pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) events: Events,
 }
 
 impl Registry {
-    pub(crate) fn new(layout: Layout, dialect: Dialect, node: Node, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(layout: Layout, dialect: Dialect, node: Node, clock: Clock, settings: &Settings) -> Arc<Self> {
         static REGISTRIES: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
@@ -80,7 +84,9 @@ impl Registry {
             dialect,
             node,
             clock,
+            settings: Globals::new(settings),
             history: Mutex::default(),
+            timers: Timers::new(),
             counters: Counters::default(),
             events: Events::default(),
         })
@@ -245,6 +251,7 @@ impl Registry {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
+        self.timers.disarm(slot);
         let word = slot.switch.word();
         self.counters.retired(word.number().get());
         slot.switch.close(Reason::Quit);

@@ -49,7 +49,7 @@ pub(super) async fn live<E: Engine>(
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
         let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, Timer::after(shared.login_timeout)).await {
+        match select(login, Timer::after(shared.login_timeout())).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
                 slot.switch.terminate(Reason::LoginTimeout);
