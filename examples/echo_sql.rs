@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/signals.rs"]
+mod signals;
 #[path = "echo/system.rs"]
 mod system;
 
@@ -19,17 +21,15 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::signal::{
-    ctrl_c,
-    unix::{SignalKind, signal},
-};
+use actix_rt::time::sleep;
 use clap::{Parser, Subcommand};
 use echo::{EchoSql, accounts::Accounts};
-use futures::future::select;
+use futures::future::{Either, select};
 use killdeer::{
-    Runtime,
+    Engine, Runtime, Summary,
     wire::{self, AuthPlugin, Serve, rustls},
 };
+use signals::Signals;
 use system::System;
 use tracing_subscriber::EnvFilter;
 
@@ -74,6 +74,12 @@ struct Options {
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     tell_killed: bool,
+    /// How long statements and transactions may still go on after SIGTERM or SIGINT; a second one ends the server at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    grace: u32,
+    /// How long before that clients are still let in, while load balancers are told to look elsewhere
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    announce: u32,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -93,12 +99,9 @@ fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
     AuthPlugin::named(name).ok_or("mysql_native_password or caching_sha2_password")
 }
 
-/// So long running statements may still end by themselves when the server is stopped.
-const GRACE: Duration = Duration::from_secs(5);
-
 fn main() -> ExitCode {
     match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // As the error says itself, for people to read.
         Err(error) => {
             eprintln!("echo_sql: {error}");
@@ -107,9 +110,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(Job::Hash { native }) = options.job {
-        return hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 });
+        hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 })?;
+        return Ok(ExitCode::SUCCESS);
     }
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&options.log)?)
@@ -147,7 +151,8 @@ fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Erro
     Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
-async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
     let dialect = options.system.dialect()?;
     let accounts = match &options.users {
         Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
@@ -190,19 +195,42 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let address = serving.address();
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
-    let (pause, stop) = (serving.pause(), serving.stop());
+    let stop = serving.stop();
     let server = actix_rt::spawn(serving);
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    select(pin!(ctrl_c()), pin!(terminate.recv())).await;
-    tracing::info!("stopping");
-    pause.await;
-    let summary = runtime.shutdown(GRACE).await;
-    stop.await;
-    server.await??;
+    let first = signals.next().await;
+    let in_order = async {
+        let summary = drain(&runtime, &options).await;
+        stop.await;
+        server.await??;
+        tracing::info!(
+            drained = summary.drained,
+            forced = summary.forced,
+            transactions_ended = summary.transactions_ended,
+            transactions_rolled_back = summary.transactions_rolled_back,
+            left_behind = summary.left_behind,
+            "stopped"
+        );
+        Ok(ExitCode::SUCCESS)
+    };
+    let code = match select(pin!(in_order), pin!(signals.next())).await {
+        Either::Left((stopped, _)) => stopped,
+        Either::Right((second, _)) => {
+            tracing::warn!(?first, ?second, "stopped at once");
+            Ok(second.exit_code())
+        }
+    };
     if let Some(path) = &options.socket {
         std::fs::remove_file(path)?;
     }
-    tracing::info!(?summary, "stopped");
-    Ok(())
+    code
+}
+
+/// Sends the clients away, in order. Those that still come are told why they are refused.
+async fn drain<E: Engine>(runtime: &Runtime<E>, options: &Options) -> Summary {
+    let [announce, grace] = [options.announce, options.grace].map(|seconds| Duration::from_secs(seconds.into()));
+    tracing::info!(?announce, ?grace, "stopping");
+    runtime.announce_shutdown();
+    sleep(announce).await;
+    runtime.shutdown(grace).await
 }

@@ -141,5 +141,5 @@ pub use crate::{
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},
-    supervisor::{Kill, List, Listing, Receipt, SessionEvent, Shutdown, Status, Summary, Supervisor},
+    supervisor::{Kill, List, Listing, Readiness, Receipt, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };

@@ -10,7 +10,7 @@ use crate::{
     id::Layout,
     model::{Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
-    supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
+    supervisor::{Kill, Listing, Readiness, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
 
 /// A runtime being put together. See [`Runtime::builder`].
@@ -243,8 +243,22 @@ impl<E: Engine> Runtime<E> {
         &self.shared.engine
     }
 
-    /// Takes no more sessions, lets running statements end by themselves for as long as `grace`, ends the others, waits
-    /// for their rollbacks, and says how it went. The actix `System` that it runs in stays up.
+    /// What a load balancer is to be told of this server. Costs a load.
+    pub fn readiness(&self) -> Readiness {
+        self.shared.registry.readiness()
+    }
+
+    /// Makes [`Runtime::readiness`] say [`Readiness::Draining`], and changes nothing else: clients are let in and served
+    /// until [`Runtime::shutdown`]. A host calls it as long before that as its load balancers need to look elsewhere.
+    pub fn announce_shutdown(&self) {
+        self.shared.registry.announce_shutdown();
+    }
+
+    /// Takes no more sessions, lets running statements and open transactions end by themselves for as long as `grace`,
+    /// ends the others, waits for their rollbacks, and says how it went. The actix `System` that it runs in stays up.
+    ///
+    /// Called again while that goes on, the grace that is over first counts; whoever calls it, then or later, gets the
+    /// one summary. It goes on if its future is dropped.
     pub async fn shutdown(&self, grace: Duration) -> Summary {
         self.shared.supervisor.send(Shutdown { grace }).await.unwrap_or_default()
     }

@@ -408,7 +408,8 @@ impl<E: Engine> Core<E> {
         self.ended
     }
 
-    /// The client was told, at this time, how the statement ended: the session is idle.
+    /// The client was told, at this time, how the statement ended: the session is idle, or, if the server is being shut
+    /// down and no transaction is open, to end.
     pub(crate) fn finish(
         &mut self,
         cx: &StatementContext,
@@ -428,7 +429,10 @@ impl<E: Engine> Core<E> {
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         self.rest(at);
         let slot = self.registration.slot();
-        slot.switch.finish();
+        let (before, after) = slot.switch.finish(self.state.in_transaction);
+        if before.draining() && before.open() && !after.open() {
+            self.shared.registry.counters.transaction_ended();
+        }
         self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
             result: end,

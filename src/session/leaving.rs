@@ -6,9 +6,9 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::time::{Instant, timeout};
+use tokio::{runtime::Handle, time::Instant};
 
-use super::core::Core;
+use super::{core::Core, timer::within};
 use crate::{
     engine::{Engine, EngineSession, Placement},
     model::{Command, Reason},
@@ -23,7 +23,7 @@ impl<E: Engine> Core<E> {
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
-        slot.switch.finish();
+        slot.switch.finish(slot.switch.word().open());
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }
@@ -40,16 +40,16 @@ impl<E: Engine> Core<E> {
         }
         let time = self.shared.rollback_timeout;
         let rollback = async move {
-            let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
-            (session, caught.is_ok())
+            let done = roll_back(&mut *session, reason).await;
+            (session, done)
         };
         let ended = match &self.shared.placement {
-            Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
+            Placement::Inline => within(time, Box::pin(rollback)).await,
             Placement::Pool(pool) => {
                 let mut task = pool.spawn(rollback);
-                let ended = timeout(time, &mut task).await;
+                let ended = within(time, &mut task).await;
                 task.abort();
-                ended.ok().and_then(Result::ok)
+                ended.and_then(Result::ok)
             }
         };
         match ended {
@@ -61,6 +61,20 @@ impl<E: Engine> Core<E> {
             }
             None => tracing::warn!(session = %self.slot().id(), ?time, "the rollback did not end in time"),
         }
+    }
+}
+
+/// Whether the engine rolled back, rather than panicked. What panics since it was begun on an arbiter that has died
+/// meanwhile, and holds that one's timers, is begun again where the session is now.
+async fn roll_back<S: EngineSession>(session: &mut S, reason: Reason) -> bool {
+    let mut begun = Handle::current().id();
+    loop {
+        let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
+        let here = Handle::current().id();
+        if caught.is_ok() || here == begun {
+            return caught.is_ok();
+        }
+        begun = here;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::pin,
     task::Poll,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::time::Instant;
 
+use super::timer::Timer;
 #[cfg(feature = "mysql")]
 use crate::model::Column;
 use crate::{
@@ -77,7 +78,7 @@ pub(crate) async fn run<S: EngineSession>(
     watch: bool,
 ) -> Watched {
     let mut future = pin!(Some(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
-    let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
+    let mut patience: Option<Box<Timer>> = None;
     let mut killed = watch.then(|| Box::pin(cx.killed()));
     let mut before = Some(began);
     let (mut longest, mut at) = (Duration::ZERO, began);
@@ -91,8 +92,8 @@ pub(crate) async fn run<S: EngineSession>(
             match S::ON_KILL {
                 OnKill::Drop => return Poll::Ready(Ended::Dropped(reason)),
                 OnKill::Wait(time) => {
-                    let over = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-                    if over.as_mut().poll(task).is_ready() {
+                    let over = patience.get_or_insert_with(|| Box::new(Timer::after(time)));
+                    if over.poll_unpin(task).is_ready() {
                         return Poll::Ready(Ended::Dropped(reason));
                     }
                 }

@@ -301,6 +301,12 @@ impl Slot {
         shown.watch.due(now, word, running, idle)
     }
 
+    /// Since when it does what it does, or does nothing.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn since(&self) -> Instant {
+        self.shown().since
+    }
+
     /// What the statement is at, in MySQL's words (`User sleep`, `Sending data`).
     pub(crate) fn set_state(&self, state: &'static str) {
         self.shown().state = state;

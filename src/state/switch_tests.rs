@@ -23,6 +23,6 @@ fn the_first_reason_stands_through_everything_that_follows() {
     assert_eq!(switch.cancel(n, Reason::KillQuery), Raised::Already(Reason::ExecutionTime));
     assert_eq!(switch.terminate(Reason::Shutdown), Raised::First, "the session is to end now");
     assert_eq!(switch.complete(), Err(Reason::ExecutionTime), "the statement keeps its own first reason");
-    assert_eq!(switch.finish(), Some(Reason::ExecutionTime));
+    assert_eq!(switch.finish(false).0.killed(), Some(Reason::ExecutionTime));
     assert_eq!(switch.begin(), Err(Reason::Shutdown));
 }

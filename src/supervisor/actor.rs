@@ -9,10 +9,7 @@ use actix::{
     dev::{MessageResponse, OneshotSender},
 };
 use futures::FutureExt;
-use tokio::{
-    task::yield_now,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{task::yield_now, time::timeout};
 
 use super::{
     admission::Place,
@@ -20,28 +17,34 @@ use super::{
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
     receipt::Receipt,
-    registry::{Registration, Registry},
+    registration::Registration,
+    registry::Registry,
+    shutdown::Closing,
     timers,
 };
 use crate::{
     model::{Event, KillError, Origin, Reason, Refused, Target},
-    state::{Raised, Signal, Slot},
+    state::Slot,
 };
 
-/// How often a shutdown looks whether all have left.
-const LOOK: Duration = Duration::from_millis(5);
-
 /// See the module's text.
-#[derive(Debug)]
 pub struct Supervisor {
     registry: Arc<Registry>,
-    /// What a session's end may take beyond its rollback.
+    /// How long a session's rollback may take at its end.
     rollback_timeout: Duration,
+    /// The shutdown, once it was asked for.
+    closing: Option<Closing>,
 }
 
 impl Supervisor {
     pub(crate) fn new(registry: Arc<Registry>, rollback_timeout: Duration) -> Self {
-        Self { registry, rollback_timeout }
+        Self { registry, rollback_timeout, closing: None }
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor").field("registry", &self.registry).finish_non_exhaustive()
     }
 }
 
@@ -197,48 +200,16 @@ impl Handler<Shutdown> for Supervisor {
     type Result = ResponseFuture<Summary>;
 
     fn handle(&mut self, Shutdown { grace }: Shutdown, _: &mut Self::Context) -> Self::Result {
-        let registry = Arc::clone(&self.registry);
-        registry.close();
-        let rollback = self.rollback_timeout.saturating_add(Duration::from_secs(1));
-        Box::pin(async move {
-            let reason = Reason::Shutdown;
-            let total = registry.len();
-            // First those that run nothing, and those that run something as soon as that is over.
-            each(&registry, |slot| {
-                if slot.switch.drain(reason) == Raised::First {
-                    slot.signal(Signal::Leaving);
-                }
-            })
-            .await;
-            left(&registry, grace).await;
-            let mut forced = 0;
-            each(&registry, |slot| {
-                if slot.switch.terminate(reason) == Raised::First {
-                    slot.signal(Signal::Leaving);
-                    forced += 1;
-                }
-            })
-            .await;
-            left(&registry, rollback).await;
-            Summary { drained: total.saturating_sub(forced), forced, left_behind: registry.len() }
-        })
-    }
-}
-
-async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
-    for chunk in registry.chunks() {
-        chunk.iter().for_each(|slot| visit(slot));
-        yield_now().await;
-    }
-}
-
-/// Waits until all have left, for so long at most.
-async fn left(registry: &Registry, time: Duration) {
-    let begin = Instant::now();
-    // What is left, rather than a moment at which it is over: a host may wait as long as it takes (`Duration::MAX`).
-    while let Some(rest) = time.checked_sub(begin.elapsed()).filter(|rest| !rest.is_zero())
-        && registry.len() > 0
-    {
-        sleep(LOOK.min(rest)).await;
+        let closing = match &self.closing {
+            Some(closing) => {
+                closing.again(grace);
+                closing
+            }
+            None => {
+                let rollback = self.rollback_timeout.saturating_add(Duration::from_secs(1));
+                self.closing.insert(Closing::begin(&self.registry, grace, rollback))
+            }
+        };
+        Box::pin(closing.summary())
     }
 }

@@ -1,7 +1,7 @@
 //! What is counted: exact numbers, kept where things happen and read without asking anybody.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -32,6 +32,9 @@ pub(crate) struct Counters {
     timeouts: [AtomicU64; TIMEOUTS.len()],
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
+    transactions_ended: AtomicUsize,
+    /// Clients that are owed words which may not have reached them.
+    pub(crate) farewells: Gauge,
     /// Session actors that exist.
     pub(crate) actors: Gauge,
     /// Statements that clients keep prepared.
@@ -110,6 +113,15 @@ impl Counters {
 
     pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Relaxed);
+    }
+
+    /// During a shutdown, a transaction came to its end.
+    pub(crate) fn transaction_ended(&self) {
+        self.transactions_ended.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn transactions_ended(&self) -> usize {
+        self.transactions_ended.load(Relaxed)
     }
 
     pub(crate) fn retired(&self, statements: u64) {

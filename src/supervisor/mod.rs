@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
+//! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
 //! | `receipt` | what a kill has reached |
@@ -21,8 +22,11 @@ mod hosts;
 mod kill;
 mod listing;
 mod messages;
+mod readiness;
 mod receipt;
+mod registration;
 mod registry;
+mod shutdown;
 mod timers;
 
 pub use self::{
@@ -31,6 +35,7 @@ pub use self::{
     events::SessionEvent,
     listing::Listing,
     messages::{Kill, List, Shutdown, Summary},
+    readiness::Readiness,
     receipt::Receipt,
 };
 #[cfg(feature = "mysql")]
@@ -38,5 +43,6 @@ pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{
     gauge::Gauged,
     messages::{Connect, Reap, Work},
-    registry::{Registration, Registry},
+    registration::Registration,
+    registry::Registry,
 };

@@ -5,7 +5,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,6 +21,8 @@ use super::{
     gauge::Gauged,
     history::History,
     messages::Reap,
+    readiness::{Readiness, Stage},
+    registration::{Progress, Registration},
     timers::Timers,
 };
 use crate::{
@@ -47,7 +49,8 @@ pub(crate) struct Registry {
     sessions: IdMap<Arc<Slot>>,
     /// See [`Slot::decoy`].
     pub(super) decoy: Arc<Slot>,
-    open: AtomicBool,
+    /// How far it has come on its way down.
+    pub(super) stage: Stage,
     query_ids: AtomicU64,
     #[cfg(feature = "mysql")]
     started: Instant,
@@ -73,7 +76,7 @@ impl Registry {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
             decoy: Arc::new(Slot::decoy(nobody(&dialect))),
-            open: AtomicBool::new(true),
+            stage: Stage::default(),
             query_ids: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
             started: Instant::now(),
@@ -117,7 +120,7 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.open.load(Ordering::Acquire) {
+        if !self.stage.admits() {
             return Err(Refused::ShuttingDown);
         }
         // A session of the host's own does not wait for its login.
@@ -135,10 +138,10 @@ impl Registry {
         place.name(slot.id());
         self.counters.connected();
         self.events.publish(Some(slot.id()), || Event::Connected { peer });
-        let stage = if principal.is_some() { Stage::In } else { Stage::Greeted };
-        let registration = Registration { slot, registry: Arc::clone(self), place: Some(place), stage };
+        let progress = if principal.is_some() { Progress::In } else { Progress::Greeted };
+        let registration = Registration::new(slot, Arc::clone(self), place, progress);
         if let Some(principal) = principal {
-            self.authenticated(&registration.slot, principal);
+            self.authenticated(registration.slot(), principal);
         }
         Ok(registration)
     }
@@ -169,6 +172,12 @@ impl Registry {
             }
         }
         entered
+    }
+
+    /// A client is logged in.
+    #[cfg(feature = "mysql")]
+    pub(super) fn logged_in(&self, slot: &Slot) {
+        self.admission.succeeded(&slot.peer());
     }
 
     /// Hosts that were refused are heard again (`FLUSH HOSTS`).
@@ -202,9 +211,20 @@ impl Registry {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits nobody any more.
-    pub(crate) fn close(&self) {
-        self.open.store(false, Ordering::Release);
+    /// What load balancers are to be told.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.stage.readiness()
+    }
+
+    /// A shutdown will follow.
+    pub(crate) fn announce_shutdown(&self) {
+        self.stage.announce();
+    }
+
+    /// A client is owed words that may not have reached it: a shutdown waits a little for as long as this is held.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn owe(&self) -> Gauged {
+        self.counters.farewells.count()
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Slot>> {
@@ -296,7 +316,7 @@ impl Registry {
         }
     }
 
-    fn release(&self, slot: &Slot, stage: Stage) {
+    pub(super) fn release(&self, slot: &Slot, progress: Progress) {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
@@ -305,12 +325,12 @@ impl Registry {
         self.counters.retired(word.number().get());
         slot.switch.close(Reason::Quit);
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
-        match stage {
-            Stage::In if reason != Reason::Quit => self.counters.aborted_client(),
-            Stage::In | Stage::Refused => {}
-            Stage::Greeted | Stage::Heard => self.counters.aborted_login(),
+        match progress {
+            Progress::In if reason != Reason::Quit => self.counters.aborted_client(),
+            Progress::In | Progress::Refused => {}
+            Progress::Greeted | Progress::Heard => self.counters.aborted_login(),
         }
-        if stage.is_failure(reason) {
+        if progress.is_failure(reason) {
             self.admission.failed(&slot.peer());
         }
         self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
@@ -331,88 +351,5 @@ fn nobody(dialect: &Dialect) -> Principal {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("sessions", &self.len()).finish_non_exhaustive()
-    }
-}
-
-/// A session's place in the list. Owned by the session's work; dropping it takes the session out, at once and without
-/// asking anybody.
-#[derive(Debug)]
-pub(crate) struct Registration {
-    slot: Arc<Slot>,
-    registry: Arc<Registry>,
-    /// Among those who may be there. `None` while it is dropped.
-    place: Option<Place>,
-    stage: Stage,
-}
-
-/// How far a session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Its client was greeted, and has said nothing yet that makes sense.
-    Greeted,
-    /// Its client has said who it is, and may have to prove it.
-    Heard,
-    /// There was no place for it: that is nobody's failure.
-    Refused,
-    /// It is logged in.
-    In,
-}
-
-impl Stage {
-    /// Whether a connection that ended in this stage, for this reason, counts against its host. A password that is wrong
-    /// does not, as in MySQL; nor does what was our own doing.
-    fn is_failure(self, reason: Reason) -> bool {
-        match self {
-            Stage::Greeted => matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol),
-            Stage::Heard => matches!(reason, Reason::ClientGone | Reason::LoginTimeout),
-            Stage::Refused | Stage::In => false,
-        }
-    }
-}
-
-impl Registration {
-    pub(crate) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-
-    /// Its client has said who it is.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn heard(&mut self) {
-        self.stage = Stage::Heard;
-    }
-
-    /// There was no place for it.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn refused(&mut self) {
-        self.stage = Stage::Refused;
-    }
-
-    /// It has this place from now on.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn enter(&mut self, mut place: Place) {
-        if let Some(before) = self.place.take() {
-            place.succeed(before);
-        }
-        self.place = Some(place);
-    }
-
-    /// Its client is logged in.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn logged_in(&mut self) {
-        self.stage = Stage::In;
-        self.registry.admission.succeeded(&self.slot.peer());
-    }
-
-    #[cfg(any(feature = "mysql", test))]
-    pub(crate) fn id(&self) -> SessionId {
-        self.slot.id()
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        // First: whoever sees that the session is gone finds its place free.
-        drop(self.place.take());
-        self.registry.release(&self.slot, self.stage);
     }
 }

@@ -5,7 +5,6 @@ use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 use actix::WeakRecipient;
 use futures::future::{Either, select};
 use mysql_common::constants::CapabilityFlags;
-use tokio::time::{sleep, timeout};
 
 use super::{
     conn::Conn,
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     engine::Engine,
     model::{CharacterSets, Origin, Reason, Refused, SqlError},
-    session::{Inbox, Shared, unless_leaving},
+    session::{Inbox, Shared, Timer, unless_leaving, within},
     state::{Signal, Slot},
     supervisor::Connect,
 };
@@ -38,6 +37,8 @@ pub(super) async fn live<E: Engine>(
 ) {
     let mut conn = Conn::new(io);
     let tell = shared.tell_killed;
+    // Whoever is not in yet is told why it does not come in.
+    let owed = shared.registry.owe();
     let connect = Connect { peer: from, control, principal: None };
     let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
         Ok(registration) => registration,
@@ -48,7 +49,7 @@ pub(super) async fn live<E: Engine>(
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
         let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, pin!(sleep(shared.login_timeout()))).await {
+        match select(login, Timer::after(shared.login_timeout())).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
                 slot.switch.terminate(Reason::LoginTimeout);
@@ -58,6 +59,7 @@ pub(super) async fn live<E: Engine>(
     });
     match unless_leaving(&slot, leading_in).await {
         Ok(Ok(Welcome { core, peer, nonce, compression, character_set })) => {
+            drop(owed);
             slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
             compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
             if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
@@ -66,7 +68,7 @@ pub(super) async fn live<E: Engine>(
             Driver::new(core, conn, gate, nonce, peer).serve().await;
         }
         Ok(Err(unwelcome)) => Box::pin(turn_away(conn, &slot, unwelcome, tell)).await,
-        Err(reason) if tell => Box::pin(tell_and_close(conn, reason)).await,
+        Err(reason) if tell || reason == Reason::Shutdown => Box::pin(tell_and_close(conn, reason)).await,
         Err(_) => {}
     }
     tracing::debug!(session = %slot.id(), %from, reason = ?slot.switch.word().leaving(), "connection closed");
@@ -83,11 +85,11 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
         Left::Nothing => {}
     }
     if why == Turned::Told {
-        let _ = timeout(FAREWELL, conn.linger()).await;
+        let _ = within(FAREWELL, conn.linger()).await;
         return;
     }
     let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
-    if let (Some(reason), true) = (forced, tell) {
+    if let Some(reason) = forced.filter(|reason| tell || *reason == Reason::Shutdown) {
         tell_and_close(conn, reason).await;
     }
 }
@@ -96,7 +98,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
 async fn tell_and_close(mut conn: Conn, reason: Reason) {
     if let Some(next) = conn.next() {
         conn.part_with(&farewell::packet(reason, next, conn.heard()));
-        let _ = timeout(FAREWELL, conn.depart()).await;
+        let _ = within(FAREWELL, conn.depart()).await;
     }
 }
 
@@ -110,5 +112,5 @@ async fn refuse(conn: &mut Conn, error: &SqlError) {
         }
     };
     // A client that does not read it will not know.
-    let _ = timeout(FAREWELL, told).await;
+    let _ = within(FAREWELL, told).await;
 }

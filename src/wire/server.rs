@@ -142,7 +142,8 @@ impl Serve {
 
     /// Begins to serve.
     ///
-    /// Signals are left to the host. To stop in order: [`Serving::pause`], [`Runtime::shutdown`], [`Serving::stop`].
+    /// Signals are left to the host. To stop in order: [`Runtime::shutdown`], which refuses new clients with 1053, then
+    /// [`Serving::stop`].
     ///
     /// # Errors
     /// A listener is not one.
@@ -194,7 +195,7 @@ impl Serving {
         self.address
     }
 
-    /// Accepts no more connections; those that are there go on.
+    /// Accepts no more connections; those that are there go on. New ones wait, unanswered, in the listener's queue.
     pub fn pause(&self) -> impl Future<Output = ()> + use<> {
         let handle = self.handle.clone();
         async move { handle.pause().await }

@@ -40,12 +40,18 @@ class Server:
 
     def stop(self) -> None:
         """Stops it as Ctrl-C would, and expects that it is content with its end."""
-        self._process.send_signal(signal.SIGINT)
+        self.signal(signal.SIGINT)
+        expect_equal(self.wait(STOPPING), 0, "the server's exit code")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code."""
         try:
-            code = self._process.wait(STOPPING)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the server runs {STOPPING} s after SIGINT still") from None
-        expect_equal(code, 0, "the server's exit code")
+            raise Failure(f"the server runs after {seconds} s still") from None
 
     def discard(self) -> None:
         """Leaves nothing running, whatever has happened."""

@@ -21,6 +21,10 @@ impl Log {
         self.0.lock().unwrap().push(what.into());
     }
 
+    pub fn has(&self, what: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|line| line == what)
+    }
+
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -73,6 +77,10 @@ impl EngineSession for LabSession {
             "wait" => pending().await,
             "sleep" => sleep(Duration::from_secs(rest.parse().unwrap())).await,
             "begin" => self.in_transaction = true,
+            "begin-slowly" => {
+                sleep(Duration::from_secs(rest.parse().unwrap())).await;
+                self.in_transaction = true;
+            }
             "commit" => self.in_transaction = false,
             "fail" => return Err(SqlError::new(1062, "23000", "as asked")),
             "panic" => panic!("asked to"),

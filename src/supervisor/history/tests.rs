@@ -8,7 +8,8 @@ use crate::{
     state::Running,
     supervisor::{
         kill::{Requester, tests::deaf},
-        registry::{Registration, Registry},
+        registration::Registration,
+        registry::Registry,
     },
 };
 
