@@ -14,6 +14,7 @@ pub(super) const LONG: u32 = 64 << 20;
 pub(super) type Read = for<'a> fn(&'a Line<'a>) -> Value<'a>;
 
 /// See the module's text.
+#[derive(Clone, Copy)]
 pub(crate) struct Field {
     name: &'static str,
     kind: ColumnType,
