@@ -17,6 +17,7 @@
 //! assert!(parse(b"KILL TIDB 5", &Syntax::TIDB).is_ok());
 //! ```
 
+mod address;
 mod ast;
 mod exact;
 mod expr;
@@ -26,6 +27,7 @@ mod reads;
 mod redact;
 mod resolve;
 mod secrets;
+mod sensitive;
 mod split;
 mod syntax;
 #[cfg(test)]
