@@ -33,6 +33,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
 pub use expr::{IdExpr, IdLiteral, Operator};
@@ -46,3 +47,6 @@ pub use resolve::{Scope, id_from_value};
 pub use split::{Statements, first_statement, split};
 pub use syntax::{IdForms, KillForms, Syntax};
 pub use text::Text;
+#[cfg(feature = "mysql")]
+pub(crate) use told::logged_attributes;
+pub(crate) use told::{logged, logged_target, may_tell_secrets, shown_error, shown_kill_error, shown_target};

@@ -1,10 +1,7 @@
 //! What clients write, as lists and logs may show it: text that cannot upset a terminal, reorder what stands around it, or
 //! pass for a line of its own. Pure; the one place where it is decided what is escaped, and how.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-};
+use std::{borrow::Cow, fmt::Write};
 
 /// What becomes of newlines and tabs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,16 +63,6 @@ pub(crate) fn escape_into(out: &mut String, bytes: &[u8], lines: Lines) {
     }
 }
 
-/// Writes a text on one line, escaped: a user's name in a log, for one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OneLine<'a>(pub(crate) &'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(self.0.as_bytes(), Lines::Escaped))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,7 +87,6 @@ mod tests {
         }
         assert!(matches!(escaped(b"a\n\tb", Lines::Kept), Cow::Borrowed("a\n\tb")));
         assert_eq!(escaped(b"a\n\tb", Lines::Escaped), "a\\x0A\\x09b");
-        assert_eq!(OneLine("root\nINFO kill by=root").to_string(), "root\\x0AINFO kill by=root");
     }
 
     proptest! {

@@ -32,7 +32,7 @@ pub use clock::Clock;
 pub use encryption::Encryption;
 pub use error::{Killed, Refused, SqlError};
 pub use error_kind::ErrorKind;
-pub(crate) use escape::{Lines, OneLine, escape_into, escaped, is_clean};
+pub(crate) use escape::{Lines, escape_into, escaped, is_clean};
 pub use event::Event;
 pub use kill::{KillError, KillMode, KillOutcome, Target};
 pub use kill_row::{KillCause, KillResult, KillRow, KillVictim};

@@ -14,6 +14,7 @@ mod own_kills;
 mod panics;
 mod privileges;
 mod registry;
+mod security;
 mod shutdown;
 mod streaming;
 mod tables;
