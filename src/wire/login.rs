@@ -30,7 +30,7 @@ use crate::{
 const LOGIN_LIMIT: usize = 128 * 1024;
 
 /// What we can do.
-const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
+pub(super) const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_FOUND_ROWS)
     .union(CapabilityFlags::CLIENT_LONG_FLAG)
     .union(CapabilityFlags::CLIENT_CONNECT_WITH_DB)
