@@ -22,6 +22,7 @@ mod prepared;
 mod privileges;
 mod protocol;
 mod raw;
+mod security;
 mod server;
 mod tables;
 mod tls;
