@@ -13,8 +13,11 @@ use crate::{
     wire::fuzz as wire,
 };
 
+/// One of them: it panics if a law does not hold.
+pub type Target = fn(&[u8]);
+
 /// All of them, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("packets", packets),
     #[cfg(feature = "compression")]
     ("frames", frames),

@@ -2,7 +2,9 @@
 //! aimed at, and what a client says of itself, in the history and the log.
 
 use super::{SECRET, Syntax, redact, sensitive, truncate_chars};
-use crate::model::{Attributes, KillError, Lines, SqlError, Target, escaped};
+#[cfg(any(feature = "mysql", test))]
+use crate::model::Attributes;
+use crate::model::{KillError, Lines, SqlError, Target, escaped};
 
 /// A longer statement is not looked through for its error's sake: it is taken to hold a secret.
 const LONGEST_LOOK: usize = 1 << 20;
@@ -10,7 +12,8 @@ const LONGEST_LOOK: usize = 1 << 20;
 /// Of a name that a client chose, so many characters are kept and logged.
 const LONGEST_NAME: usize = 80;
 
-/// Of a client's attributes, so many are logged, and so many characters of each name and value.
+/// Of a client's attributes, so many are logged.
+#[cfg(any(feature = "mysql", test))]
 const MOST_ATTRIBUTES: usize = 16;
 
 /// Whether an error of this statement may repeat a secret: one that stands in it, or one that was given to it as a parameter
@@ -44,6 +47,7 @@ pub(crate) fn logged(name: &str) -> String {
 }
 
 /// What a client says of itself, as the log may show it.
+#[cfg(any(feature = "mysql", test))]
 pub(crate) fn logged_attributes(attributes: Option<&Attributes>) -> String {
     let pairs = attributes.into_iter().flat_map(Attributes::pairs);
     let shown = pairs.take(MOST_ATTRIBUTES).map(|(name, value)| {
