@@ -112,6 +112,9 @@ pub mod compat;
 pub mod control;
 mod dialect;
 mod engine;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 mod model;
 mod runtime;

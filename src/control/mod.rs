@@ -17,6 +17,7 @@
 //! assert!(parse(b"KILL TIDB 5", &Syntax::TIDB).is_ok());
 //! ```
 
+mod address;
 mod ast;
 mod exact;
 mod expr;
@@ -26,11 +27,13 @@ mod reads;
 mod redact;
 mod resolve;
 mod secrets;
+mod sensitive;
 mod split;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
 pub use expr::{IdExpr, IdLiteral, Operator};
@@ -44,3 +47,6 @@ pub use resolve::{Scope, id_from_value};
 pub use split::{Statements, first_statement, split};
 pub use syntax::{IdForms, KillForms, Syntax};
 pub use text::Text;
+#[cfg(feature = "mysql")]
+pub(crate) use told::logged_attributes;
+pub(crate) use told::{logged, logged_target, may_tell_secrets, shown_error, shown_kill_error, shown_target};

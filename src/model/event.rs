@@ -29,7 +29,8 @@ pub enum Event {
     StatementEnded {
         /// Its number within the session.
         statement: StatementNo,
-        /// Rows affected, or the error that its client got.
+        /// Rows affected, or the error that its client got: its code, and its text unless that may repeat a secret of the
+        /// statement. What follows `near` is left out.
         result: Result<u64, SqlError>,
         /// Why it was ended from outside, if it was.
         killed: Option<Reason>,
@@ -38,7 +39,7 @@ pub enum Event {
     KillAsked {
         /// Who.
         by: Arc<Principal>,
-        /// Of what.
+        /// Of what. Names that clients chose have their secrets replaced.
         target: Target,
         /// How much of it.
         mode: KillMode,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{Column, ColumnType, DateTime, KillMode, Origin, OwnedValue};
+use super::{Column, ColumnType, DateTime, KillMode, Lines, Origin, OwnedValue, escaped};
 use crate::id::SessionId;
 
 /// A kill that was asked for, as far as one principal may know of it. Made by [`crate::Listing::kills`].
@@ -117,9 +117,9 @@ impl KillRow {
         ]
     }
 
-    /// The row, in the order of those columns.
+    /// The row, in the order of those columns. What clients chose is escaped.
     pub fn row(&self) -> [OwnedValue; 12] {
-        let text = |text: &str| OwnedValue::Text(text.to_owned());
+        let text = |text: &str| OwnedValue::Text(escaped(text.as_bytes(), Lines::Escaped).into_owned());
         let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
         let id = |id: SessionId| OwnedValue::UInt(id.get());
         let host = |host: Origin| OwnedValue::Text(host.to_string());

@@ -24,7 +24,7 @@ use super::{
 #[cfg(feature = "mysql")]
 use crate::supervisor::Authenticated;
 use crate::{
-    control::{self, Syntax},
+    control,
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, shown},
@@ -44,6 +44,8 @@ pub(crate) struct Core<E: Engine> {
     pub(super) diagnostics: Option<Vec<Warning>>,
     /// Whether the last statement gave rows.
     gave_rows: bool,
+    /// Whether an error of the running statement may repeat a secret that does not stand in its text.
+    pub(super) tells: bool,
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
     pub(super) unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
@@ -97,6 +99,7 @@ impl<E: Engine> Core<E> {
             named: None,
             diagnostics: None,
             gave_rows: false,
+            tells: false,
             unsettled: false,
             state: Done::default(),
         };
@@ -418,11 +421,23 @@ impl<E: Engine> Core<E> {
         at: Instant,
     ) {
         let slot = self.registration.slot();
-        if self.shared.registry.dialect.shows_outcomes() {
-            slot.set_outcome(match &end {
+        let registry = &self.shared.registry;
+        let shows_outcomes = registry.dialect.shows_outcomes();
+        let shown = match &end {
+            // The words of a kill are our own.
+            Err(error) if killed.is_none() && (shows_outcomes || registry.events.wanted()) => {
+                let syntax = self.shared.syntax();
+                let tells = self.tells || slot.info().is_some_and(|sql| control::may_tell_secrets(&sql, &syntax));
+                Err(control::shown_error(error, tells, &syntax))
+            }
+            end => end.clone(),
+        };
+        self.tells = false;
+        if shows_outcomes {
+            slot.set_outcome(match &shown {
                 Ok(_) if self.gave_rows => Outcome::Rows,
                 Ok(_) => Outcome::Ok,
-                Err(error) => Outcome::Error(listed(error, &self.shared.syntax()).into()),
+                Err(error) => Outcome::Error(error.message().into()),
             });
         }
         self.gave_rows = false;
@@ -435,18 +450,8 @@ impl<E: Engine> Core<E> {
         }
         self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
-            result: end,
+            result: shown,
             killed,
         });
     }
-}
-
-/// An error's text as a list shows it, without what may be a secret of the statement: what follows `near` is left out, since
-/// it may begin in the middle of one.
-fn listed(error: &SqlError, syntax: &Syntax) -> String {
-    let (text, rest) = match error.message().split_once(" near '") {
-        Some((text, _)) => (text, " near …"),
-        None => (error.message(), ""),
-    };
-    control::redact(text.as_bytes(), syntax).into_owned() + rest
 }

@@ -221,6 +221,11 @@ impl Slot {
         self.shown().rare.as_ref()?.killed?.1
     }
 
+    /// The text of the running statement, as it was sent.
+    pub(crate) fn info(&self) -> Option<Bytes> {
+        self.shown().info.clone()
+    }
+
     /// The running statement, if one runs.
     pub(crate) fn running(&self) -> Option<Running> {
         self.shown().running
@@ -370,7 +375,19 @@ impl Slot {
 /// A statement as lists and events show it: no longer than so much, and with its secrets replaced. (A secret that the
 /// cut goes through is taken for one that never ends, and replaced whole.)
 pub(crate) fn shown(sql: &[u8], syntax: &Syntax) -> String {
-    control::redact(&sql[..sql.len().min(LONGEST_INFO)], syntax).into_owned()
+    control::redact(first(sql), syntax).into_owned()
+}
+
+/// As much of a statement as is shown. The cut is at the end of a character, if there are any.
+fn first(sql: &[u8]) -> &[u8] {
+    let Some(more) = sql.get(LONGEST_INFO) else { return sql };
+    let is_inside = |b: &u8| b & 0xc0 == 0x80;
+    let begun = if is_inside(more) {
+        sql[..LONGEST_INFO].iter().rev().take(3).take_while(|b| is_inside(b)).count() + 1
+    } else {
+        0
+    };
+    &sql[..LONGEST_INFO - begun]
 }
 
 impl std::fmt::Debug for Slot {
@@ -383,6 +400,18 @@ impl std::fmt::Debug for Slot {
 mod tests {
     use super::*;
     use crate::model::Privileges;
+
+    #[test]
+    fn a_long_statement_is_cut_and_never_within_a_character() {
+        for (character, before) in [("a", 0), ("ä", 1), ("☃", 1), ("☃", 2), ("🐦", 0), ("🐦", 1), ("🐦", 2), ("🐦", 3)]
+        {
+            let sql = "-".repeat(before) + &character.repeat(LONGEST_INFO);
+            let shown = shown(sql.as_bytes(), &Syntax::MYSQL);
+            let whole = (LONGEST_INFO - before) / character.len();
+            assert_eq!(shown, "-".repeat(before) + &character.repeat(whole), "{character} {before}");
+        }
+        assert_eq!(first(&[0x80; LONGEST_INFO + 1]).len(), LONGEST_INFO - 4, "of bytes that are no text, some less");
+    }
 
     #[test]
     fn who_takes_a_session_over_has_none_of_its_databases() {

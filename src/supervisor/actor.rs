@@ -23,6 +23,7 @@ use super::{
     timers,
 };
 use crate::{
+    control::{logged, logged_target, shown_kill_error, shown_target},
     model::{Event, KillError, Origin, Reason, Refused, Target},
     state::Slot,
 };
@@ -147,19 +148,25 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     registry.counters.denied(denied.into());
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
-        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, spared, "kill"),
+        Ok(sessions @ 1..) => {
+            tracing::info!(by = logged(by), target = logged_target(target), ?mode, sessions, spared, "kill");
+        }
         // Anybody can ask for these as often as they like.
-        other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
+        Ok(_) => tracing::debug!(by = logged(by), target = logged_target(target), ?mode, sessions = 0, "kill"),
+        Err(error) => {
+            let why = || logged(&error.to_string());
+            tracing::debug!(by = logged(by), target = logged_target(target), ?mode, error = why(), "kill");
+        }
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
     registry.history().add(at, kill, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
-        target: kill.target.clone(),
+        target: shown_target(&kill.target),
         mode: kill.mode,
         spared,
-        outcome: outcome.map_err(KillError::clone),
+        outcome: outcome.map_err(shown_kill_error),
     });
     result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))
 }

@@ -9,9 +9,10 @@ use super::{
     receipt::{Fate, Receipt},
 };
 use crate::{
+    control::logged_target,
     dialect::Dialect,
     id::SessionId,
-    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal, Target},
+    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal},
     state::Slot,
 };
 
@@ -115,7 +116,7 @@ impl History {
                 at,
                 by: Arc::clone(&kill.by),
                 from,
-                target: shown(&kill.target),
+                target: logged_target(&kill.target),
                 mode: kill.mode,
                 found,
                 sessions,
@@ -183,18 +184,6 @@ impl Record {
             cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
             result,
         })
-    }
-}
-
-/// The target as a statement would name it; what a client may choose is cut.
-fn shown(target: &Target) -> String {
-    let cut = |text: &str| crate::control::truncate_chars(text, 80).to_owned();
-    match target {
-        Target::Session(id) => id.to_string(),
-        Target::Statement(id) => format!("QUERY ID {id}"),
-        Target::Named(name) => format!("'{}'", cut(name)),
-        Target::User { user, host: None } => format!("USER {}", cut(user)),
-        Target::User { user, host: Some(host) } => format!("USER {}@{}", cut(user), cut(host)),
     }
 }
 

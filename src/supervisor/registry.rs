@@ -168,7 +168,7 @@ impl Registry {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
                 self.counters.refused();
-                tracing::info!(session = %slot.id(), user = %principal.user().escape_debug(), %refused, "no place");
+                tracing::info!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
             }
         }
         entered

@@ -129,7 +129,7 @@ impl Conn {
         let io = self.io.take().ok_or(Broken::Gone)?;
         let under = io.start_tls(acceptor, self.inbound.take()).await;
         self.io = Some(under.map_err(|error| {
-            tracing::debug!(%error, "no TLS came about");
+            tracing::debug!(error = crate::control::logged(&error.to_string()), "no TLS came about");
             Broken::Gone
         })?);
         Ok(())

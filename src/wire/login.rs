@@ -16,6 +16,7 @@ use super::{
     rows::{HELD, WireRows},
 };
 use crate::{
+    control::{logged, logged_attributes},
     engine::{Engine, RowSink},
     id::SessionId,
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
@@ -28,11 +29,8 @@ use crate::{
 /// MySQL bounds at 64 KiB).
 const LOGIN_LIMIT: usize = 128 * 1024;
 
-/// Of a name that was not let in, so many characters are logged.
-const LOGGED_NAME: usize = 64;
-
 /// What we can do.
-const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
+pub(super) const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_FOUND_ROWS)
     .union(CapabilityFlags::CLIENT_LONG_FLAG)
     .union(CapabilityFlags::CLIENT_CONNECT_WITH_DB)
@@ -226,8 +224,7 @@ pub(super) async fn prove<E: Engine>(
     let principal = match asked {
         Ok(Ok(principal)) => Arc::new(principal),
         Ok(Err(error)) => {
-            let user: String = user.chars().take(LOGGED_NAME).collect();
-            tracing::info!(session = %id, user = %user.escape_debug(), %from, code = error.code(), "login refused");
+            tracing::info!(session = %id, user = logged(&user), %from, code = error.code(), "login refused");
             return Err(Unproved::Refused(error));
         }
         Err(_panic) => {
@@ -236,7 +233,8 @@ pub(super) async fn prove<E: Engine>(
             return Err(Unproved::Refused(SqlError::panicked()));
         }
     };
-    tracing::debug!(session = %id, user = %principal.user(), %from, charset, ?attributes, "logged in");
+    let said = || logged_attributes(attributes.as_ref());
+    tracing::debug!(session = %id, user = logged(principal.user()), %from, charset, attributes = said(), "logged in");
     slot.set_attributes(attributes);
     #[cfg(feature = "tls")]
     slot.set_encryption(talk.conn.encryption());

@@ -15,6 +15,7 @@
 //! | `conn` | packets in, bytes out, and whether the client is still there |
 //! | `farewell` | what a client is told whose connection is closed for it; pure |
 //! | `frame` | packets in a stream of bytes; pure |
+//! | `fuzz` | what is tried with bytes of any kind |
 //! | `packet` | the packets that we send; pure |
 //! | `rows`, `binary` | result sets on their way out |
 //! | `track` | what changed in the session, as OK packets tell it; pure |
@@ -42,6 +43,8 @@ mod door;
 mod driver;
 mod farewell;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod gate;
 #[cfg(all(test, feature = "compat"))]
 mod golden;

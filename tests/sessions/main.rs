@@ -16,6 +16,7 @@ mod panics;
 mod places;
 mod privileges;
 mod registry;
+mod security;
 mod shutdown;
 mod streaming;
 mod tables;

@@ -23,6 +23,7 @@ mod prepared;
 mod privileges;
 mod protocol;
 mod raw;
+mod security;
 mod server;
 mod shutdown;
 mod tables;

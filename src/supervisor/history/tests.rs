@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     dialect::{KillDenied, Node},
     id::Layout,
-    model::{Clock, Privileges, Settings, StatementNo},
+    model::{Clock, Privileges, Settings, StatementNo, Target},
     state::Running,
     supervisor::{
         kill::{Requester, tests::deaf},
