@@ -21,6 +21,7 @@ mod pools;
 mod prepared;
 mod privileges;
 mod protocol;
+mod proxied;
 mod raw;
 mod server;
 mod tables;

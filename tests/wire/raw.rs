@@ -57,7 +57,11 @@ impl Raw {
     }
 
     pub fn greeted_at(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::greeted_on(TcpStream::connect(address).unwrap())
+    }
+
+    /// On a connection of which the server was sent something already, or not.
+    pub fn greeted_on(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
         let mut raw = Self {
@@ -96,7 +100,12 @@ impl Raw {
     }
 
     pub fn login_at(address: SocketAddr, user: &str, capabilities: CapabilityFlags) -> Self {
-        let mut raw = Self::greeted_at(address);
+        Self::greeted_at(address).log_in(user, capabilities)
+    }
+
+    /// Logs in without a password.
+    pub fn log_in(self, user: &str, capabilities: CapabilityFlags) -> Self {
+        let mut raw = self;
         raw.answer_greeting(user, &[], capabilities, "mysql_native_password");
         assert_eq!(raw.receive().expect("an OK")[0], 0x00);
         raw

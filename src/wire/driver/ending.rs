@@ -9,7 +9,7 @@ use crate::{
     engine::{Engine, StatementContext},
     model::{Done, Reason, SqlError, transaction_state},
     session::Farewell,
-    wire::{farewell, life::FAREWELL, rows::WireRows, track},
+    wire::{farewell, lead_in::FAREWELL, rows::WireRows, track},
 };
 
 impl<E: Engine> Driver<E> {
