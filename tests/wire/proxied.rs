@@ -207,7 +207,7 @@ fn from_elsewhere_no_header_is_read() {
 #[test]
 fn what_is_no_header_is_closed_without_a_greeting() {
     // Long before the deadline.
-    let change = |builder: Builder<_>| builder.login_timeout(Duration::from_secs(3600));
+    let change = |builder: Builder<_>| builder.settings(deadline(Duration::from_secs(3600)));
     let server = Server::start_cast_serving(cast, change, |serve| serve.proxied_from(networks("127.0.0.0/8")));
     let four = [203, 0, 113, 9, 198, 51, 100, 1, 0x12, 0x67, 0x0c, 0xea];
     let broken: [&[u8]; 10] = [
