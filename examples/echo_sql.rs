@@ -27,7 +27,7 @@ use echo::{EchoSql, accounts::Accounts};
 use futures::future::{Either, select};
 use killdeer::{
     Engine, Runtime, Summary,
-    wire::{self, AuthPlugin, Serve, rustls},
+    wire::{self, AuthPlugin, Keepalive, Network, Serve, rustls},
 };
 use signals::Signals;
 use system::System;
@@ -60,6 +60,14 @@ struct Options {
     /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// Networks of trusted proxies, such as 10.0.0.0/8,::1 or *: every TCP connection from there begins with a header of the PROXY
+    /// protocol
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    proxy_networks: Vec<Network>,
+    /// After so much silence a client is asked whether it is there, again after each such interval, and given up after so
+    /// many questions; times in seconds, or 0 for never
+    #[arg(long, value_name = "IDLE,INTERVAL,RETRIES", default_value = "60,10,6", value_parser = probes)]
+    keepalive: Probes,
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<std::num::NonZeroUsize>,
@@ -97,6 +105,25 @@ enum Job {
 
 fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
     AuthPlugin::named(name).ok_or("mysql_native_password or caching_sha2_password")
+}
+
+/// When silent clients are given up, if ever.
+#[derive(Clone, Copy)]
+struct Probes(Option<Keepalive>);
+
+fn probes(text: &str) -> Result<Probes, String> {
+    if text == "0" {
+        return Ok(Probes(None));
+    }
+    let numbers: Vec<u16> = text.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
+    match numbers[..] {
+        [idle @ 1..=32_767, interval @ 1..=32_767, retries @ 1..=127] => {
+            let seconds = |time: u16| Duration::from_secs(time.into());
+            let retries = retries.into();
+            Ok(Probes(Some(Keepalive { idle: seconds(idle), interval: seconds(interval), retries })))
+        }
+        _ => Err("0, or IDLE,INTERVAL,RETRIES: two times from 1 to 32767 and a number from 1 to 127".into()),
+    }
 }
 
 fn main() -> ExitCode {
@@ -182,7 +209,10 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),
     };
-    let mut serve = Serve::new(listener, workers).default_plugin(options.default_plugin);
+    let mut serve = Serve::new(listener, workers)
+        .default_plugin(options.default_plugin)
+        .proxied_from(options.proxy_networks.iter().copied())
+        .keepalive(options.keepalive.0);
     if let Some(tls) = tls {
         serve = serve.tls(tls);
     }

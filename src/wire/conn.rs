@@ -104,6 +104,11 @@ impl Conn {
         }
     }
 
+    /// Has these bytes read first: they have come already.
+    pub(super) fn keep(&mut self, early: &[u8]) {
+        self.inbound.keep(early);
+    }
+
     /// Compresses what is written from now on, and uncompresses what is read.
     pub(super) fn compress(&mut self, algorithm: Algorithm) {
         let mut frames = Frames::new(algorithm);

@@ -24,7 +24,7 @@ use super::{
     conn::{Broken, Chunk, Conn},
     farewell,
     gate::Gate,
-    life::FAREWELL,
+    lead_in::FAREWELL,
     login::frame_error,
     pace,
     packet::Peer,

@@ -303,6 +303,10 @@ class Connection:
             data += more
         return data
 
+    def receive_some(self) -> int:
+        """Takes whatever comes next, and throws it away; 0: the server has closed."""
+        return len(self._socket.recv(1 << 14))
+
     def _raw(self) -> tuple[int, bytes]:
         head = self._exactly(4)
         return head[3], self._exactly(int.from_bytes(head[:3], "little"))

@@ -12,10 +12,10 @@ STOPPING = 15.0
 
 
 class Server:
-    def __init__(self, binary: str, home: Path, *options: str) -> None:
+    def __init__(self, binary: str, home: Path, *options: str, host: str = "127.0.0.1") -> None:
         self.binary = binary
         self.home = home
-        self.host = "127.0.0.1"
+        self.host = host
         self._log = home / f"server-{len(list(home.glob('server-*')))}.log"
         with self._log.open("wb") as log:
             # Port 0: the server takes a free one and says which.
@@ -34,6 +34,10 @@ class Server:
         if told != "listening on":
             raise Failure(f"the server does not listen: it said {line!r}, and in its log {self.log()[-400:]!r}")
         return int(address.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

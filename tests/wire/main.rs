@@ -22,6 +22,7 @@ mod pools;
 mod prepared;
 mod privileges;
 mod protocol;
+mod proxied;
 mod raw;
 mod security;
 mod server;

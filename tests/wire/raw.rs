@@ -113,7 +113,12 @@ impl Raw {
     }
 
     pub fn login_at(address: SocketAddr, user: &str, capabilities: CapabilityFlags) -> Self {
-        let mut raw = Self::greeted_at(address);
+        Self::greeted_at(address).log_in(user, capabilities)
+    }
+
+    /// Logs in without a password.
+    pub fn log_in(self, user: &str, capabilities: CapabilityFlags) -> Self {
+        let mut raw = self;
         raw.answer_greeting(user, &[], capabilities, "mysql_native_password");
         assert_eq!(raw.receive().expect("an OK")[0], 0x00);
         raw

@@ -13,7 +13,7 @@ use crate::{
     wire::{
         command::{self, WireCommand},
         farewell,
-        life::FAREWELL,
+        lead_in::FAREWELL,
         rows::WireRows,
         track,
     },
