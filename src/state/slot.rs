@@ -65,8 +65,9 @@ struct Shown {
     /// Of the running statement or the last one.
     last_query_id: u64,
     since: Instant,
-    /// The flags of the last statement that ended well.
-    in_transaction: bool,
+    /// Since when a transaction is open, by the flags of the last statement that ended well.
+    transaction: Option<Instant>,
+    /// By the same flags.
     autocommit: bool,
     /// What its timers watch.
     watch: Watch,
@@ -118,7 +119,7 @@ impl Slot {
             running: None,
             last_query_id: 0,
             since: Instant::now(),
-            in_transaction: false,
+            transaction: None,
             autocommit: true,
             watch: Watch::default(),
             rare: None,
@@ -252,7 +253,8 @@ impl Slot {
     /// The command is over: the session is idle, with the flags that its statements left. Returns until when it may be.
     pub(crate) fn show_idle(&self, at: Instant, flags: &Done) -> Option<Instant> {
         let mut shown = self.shown();
-        shown.in_transaction = flags.in_transaction;
+        // One that was open before has begun before.
+        shown.transaction = flags.in_transaction.then(|| shown.transaction.unwrap_or(at));
         shown.autocommit = flags.autocommit;
         shown.command = Command::Sleep;
         shown.state = "";
@@ -270,7 +272,7 @@ impl Slot {
     pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
         let mut shown = self.shown();
         shown.watch.limits = limits;
-        let (time, _) = limits.idle(shown.in_transaction)?;
+        let (time, _) = limits.idle(shown.transaction.is_some())?;
         shown.since.checked_add(time)
     }
 
@@ -297,7 +299,7 @@ impl Slot {
         }
         // Both are looked at, in this order: what was begun or ended in between makes the number another's.
         let running = shown.running.map(|running| running.statement);
-        let idle = if running.is_none() { Some((shown.since, shown.in_transaction)) } else { None };
+        let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
         shown.watch.due(now, word, running, idle)
     }
 
@@ -347,7 +349,8 @@ impl Slot {
             last_query_id: shown.last_query_id,
             trace_id: rare.and_then(|rare| rare.trace_id.clone()),
             outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),
-            in_transaction: shown.in_transaction,
+            in_transaction: shown.transaction.is_some(),
+            transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
         };
         let info = shown.info.clone();
@@ -375,8 +378,27 @@ impl std::fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::Privileges;
+
+    #[test]
+    fn a_transaction_is_as_old_as_the_end_of_the_command_that_opened_it() {
+        let slot = Slot::decoy(Principal::new("alice", Privileges::NONE));
+        let begin = Instant::now();
+        let ended = |after: u64, in_transaction| {
+            slot.show_idle(begin + Duration::from_secs(after), &Done { in_transaction, ..Done::default() });
+            let row = slot.row(begin + Duration::from_secs(100), &Syntax::MYSQL);
+            assert_eq!(row.transaction_time.is_some(), row.in_transaction);
+            row.transaction_time.map(|age| age.as_secs())
+        };
+        assert_eq!(ended(10, false), None);
+        assert_eq!(ended(20, true), Some(80));
+        assert_eq!(ended(30, true), Some(80), "further statements do not make it younger");
+        assert_eq!(ended(40, false), None);
+        assert_eq!(ended(50, true), Some(50), "the next one is one of its own");
+    }
 
     #[test]
     fn who_takes_a_session_over_has_none_of_its_databases() {
