@@ -18,7 +18,7 @@ use super::{
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
-    word::{Phase, Raised},
+    word::{Phase, Raised, Word},
 };
 use crate::{
     control::{self, Syntax},
@@ -82,6 +82,14 @@ struct Rare {
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
+}
+
+/// A session as a look at it found it. A kill that is given this ends nothing if the session has gone on since.
+#[cfg(feature = "policies")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    word: Word,
+    since: Instant,
 }
 
 /// The two numbers of a statement that runs.
@@ -217,6 +225,20 @@ impl Slot {
         raised
     }
 
+    /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
+    #[cfg(feature = "policies")]
+    pub(crate) fn kill_seen(&self, seen: Moment, now: Instant, throw: impl FnOnce(&KillSwitch, Word) -> Raised) -> Raised {
+        let mut shown = self.shown();
+        if shown.since != seen.since {
+            return Raised::NotRunning;
+        }
+        let raised = throw(&self.switch, seen.word);
+        if raised == Raised::First {
+            shown.rare.get_or_insert_default().killed = Some((now, None));
+        }
+        raised
+    }
+
     /// From where the last kill came that reached it.
     pub(crate) fn killer(&self) -> Option<Origin> {
         self.shown().rare.as_ref()?.killed?.1
@@ -318,7 +340,26 @@ impl Slot {
 
     /// The row for the lists.
     pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
+        let (row, info, _) = self.look(self.switch.word(), now);
+        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+    }
+
+    /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
+    /// to. `None` of a session that is on its way out, or just between two states.
+    #[cfg(feature = "policies")]
+    pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
+        let (row, info, since) = self.look(word, now);
+        // The word was read first: what is shown is never older than it, but it can be newer.
+        let settled = match row.statement {
+            Some(number) => word.number() == number,
+            None => word.running().is_none(),
+        };
+        let stays = word.leaving().is_none() && !word.gone();
+        (settled && stays).then_some((row, info, Moment { word, since }))
+    }
+
+    fn look(&self, word: Word, now: Instant) -> (ProcessRow, Option<Bytes>, Instant) {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
@@ -353,9 +394,7 @@ impl Slot {
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
         };
-        let info = shown.info.clone();
-        drop(shown);
-        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+        (row, shown.info.clone(), shown.since)
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {

@@ -5,6 +5,7 @@
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
+//! | `enforce` | kills by the policies |
 //! | `receipt` | what a kill has reached |
 //! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
@@ -14,6 +15,8 @@
 mod actor;
 mod admission;
 mod counters;
+#[cfg(feature = "policies")]
+mod enforce;
 mod events;
 mod gauge;
 mod history;
@@ -33,6 +36,8 @@ pub use self::{
     messages::{Kill, List, Shutdown, Summary},
     receipt::Receipt,
 };
+#[cfg(feature = "policies")]
+pub(crate) use self::enforce::Enforce;
 #[cfg(feature = "mysql")]
 pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{
