@@ -29,7 +29,7 @@ const LONGEST_TIME: u64 = 10 * 366 * 86_400;
 /// The times between two looks.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "name",
     "match",
     "ignore",
@@ -204,7 +204,10 @@ fn name(value: &Value<'_>) -> Read<Arc<str>> {
         DeValue::String(text) if (1..=NAME).contains(&text.chars().count()) && !text.contains(char::is_control) => {
             Ok(text.as_ref().into())
         }
-        _ => mistake(value.span(), format!("a name is a text of 1 to {NAME} characters, none of them a control character")),
+        _ => mistake(
+            value.span(),
+            format!("a name is a text of 1 to {NAME} characters, none of them a control character"),
+        ),
     }
 }
 

@@ -181,3 +181,54 @@ async fn kill(registry: &Registry, by: &Arc<Principal>, rule: &Rule, found: &Fou
 fn count(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::{sync::watch::Sender, task::LocalSet, time::sleep};
+
+    use super::*;
+    use crate::policy::Policies;
+
+    fn in_force(text: &str) -> Arc<InForce> {
+        Arc::new(InForce { policies: Policies::parse(text).unwrap(), counts: Vec::new() })
+    }
+
+    #[test]
+    fn a_look_comes_once_per_interval_and_after_a_panic_too() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (rules, heeded) = {
+                let sender = Sender::new(in_force(""));
+                let receiver = sender.subscribe();
+                (sender, receiver)
+            };
+            let looks = std::rc::Rc::new(Cell::new(0));
+            let counted = std::rc::Rc::clone(&looks);
+            let watching = tokio::task::spawn_local(watch(heeded, move |_| {
+                counted.set(counted.get() + 1);
+                // The first one panics before it is a future, the third as one.
+                assert_ne!(counted.get(), 1, "asked to");
+                let third = counted.get() == 3;
+                async move { assert!(!third, "asked to") }
+            }));
+            sleep(Duration::from_secs(3600)).await;
+            assert_eq!(looks.get(), 0, "without rules nothing is looked at");
+            let rule = "[[rule]]\nname = 'x'\nbusy_time = 1\naction = 'log'";
+            rules.send_replace(in_force(rule));
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(looks.get(), 1, "at once");
+            sleep(Duration::from_secs(20)).await;
+            assert_eq!(looks.get(), 5);
+            rules.send_replace(in_force(&format!("interval = 60\n{rule}")));
+            sleep(Duration::from_secs(130)).await;
+            assert_eq!(looks.get(), 5 + 3, "at once, and every minute from then on");
+            rules.send_replace(in_force(""));
+            sleep(Duration::from_secs(3600)).await;
+            assert_eq!(looks.get(), 8);
+            drop(rules);
+            watching.await.expect("it ends with whoever can load rules");
+        });
+    }
+}

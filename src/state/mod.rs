@@ -23,6 +23,8 @@ mod word;
 
 #[cfg(feature = "policies")]
 pub(crate) use self::slot::Moment;
+#[cfg(feature = "mysql")]
+pub(crate) use self::{notes::Changes, word::Phase};
 pub(crate) use self::{
     due::Due,
     limits::Limits,

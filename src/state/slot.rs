@@ -227,7 +227,12 @@ impl Slot {
 
     /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
     #[cfg(feature = "policies")]
-    pub(crate) fn kill_seen(&self, seen: Moment, now: Instant, throw: impl FnOnce(&KillSwitch, Word) -> Raised) -> Raised {
+    pub(crate) fn kill_seen(
+        &self,
+        seen: Moment,
+        now: Instant,
+        throw: impl FnOnce(&KillSwitch, Word) -> Raised,
+    ) -> Raised {
         let mut shown = self.shown();
         if shown.since != seen.since {
             return Raised::NotRunning;

@@ -28,6 +28,8 @@ mod receipt;
 mod registry;
 mod timers;
 
+#[cfg(feature = "policies")]
+pub(crate) use self::enforce::Enforce;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -36,8 +38,6 @@ pub use self::{
     messages::{Kill, List, Shutdown, Summary},
     receipt::Receipt,
 };
-#[cfg(feature = "policies")]
-pub(crate) use self::enforce::Enforce;
 #[cfg(feature = "mysql")]
 pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{

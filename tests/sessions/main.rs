@@ -12,6 +12,7 @@ mod lab;
 mod listing;
 mod own_kills;
 mod panics;
+mod policies;
 mod privileges;
 mod registry;
 mod shutdown;

@@ -1,1 +1,4 @@
-mod decide; mod parse;
+//! What rules are read, and what they decide.
+
+mod decide;
+mod parse;

@@ -127,7 +127,10 @@ fn a_victim_reads_who_it_was_but_not_of_a_session_that_it_may_not_see() {
     drop(alice);
     assert_eq!(lab.rows(&root)[0].result, KillResult::Ended);
     lab.kill(&root, None, Target::Session(admin.id()), KillMode::Query);
-    assert_eq!((lab.rows(&root)[1].cause.clone(), lab.rows(&root)[1].result), (KillCause::Host, KillResult::NothingToEnd));
+    assert_eq!(
+        (lab.rows(&root)[1].cause.clone(), lab.rows(&root)[1].result),
+        (KillCause::Host, KillResult::NothingToEnd)
+    );
 }
 
 #[test]
