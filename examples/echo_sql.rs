@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/policies.rs"]
+mod policies;
 #[path = "echo/system.rs"]
 mod system;
 
@@ -60,6 +62,9 @@ struct Options {
     /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// A TOML file of [[rule]] tables with what is to be killed without being asked; SIGHUP has it read again
+    #[arg(long, value_name = "FILE")]
+    policies: Option<PathBuf>,
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<std::num::NonZeroUsize>,
@@ -173,6 +178,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
         .start();
+    if let Some(path) = options.policies {
+        policies::follow(&runtime, path)?;
+    }
     let workers = match options.workers {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),
