@@ -21,6 +21,11 @@ use tokio::{
 
 use crate::lab::{Lab, Running, build, code, connect, lab, paused, root, rows, settle, user};
 
+/// Runs a test on paused time. Looks go on as long as there are rules: what waits in vain must not wait for ever.
+fn within_a_day<F: Future>(test: F) -> F::Output {
+    paused(async { timeout(Duration::from_secs(86_400), test).await.expect("it waits in vain") })
+}
+
 /// Puts rules in force, and lets them look once.
 async fn load(runtime: &Runtime<Lab>, text: &str) {
     runtime.policies().load(text).unwrap_or_else(|error| panic!("{error}"));
@@ -51,7 +56,7 @@ async fn pass(seconds: u64) {
 
 #[test]
 fn a_statement_that_runs_too_long_is_ended_and_its_session_is_not() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let (alice, bob) = (connect(&runtime, "alice").await, connect(&runtime, "bob").await);
         load(&runtime, &rule("slow", "busy_time = 60\nignore.user = 'bob'\naction = 'kill-query'")).await;
@@ -72,7 +77,7 @@ fn a_statement_that_runs_too_long_is_ended_and_its_session_is_not() {
 #[test]
 fn of_a_group_the_oldest_is_taken_or_all_but_it() {
     for (victims, ended) in [("oldest", [true, false, false, true]), ("all-but-oldest", [false, true, true, false])] {
-        paused(async {
+        within_a_day(async {
             let (runtime, _) = lab();
             let mut statements = Vec::new();
             let mut sessions = Vec::new();
@@ -95,7 +100,7 @@ fn of_a_group_the_oldest_is_taken_or_all_but_it() {
 
 #[test]
 fn a_session_idle_in_a_transaction_is_ended_and_rolled_back() {
-    paused(async {
+    within_a_day(async {
         let (runtime, log) = lab();
         let (alice, bob, carol) =
             (connect(&runtime, "alice").await, connect(&runtime, "bob").await, connect(&runtime, "carol").await);
@@ -121,7 +126,7 @@ fn a_session_idle_in_a_transaction_is_ended_and_rolled_back() {
 
 #[test]
 fn a_dry_run_changes_nothing_and_counts() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let alice = connect(&runtime, "alice").await;
         let text = rule("try", "match.user = 'alice'\naction = 'kill-connection'\ndry_run = true")
@@ -139,7 +144,7 @@ fn a_dry_run_changes_nothing_and_counts() {
 
 #[test]
 fn the_audit_names_the_rule() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let told = Told::default();
         runtime.subscribe(told.clone().start().recipient(), 1000);
@@ -198,7 +203,7 @@ impl Handler<SessionEvent> for Told {
 
 #[test]
 fn a_broken_text_leaves_the_rules_as_they_are() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let alice = connect(&runtime, "alice").await;
         load(&runtime, &rule("slow", "busy_time = 60\naction = 'kill-query'")).await;
@@ -219,7 +224,7 @@ fn a_broken_text_leaves_the_rules_as_they_are() {
 
 #[test]
 fn other_rules_take_the_place_of_those_in_force() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let alice = connect(&runtime, "alice").await;
         let slow = rule("slow", "busy_time = 10\naction = 'kill-query'");
@@ -243,7 +248,7 @@ fn other_rules_take_the_place_of_those_in_force() {
 
 #[test]
 fn secrets_are_not_to_be_found_by_a_rule() {
-    paused(async {
+    within_a_day(async {
         let (runtime, _) = lab();
         let alice = connect(&runtime, "alice").await;
         let waiting = Running::begin(&alice, "wait CREATE USER eve IDENTIFIED BY 'swordfish'").await;
@@ -258,7 +263,7 @@ fn secrets_are_not_to_be_found_by_a_rule() {
 #[test]
 fn in_every_system_everybody_is_the_policies_to_kill() {
     for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
-        paused(async {
+        within_a_day(async {
             let runtime = build(Lab::default()).dialect(dialect).start();
             for tenant in ["sys", "other"].map(|name| dialect.account(&format!("u@{name}")).1) {
                 let admin = Principal::new("admin", Privileges::ALL);
