@@ -16,7 +16,6 @@ use tokio::{
     task::yield_now,
     time::{Instant, timeout},
 };
-use tracing::field::debug;
 
 use super::{
     enforcer::InForce,
@@ -160,8 +159,8 @@ fn log(rule: &Rule, row: &ProcessRow) {
     // What a client may choose is escaped.
     tracing::info!(
         rule = %rule.name, session = %row.id, query_id = row.query_id, user = ?row.user(), host = %row.peer,
-        db = row.database.as_deref().map(debug), command = row.command.as_str(), state = row.state, seconds = row.time.as_secs(), transaction,
-        info = row.info.as_deref().map(debug), "{does}"
+        db = row.database.as_deref().map(tracing::field::debug), command = row.command.as_str(), state = row.state, seconds = row.time.as_secs(), transaction,
+        info = row.info.as_deref().map(tracing::field::debug), "{does}"
     );
 }
 

@@ -23,8 +23,6 @@ mod word;
 
 #[cfg(feature = "policies")]
 pub(crate) use self::slot::Moment;
-#[cfg(feature = "mysql")]
-pub(crate) use self::{notes::Changes, word::Phase};
 pub(crate) use self::{
     due::Due,
     limits::Limits,

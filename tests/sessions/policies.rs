@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -313,14 +313,16 @@ fn goes_on(action: &str, busy: bool, on: impl AsyncFnOnce(&SessionHandle, &Notif
     actix_rt::System::new().block_on(async {
         let engine = Hold::default();
         let held = Arc::clone(&engine.0);
-        // The supervisor asks for the time of every kill. Here it waits for it as long as somebody has this.
-        let time: Arc<RwLock<()>> = Arc::default();
+        // The supervisor asks for the time of every kill. Here it waits for it while time stands still.
+        let stands_still = Arc::new(AtomicBool::new(false));
         let asked = Arc::new(AtomicUsize::new(0));
         let clock = {
-            let (time, asked) = (Arc::clone(&time), Arc::clone(&asked));
+            let (stands_still, asked) = (Arc::clone(&stands_still), Arc::clone(&asked));
             Clock::new(move || {
                 asked.fetch_add(1, Ordering::SeqCst);
-                drop(time.read().unwrap());
+                while stands_still.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 SystemTime::UNIX_EPOCH
             })
         };
@@ -331,7 +333,7 @@ fn goes_on(action: &str, busy: bool, on: impl AsyncFnOnce(&SessionHandle, &Notif
             .await;
 
         let before = asked.load(Ordering::SeqCst);
-        let stands_still = time.write().unwrap();
+        stands_still.store(true, Ordering::SeqCst);
         let unknown = Target::Session(killdeer::SessionId::new(999));
         let other = tokio::task::spawn_local({
             let runtime = runtime.clone();
@@ -342,7 +344,7 @@ fn goes_on(action: &str, busy: bool, on: impl AsyncFnOnce(&SessionHandle, &Notif
         runtime.policies().load(&rule("it", &format!("match.user = 'alice'\naction = '{action}'"))).unwrap();
         until("the rule has matched", || status().matched == 1).await;
         let after = on(&alice, &held).await;
-        drop(stands_still);
+        stands_still.store(false, Ordering::SeqCst);
         assert!(other.await.unwrap().is_err(), "there is no such session");
         until("the kill was decided", || status().acted + status().failed == 1).await;
         assert_eq!(status().failed, 1, "it was to be left alone");
