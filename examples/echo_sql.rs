@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/policies.rs"]
+mod policies;
 #[path = "echo/signals.rs"]
 mod signals;
 #[path = "echo/system.rs"]
@@ -60,6 +62,9 @@ struct Options {
     /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// A TOML file of [[rule]] tables with what is to be killed without being asked; SIGHUP has it read again
+    #[arg(long, value_name = "FILE")]
+    policies: Option<PathBuf>,
     /// Networks of trusted proxies, such as 10.0.0.0/8,::1 or *: every TCP connection from there begins with a header of the PROXY
     /// protocol
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -205,6 +210,9 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
         .start();
+    if let Some(path) = options.policies.clone() {
+        policies::follow(&runtime, path)?;
+    }
     let workers = match options.workers {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),

@@ -59,7 +59,7 @@
 //!
 //! # Modules
 //!
-//! `control`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
+//! `control`, `policy`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
 //! first:
 //!
 //! | module | what lives there | feature |
@@ -71,6 +71,7 @@
 //! | `state` | what a session shares with everybody: its state in one word, the kill switch, the slot that lists read | |
 //! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
+//! | `policy` | rules that log or kill by themselves | `policies` |
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP and Unix sockets | `mysql`; with TLS `tls`, compressed `compression` |
@@ -117,6 +118,8 @@ mod engine;
 pub mod fuzz;
 mod id;
 mod model;
+#[cfg(feature = "policies")]
+pub mod policy;
 mod runtime;
 mod session;
 mod state;

@@ -151,6 +151,8 @@ impl<E: Engine> Builder<E> {
         registry.set_supervisor(supervisor.downgrade());
         let shared = Shared {
             engine: self.engine,
+            #[cfg(feature = "policies")]
+            policies: crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter),
             registry,
             supervisor,
             placement: self.placement,
@@ -236,6 +238,12 @@ impl<E: Engine> Runtime<E> {
     /// How often each kind of time-out has ended a session or a statement.
     pub fn timeouts(&self) -> Vec<(Reason, u64)> {
         self.shared.registry.counters.timeouts().collect()
+    }
+
+    /// The rules that kill by themselves, to be loaded and looked at; none to begin with.
+    #[cfg(feature = "policies")]
+    pub fn policies(&self) -> &crate::policy::Enforcer {
+        &self.shared.policies
     }
 
     /// The engine.

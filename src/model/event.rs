@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KillError, KillMode, Origin, Principal, Reason, SqlError, StatementNo, Target};
+use super::{KillCause, KillError, KillMode, Origin, Principal, Reason, SqlError, StatementNo, Target};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub enum Event {
         target: Target,
         /// How much of it.
         mode: KillMode,
+        /// Why.
+        cause: KillCause,
         /// How many sessions it reached, idle ones included, or why it was not carried out.
         outcome: Result<u64, KillError>,
         /// To how many more sessions it was aimed that were not the requester's to kill, and were left alone (`KILL USER`

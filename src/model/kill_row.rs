@@ -1,6 +1,6 @@
 //! One kill that was asked for, as the history of kills shows it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use super::{Column, ColumnType, DateTime, KillMode, Lines, Origin, OwnedValue, escaped};
 use crate::id::SessionId;
@@ -48,13 +48,15 @@ pub struct KillVictim {
 }
 
 /// Why a kill was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KillCause {
     /// By a client's statement, or its command.
     Statement,
     /// By the host itself ([`crate::Runtime::kill`]).
     Host,
+    /// By the policies' rule of this name.
+    Policy(Arc<str>),
 }
 
 /// What came of a kill.
@@ -73,12 +75,13 @@ pub enum KillResult {
     Unknown,
 }
 
-impl KillCause {
-    /// The text in the WHY column.
-    pub fn as_str(self) -> &'static str {
+/// The text in the WHY column.
+impl fmt::Display for KillCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KillCause::Statement => "statement",
-            KillCause::Host => "host",
+            KillCause::Statement => f.write_str("statement"),
+            KillCause::Host => f.write_str("host"),
+            KillCause::Policy(rule) => write!(f, "policy {rule}"),
         }
     }
 }
@@ -138,7 +141,7 @@ impl KillRow {
             or_null(victim.and_then(|victim| victim.user.as_deref()).map(text)),
             or_null(victim.map(|victim| host(victim.host))),
             OwnedValue::UInt(self.sessions),
-            text(self.cause.as_str()),
+            text(&self.cause.to_string()),
             text(self.result.as_str()),
         ]
     }

@@ -21,6 +21,8 @@ mod switch_tests;
 mod sync;
 mod word;
 
+#[cfg(feature = "policies")]
+pub(crate) use self::slot::Moment;
 pub(crate) use self::{
     due::Due,
     limits::Limits,

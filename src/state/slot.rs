@@ -18,7 +18,7 @@ use super::{
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
-    word::{Phase, Raised},
+    word::{Phase, Raised, Word},
 };
 use crate::{
     control::{self, Syntax},
@@ -65,8 +65,9 @@ struct Shown {
     /// Of the running statement or the last one.
     last_query_id: u64,
     since: Instant,
-    /// The flags of the last statement that ended well.
-    in_transaction: bool,
+    /// Since when a transaction is open, by the flags of the last statement that ended well.
+    transaction: Option<Instant>,
+    /// By the same flags.
     autocommit: bool,
     /// What its timers watch.
     watch: Watch,
@@ -81,6 +82,14 @@ struct Rare {
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
+}
+
+/// A session as a look at it found it. A kill that is given this ends nothing if the session has gone on since.
+#[cfg(feature = "policies")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    word: Word,
+    since: Instant,
 }
 
 /// The two numbers of a statement that runs.
@@ -118,7 +127,7 @@ impl Slot {
             running: None,
             last_query_id: 0,
             since: Instant::now(),
-            in_transaction: false,
+            transaction: None,
             autocommit: true,
             watch: Watch::default(),
             rare: None,
@@ -216,6 +225,25 @@ impl Slot {
         raised
     }
 
+    /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
+    #[cfg(feature = "policies")]
+    pub(crate) fn kill_seen(
+        &self,
+        seen: Moment,
+        now: Instant,
+        throw: impl FnOnce(&KillSwitch, Word) -> Raised,
+    ) -> Raised {
+        let mut shown = self.shown();
+        if shown.since != seen.since {
+            return Raised::NotRunning;
+        }
+        let raised = throw(&self.switch, seen.word);
+        if raised == Raised::First {
+            shown.rare.get_or_insert_default().killed = Some((now, None));
+        }
+        raised
+    }
+
     /// From where the last kill came that reached it.
     pub(crate) fn killer(&self) -> Option<Origin> {
         self.shown().rare.as_ref()?.killed?.1
@@ -257,7 +285,8 @@ impl Slot {
     /// The command is over: the session is idle, with the flags that its statements left. Returns until when it may be.
     pub(crate) fn show_idle(&self, at: Instant, flags: &Done) -> Option<Instant> {
         let mut shown = self.shown();
-        shown.in_transaction = flags.in_transaction;
+        // One that was open before has begun before.
+        shown.transaction = flags.in_transaction.then(|| shown.transaction.unwrap_or(at));
         shown.autocommit = flags.autocommit;
         shown.command = Command::Sleep;
         shown.state = "";
@@ -275,7 +304,7 @@ impl Slot {
     pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
         let mut shown = self.shown();
         shown.watch.limits = limits;
-        let (time, _) = limits.idle(shown.in_transaction)?;
+        let (time, _) = limits.idle(shown.transaction.is_some())?;
         shown.since.checked_add(time)
     }
 
@@ -302,7 +331,7 @@ impl Slot {
         }
         // Both are looked at, in this order: what was begun or ended in between makes the number another's.
         let running = shown.running.map(|running| running.statement);
-        let idle = if running.is_none() { Some((shown.since, shown.in_transaction)) } else { None };
+        let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
         shown.watch.due(now, word, running, idle)
     }
 
@@ -327,7 +356,26 @@ impl Slot {
 
     /// The row for the lists.
     pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
+        let (row, info, _) = self.look(self.switch.word(), now);
+        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+    }
+
+    /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
+    /// to. `None` of a session that is on its way out, or just between two states.
+    #[cfg(feature = "policies")]
+    pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
+        let (row, info, since) = self.look(word, now);
+        // The word was read first: what is shown is never older than it, but it can be newer.
+        let settled = match row.statement {
+            Some(number) => word.number() == number,
+            None => word.running().is_none(),
+        };
+        let stays = word.leaving().is_none() && !word.gone();
+        (settled && stays).then_some((row, info, Moment { word, since }))
+    }
+
+    fn look(&self, word: Word, now: Instant) -> (ProcessRow, Option<Bytes>, Instant) {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
@@ -358,12 +406,11 @@ impl Slot {
             last_query_id: shown.last_query_id,
             trace_id: rare.and_then(|rare| rare.trace_id.clone()),
             outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),
-            in_transaction: shown.in_transaction,
+            in_transaction: shown.transaction.is_some(),
+            transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
         };
-        let info = shown.info.clone();
-        drop(shown);
-        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+        (row, shown.info.clone(), shown.since)
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -398,6 +445,8 @@ impl std::fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::Privileges;
 
@@ -411,6 +460,23 @@ mod tests {
             assert_eq!(shown, "-".repeat(before) + &character.repeat(whole), "{character} {before}");
         }
         assert_eq!(first(&[0x80; LONGEST_INFO + 1]).len(), LONGEST_INFO - 4, "of bytes that are no text, some less");
+    }
+
+    #[test]
+    fn a_transaction_is_as_old_as_the_end_of_the_command_that_opened_it() {
+        let slot = Slot::decoy(Principal::new("alice", Privileges::NONE));
+        let begin = Instant::now();
+        let ended = |after: u64, in_transaction| {
+            slot.show_idle(begin + Duration::from_secs(after), &Done { in_transaction, ..Done::default() });
+            let row = slot.row(begin + Duration::from_secs(100), &Syntax::MYSQL);
+            assert_eq!(row.transaction_time.is_some(), row.in_transaction);
+            row.transaction_time.map(|age| age.as_secs())
+        };
+        assert_eq!(ended(10, false), None);
+        assert_eq!(ended(20, true), Some(80));
+        assert_eq!(ended(30, true), Some(80), "further statements do not make it younger");
+        assert_eq!(ended(40, false), None);
+        assert_eq!(ended(50, true), Some(50), "the next one is one of its own");
     }
 
     #[test]

@@ -58,6 +58,17 @@ impl KillSwitch {
         self.leave(why, false)
     }
 
+    /// Ends the session, and with it what it runs, if its state is still the one that was seen.
+    #[cfg(feature = "policies")]
+    pub fn terminate_seen(&self, seen: Word, why: Reason) -> Raised {
+        let leave = |word: Word| if word == seen { word.leave(why, false) } else { (word, Raised::NotRunning) };
+        let raised = self.change(leave);
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
+    }
+
     /// Ends the session when the statement that it runs is over.
     pub fn drain(&self, why: Reason) -> Raised {
         self.leave(why, true)

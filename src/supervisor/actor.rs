@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     control::{logged, logged_target, shown_kill_error, shown_target},
-    model::{Event, KillError, Origin, Reason, Refused, Target},
+    model::{Event, KillCause, KillError, Origin, Reason, Refused, Target},
     state::Slot,
 };
 
@@ -40,6 +40,11 @@ pub struct Supervisor {
 impl Supervisor {
     pub(crate) fn new(registry: Arc<Registry>, rollback_timeout: Duration) -> Self {
         Self { registry, rollback_timeout, closing: None }
+    }
+
+    #[cfg(feature = "policies")]
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 }
 
@@ -97,11 +102,11 @@ impl Handler<Kill> for Supervisor {
         match kill.target {
             Target::Session(id) => {
                 let result = registry.kill_session(&requester(&registry, &kill), id, kill.mode);
-                KillAnswer::Now(told(&registry, &kill, result))
+                KillAnswer::Now(told(&registry, &kill, cause(&kill), result))
             }
             Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
                 let result = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, result)
+                told(&registry, &kill, cause(&kill), result)
             })),
         }
     }
@@ -133,8 +138,18 @@ fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
     kill.from.and_then(|id| registry.get(id)).map(|slot| slot.peer())
 }
 
+/// Why it was asked for, if by somebody else than the policies.
+fn cause(kill: &Kill) -> KillCause {
+    if kill.from.is_some() { KillCause::Statement } else { KillCause::Host }
+}
+
 /// Counts the kill, keeps it and tells the subscribers of it. What is hidden from the requester is not hidden from them.
-fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
+pub(super) fn told(
+    registry: &Registry,
+    kill: &Kill,
+    cause: KillCause,
+    result: Result<Receipt, Refusal>,
+) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
         Err(refusal) => refusal.truth().map_or(Ok(0), Err),
@@ -149,22 +164,23 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
         Ok(sessions @ 1..) => {
-            tracing::info!(by = logged(by), target = logged_target(target), ?mode, sessions, spared, "kill");
+            tracing::info!(by = logged(by), target = logged_target(target), ?mode, %cause, sessions, spared, "kill");
         }
         // Anybody can ask for these as often as they like.
-        Ok(_) => tracing::debug!(by = logged(by), target = logged_target(target), ?mode, sessions = 0, "kill"),
+        Ok(_) => tracing::debug!(by = logged(by), target = logged_target(target), ?mode, %cause, sessions = 0, "kill"),
         Err(error) => {
             let why = || logged(&error.to_string());
-            tracing::debug!(by = logged(by), target = logged_target(target), ?mode, error = why(), "kill");
+            tracing::debug!(by = logged(by), target = logged_target(target), ?mode, %cause, error = why(), "kill");
         }
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
-    registry.history().add(at, kill, from, &result);
+    registry.history().add(at, kill, &cause, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
         by: Arc::clone(&kill.by),
         target: shown_target(&kill.target),
         mode: kill.mode,
+        cause,
         spared,
         outcome: outcome.map_err(shown_kill_error),
     });

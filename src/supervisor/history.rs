@@ -48,6 +48,7 @@ pub(crate) struct Record {
     /// As a statement would name it, what a client may choose cut.
     target: String,
     mode: KillMode,
+    cause: KillCause,
     found: Vec<Suspect>,
     sessions: usize,
     outcome: Outcome,
@@ -96,7 +97,14 @@ pub(crate) struct History {
 
 impl History {
     /// Adds a kill.
-    pub(super) fn add(&mut self, at: SystemTime, kill: &Kill, peer: Option<Origin>, result: &Result<Receipt, Refusal>) {
+    pub(super) fn add(
+        &mut self,
+        at: SystemTime,
+        kill: &Kill,
+        cause: &KillCause,
+        peer: Option<Origin>,
+        result: &Result<Receipt, Refusal>,
+    ) {
         let (found, sessions, ended_something) = match result {
             Ok(receipt) => {
                 let victims = receipt.victims();
@@ -118,6 +126,7 @@ impl History {
                 from,
                 target: logged_target(&kill.target),
                 mode: kill.mode,
+                cause: cause.clone(),
                 found,
                 sessions,
                 outcome,
@@ -143,7 +152,11 @@ impl Record {
     /// whose sessions it may see.
     pub(super) fn row(&self, dialect: &Dialect, viewer: &Principal) -> Option<KillRow> {
         let sees = |owner: Option<&Principal>| dialect.may_see(viewer, owner);
-        let by_visible = sees(Some(&self.by));
+        // The policies are no account: a user of their name is nothing to them.
+        let by_visible = match self.cause {
+            KillCause::Policy(_) => sees(None),
+            _ => sees(Some(&self.by)),
+        };
         let visible = self.found.iter().filter(|suspect| sees(suspect.principal.as_deref())).count();
         if !by_visible && visible == 0 {
             return None;
@@ -181,7 +194,7 @@ impl Record {
                 host: suspect.peer,
             }),
             sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
-            cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
+            cause: self.cause.clone(),
             result,
         })
     }

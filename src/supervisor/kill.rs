@@ -40,7 +40,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// The session exists, and is not the requester's to kill.
-    fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
+    pub(super) fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
         let suspect = Suspect::of(slot);
         match verdict {
             Verdict::Unseen => Self { told: unknown, hidden: Some(denial), suspect, absent: false },

@@ -6,6 +6,7 @@
 //! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
+//! | `enforce` | kills by the policies |
 //! | `receipt` | what a kill has reached |
 //! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
@@ -15,6 +16,8 @@
 mod actor;
 mod admission;
 mod counters;
+#[cfg(feature = "policies")]
+mod enforce;
 mod events;
 mod gauge;
 mod history;
@@ -29,6 +32,8 @@ mod registry;
 mod shutdown;
 mod timers;
 
+#[cfg(feature = "policies")]
+pub(crate) use self::enforce::Enforce;
 pub use self::{
     actor::Supervisor,
     counters::Status,

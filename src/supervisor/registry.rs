@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{WeakAddr, WeakRecipient};
+use actix::{Addr, WeakAddr, WeakRecipient};
 use tokio::time::Instant;
 
 use super::{
@@ -307,11 +307,16 @@ impl Registry {
         self.counters.actors.count()
     }
 
+    /// The supervisor, while there is one.
+    pub(crate) fn supervisor(&self) -> Option<Addr<Supervisor>> {
+        self.supervisor.get().and_then(WeakAddr::upgrade)
+    }
+
     /// Takes over the work of a session whose actor died before it was done.
     pub(crate) fn reap(&self, reap: Reap) {
         // Without a supervisor the process itself is ending: the work is dropped, and the engine session's Drop must
         // stand in for the rollback.
-        if let Some(supervisor) = self.supervisor.get().and_then(WeakAddr::upgrade) {
+        if let Some(supervisor) = self.supervisor() {
             supervisor.do_send(reap);
         }
     }

@@ -349,6 +349,10 @@ class Connection:
     def rows(self, command: int, payload: bytes = b"") -> list[Packet]:
         """A command that may be answered by rows in the text format."""
         self.send(command, payload)
+        return self.results()
+
+    def results(self) -> list[Packet]:
+        """The answer to such a command, once it was sent."""
         return list(self._results("row", text_row))
 
     def prepare(self, sql: str) -> list[Packet]:

@@ -42,6 +42,10 @@ class Server:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def hang_up(self) -> None:
+        """Has it read its files again."""
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """Stops it as Ctrl-C would, and expects that it is content with its end."""
         self.signal(signal.SIGINT)

@@ -14,6 +14,7 @@ mod listing;
 mod own_kills;
 mod panics;
 mod places;
+mod policies;
 mod privileges;
 mod registry;
 mod security;

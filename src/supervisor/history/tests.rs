@@ -37,7 +37,8 @@ impl Lab {
             Target::User { .. } => self.0.kill_user(&requester, &kill.target, all, mode),
         };
         let peer = from.map(|from| from.slot().peer());
-        self.0.history().add(self.0.clock().now(), &kill, peer, &result);
+        let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
+        self.0.history().add(self.0.clock().now(), &kill, &cause, peer, &result);
     }
 
     fn rows(&self, viewer: &Principal) -> Vec<KillRow> {
@@ -120,14 +121,17 @@ fn a_victim_reads_who_it_was_but_not_of_a_session_that_it_may_not_see() {
     let (alice, admin) = (lab.admit(&user("alice")), lab.admit(&root));
     lab.kill(&root, Some(&admin), Target::Session(alice.id()), KillMode::Connection);
     let [row] = &lab.rows(&user("alice"))[..] else { panic!() };
-    assert_eq!((&*row.by, row.by_id, row.by_host, row.cause), ("root", None, None, KillCause::Statement));
+    assert_eq!((&*row.by, row.by_id, row.by_host, row.cause.clone()), ("root", None, None, KillCause::Statement));
     let [row] = &lab.rows(&root)[..] else { panic!() };
     assert_eq!((&*row.by, row.by_id, row.by_host), ("root", Some(admin.id()), Some(Origin::Local)));
     assert_eq!(row.result, KillResult::Ending);
     drop(alice);
     assert_eq!(lab.rows(&root)[0].result, KillResult::Ended);
     lab.kill(&root, None, Target::Session(admin.id()), KillMode::Query);
-    assert_eq!((lab.rows(&root)[1].cause, lab.rows(&root)[1].result), (KillCause::Host, KillResult::NothingToEnd));
+    assert_eq!(
+        (lab.rows(&root)[1].cause.clone(), lab.rows(&root)[1].result),
+        (KillCause::Host, KillResult::NothingToEnd)
+    );
 }
 
 #[test]
