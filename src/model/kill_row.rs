@@ -1,6 +1,9 @@
 //! One kill that was asked for, as the history of kills shows it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{Column, ColumnType, DateTime, KillMode, Origin, OwnedValue};
 use crate::id::SessionId;
@@ -34,6 +37,9 @@ pub struct KillRow {
     pub cause: KillCause,
     /// What came of it.
     pub result: KillResult,
+    /// From the kill to the end of what it was aimed at; of several sessions, to the last one's, as far as they are
+    /// remembered ([`crate::Listing::kills`]). `None` while that is not over, or where there was nothing to end.
+    pub duration: Option<Duration>,
 }
 
 /// A session that a kill found, as it was then.
@@ -114,11 +120,12 @@ impl KillRow {
             id("SESSIONS").not_null(),
             text("WHY", 64).not_null(),
             text("OUTCOME", 16).not_null(),
+            id("DURATION_US"),
         ]
     }
 
     /// The row, in the order of those columns.
-    pub fn row(&self) -> [OwnedValue; 12] {
+    pub fn row(&self) -> [OwnedValue; 13] {
         let text = |text: &str| OwnedValue::Text(text.to_owned());
         let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
         let id = |id: SessionId| OwnedValue::UInt(id.get());
@@ -140,6 +147,7 @@ impl KillRow {
             OwnedValue::UInt(self.sessions),
             text(self.cause.as_str()),
             text(self.result.as_str()),
+            or_null(self.duration.map(|time| OwnedValue::UInt(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))),
         ]
     }
 }

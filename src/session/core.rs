@@ -369,12 +369,20 @@ impl<E: Engine> Core<E> {
         self.gave_rows = false;
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         slot.show_idle(at, &self.state);
-        slot.switch.finish();
-        self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
+        // Of one that nobody has killed there is no end to note.
+        let ending = match killed {
+            Some(_) => slot.finish_killed(cx.number(), Instant::now()),
+            None => slot.switch.finish().and(None),
+        };
+        let registry = &self.shared.registry;
+        registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
             result: end,
             killed,
         });
+        if let (Some(reason), Some(ending)) = (killed, ending) {
+            registry.kill_ended(slot, Some(cx.number()), reason, &ending);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::core::Core;
 use crate::{
     engine::{Engine, EngineSession, Placement},
     model::{Command, Reason},
+    state::Phase,
 };
 
 impl<E: Engine> Core<E> {
@@ -23,6 +24,12 @@ impl<E: Engine> Core<E> {
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
+        let word = slot.switch.word();
+        if let Phase::Ended(first) = word.phase()
+            && let Some(ending) = slot.finish_killed(word.number(), Instant::now())
+        {
+            self.registry().kill_ended(&slot, Some(word.number()), first, &ending);
+        }
         slot.switch.finish();
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());

@@ -5,9 +5,11 @@
 //! | `word` | the state machine, in one word; pure |
 //! | `switch` | that word, shared, and who waits for it to change |
 //! | `slot` | what lists and kills see of a session |
+//! | `ending` | when what was killed was over |
 //! | `notes` | what an engine says of its session, for the client |
 //! | `signal` | the message that makes a session look at its switch |
 
+mod ending;
 mod notes;
 mod signal;
 mod slot;
@@ -18,9 +20,10 @@ mod sync;
 mod word;
 
 #[cfg(feature = "mysql")]
-pub(crate) use self::{notes::Changes, word::Phase};
+pub(crate) use self::notes::Changes;
 pub(crate) use self::{
+    ending::Ending,
     signal::Signal,
-    slot::{Running, Slot, shown},
-    word::{Raised, Word},
+    slot::{Running, Slot, Strike, shown},
+    word::{Phase, Raised, Word},
 };

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
+    ending::Ending,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
@@ -21,7 +22,9 @@ use super::{
 use crate::{
     control::{self, Syntax},
     id::SessionId,
-    model::{Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, StatementNo},
+    model::{
+        Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, Reason, StatementNo,
+    },
 };
 
 /// Of a longer statement, this many bytes are shown.
@@ -70,6 +73,21 @@ struct Rare {
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
+    /// The last statement that somebody's kill was aimed at, and its end.
+    statement_ending: Option<(StatementNo, Arc<Ending>)>,
+    /// The session's end, if somebody's kill was aimed at it.
+    ending: Option<Arc<Ending>>,
+}
+
+/// A kill that somebody asked for, as its victim notes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strike {
+    /// Its number.
+    pub(crate) kill: u64,
+    /// When it strikes.
+    pub(crate) at: Instant,
+    /// From where it comes, if somebody is to be told of that.
+    pub(crate) from: Option<Origin>,
 }
 
 /// The two numbers of a statement that runs.
@@ -194,6 +212,58 @@ impl Slot {
             shown.rare.get_or_insert_default().killed = Some((now, from));
         }
         raised
+    }
+
+    /// The same for a kill that somebody asked for, of this statement, or of the session; with its end, if there is anything
+    /// to end.
+    pub(crate) fn strike(
+        &self,
+        strike: Strike,
+        statement: Option<StatementNo>,
+        throw: impl FnOnce(&KillSwitch) -> Raised,
+    ) -> (Raised, Option<Arc<Ending>>) {
+        let mut shown = self.shown();
+        let raised = throw(&self.switch);
+        if raised == Raised::NotRunning {
+            return (raised, None);
+        }
+        let rare = shown.rare.get_or_insert_default();
+        if raised == Raised::First {
+            rare.killed = Some((strike.at, strike.from));
+        }
+        let new = || Arc::new(Ending::new(strike.kill, strike.at));
+        let ending = match statement {
+            None => rare.ending.get_or_insert_with(new),
+            Some(number) => match &mut rare.statement_ending {
+                Some((of, ending)) if *of == number => ending,
+                other => &mut other.insert((number, new())).1,
+            },
+        };
+        (raised, Some(Arc::clone(ending)))
+    }
+
+    /// A statement that was ended from outside is over. Its end, if that was somebody's kill; whoever finds the statement
+    /// over finds that noted.
+    pub(crate) fn finish_killed(&self, number: StatementNo, now: Instant) -> Option<Arc<Ending>> {
+        let shown = self.shown();
+        let ending = shown.rare.as_ref().and_then(|rare| rare.statement_ending.as_ref());
+        let ending = ending.filter(|(of, _)| *of == number).map(|(_, ending)| Arc::clone(ending));
+        ending.iter().for_each(|ending| ending.end(now));
+        self.switch.finish();
+        ending
+    }
+
+    /// The session is over: for `why`, if there was no reason before. The ends of its killed statement, if that was cut off,
+    /// and of itself, if it was killed; whoever finds it over finds that noted.
+    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<(StatementNo, Arc<Ending>)>, Option<Arc<Ending>>) {
+        let shown = self.shown();
+        let rare = shown.rare.as_ref();
+        let statement = rare.and_then(|rare| rare.statement_ending.clone()).filter(|(_, it)| it.time().is_none());
+        let session = rare.and_then(|rare| rare.ending.clone());
+        statement.iter().for_each(|(_, ending)| ending.end(now));
+        session.iter().for_each(|ending| ending.end(now));
+        self.switch.close(why);
+        (statement, session)
     }
 
     /// From where the last kill came that reached it.

@@ -86,19 +86,20 @@ impl Handler<Kill> for Supervisor {
         let registry = Arc::clone(&self.registry);
         match kill.target {
             Target::Session(id) => {
-                let result = registry.kill_session(&requester(&registry, &kill), id, kill.mode);
-                KillAnswer::Now(told(&registry, &kill, result))
+                let by = requester(&registry, &kill);
+                let result = registry.kill_session(&by, id, kill.mode);
+                KillAnswer::Now(told(&registry, &kill, by.kill, result))
             }
             Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
-                let result = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, result)
+                let (number, result) = search_and_kill(&registry, &kill).await;
+                told(&registry, &kill, number, result)
             })),
         }
     }
 }
 
 /// Looks for the victims, some sessions at a time.
-async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, Refusal> {
+async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> (u64, Result<Receipt, Refusal>) {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
@@ -106,17 +107,19 @@ async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receip
         yield_now().await;
     }
     let by = requester(registry, kill);
-    match &kill.target {
+    let result = match &kill.target {
         Target::Statement(query_id) => registry.kill_statement(&by, found.pop(), *query_id),
         Target::Named(name) => registry.kill_named(&by, name, found),
         _ => registry.kill_user(&by, &kill.target, found, kill.mode),
-    }
+    };
+    (by.kill, result)
 }
 
-/// Who asks. From where is looked up only if somebody is to be told of it.
+/// Who asks, with a number for the kill. From where is looked up only if somebody is to be told of it.
 fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
     let told = registry.dialect.tells_killers();
-    Requester { principal: &kill.by, session: kill.from, peer: if told { peer(registry, kill) } else { None } }
+    let peer = if told { peer(registry, kill) } else { None };
+    Requester { principal: &kill.by, session: kill.from, peer, kill: registry.next_kill() }
 }
 
 fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
@@ -124,7 +127,7 @@ fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
 }
 
 /// Counts the kill, keeps it and tells the subscribers of it. What is hidden from the requester is not hidden from them.
-fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
+fn told(registry: &Registry, kill: &Kill, number: u64, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
         Err(refusal) => refusal.truth().map_or(Ok(0), Err),
@@ -144,8 +147,9 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
-    registry.history().add(at, kill, from, &result);
+    registry.history().add((number, at), kill, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
+        kill: number,
         by: Arc::clone(&kill.by),
         target: kill.target.clone(),
         mode: kill.mode,

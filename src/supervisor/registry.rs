@@ -11,7 +11,6 @@ use std::{
 };
 
 use actix::{WeakAddr, WeakRecipient};
-#[cfg(feature = "mysql")]
 use tokio::time::Instant;
 
 use super::{
@@ -26,7 +25,7 @@ use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
     model::{Clock, Event, Origin, Principal, Privileges, Reason, Refused, StatementNo, Tenant},
-    state::{Signal, Slot},
+    state::{Ending, Phase, Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -48,6 +47,7 @@ pub(crate) struct Registry {
     pub(super) decoy: Arc<Slot>,
     open: AtomicBool,
     query_ids: AtomicU64,
+    kills: AtomicU64,
     #[cfg(feature = "mysql")]
     started: Instant,
     #[cfg(feature = "mysql")]
@@ -70,6 +70,7 @@ impl Registry {
             decoy: Arc::new(Slot::decoy(nobody(&dialect))),
             open: AtomicBool::new(true),
             query_ids: AtomicU64::new(1),
+            kills: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
             started: Instant::now(),
             #[cfg(feature = "mysql")]
@@ -205,6 +206,19 @@ impl Registry {
         })
     }
 
+    /// A number for a kill that no other kill of this runtime has had, and later ones have greater ones.
+    pub(super) fn next_kill(&self) -> u64 {
+        self.kills.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A statement or a session that kills were aimed at is over.
+    pub(crate) fn kill_ended(&self, slot: &Slot, statement: Option<StatementNo>, reason: Reason, ending: &Ending) {
+        let Some(duration) = ending.time() else { return };
+        let kill = ending.kill();
+        tracing::debug!(session = %slot.id(), statement = ?statement, %reason, kill, ?duration, "what was killed is over");
+        self.events.publish(Some(slot.id()), || Event::KillEnded { kill, statement, reason, duration });
+    }
+
     /// An inline engine's poll took this long.
     pub(crate) fn polled(&self, session: SessionId, statement: StatementNo, time: Duration) {
         if self.counters.polled(time) && time > SLOW_POLL {
@@ -234,12 +248,19 @@ impl Registry {
         }
         let word = slot.switch.word();
         self.counters.retired(word.number().get());
-        slot.switch.close(Reason::Quit);
+        let (cut_off, killed) = slot.close(Reason::Quit, Instant::now());
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
+        if let Some((statement, ending)) = cut_off {
+            let first = if let Phase::Ended(first) = word.phase() { first } else { reason };
+            self.kill_ended(slot, Some(statement), first, &ending);
+        }
         if slot.principal().is_none() {
             self.counters.aborted_login();
         } else if reason != Reason::Quit {
             self.counters.aborted_client();
+        }
+        if let Some(ending) = killed {
+            self.kill_ended(slot, None, reason, &ending);
         }
         self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
     }

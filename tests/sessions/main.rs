@@ -1,6 +1,7 @@
 //! Sessions by their messages: the promises of the design, each with a test that fails without it. Time is paused, one
 //! arbiter does everything, and nothing is slept for.
 
+mod audit;
 mod blocking;
 mod commands;
 mod diagnostics;
