@@ -6,22 +6,29 @@
 //! ```
 
 mod echo;
+#[path = "echo/metrics.rs"]
+mod metrics_endpoint;
 #[path = "echo/system.rs"]
 mod system;
 
 use std::{
+    cell::Cell,
     io::{IsTerminal, stdin},
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
     process::ExitCode,
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use actix_rt::signal::{
-    ctrl_c,
-    unix::{SignalKind, signal},
+use actix_rt::{
+    net::TcpListener,
+    signal::{
+        ctrl_c,
+        unix::{SignalKind, signal},
+    },
 };
 use clap::{Parser, Subcommand};
 use echo::{EchoSql, accounts::Accounts};
@@ -30,6 +37,7 @@ use killdeer::{
     Runtime,
     wire::{self, AuthPlugin, Serve, rustls},
 };
+use metrics_endpoint::Metrics;
 use system::System;
 use tracing_subscriber::EnvFilter;
 
@@ -74,6 +82,9 @@ struct Options {
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     tell_killed: bool,
+    /// Serve figures for Prometheus at /metrics there, and /healthz; without a host, to this machine alone
+    #[arg(long, value_name = "[HOST:]PORT", value_parser = metrics_endpoint::address)]
+    metrics: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -147,6 +158,28 @@ fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Erro
     Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
+/// Serves the figures of `runtime` at this address from now on.
+async fn serve_metrics(
+    address: SocketAddr,
+    runtime: &Runtime<EchoSql>,
+    draining: Rc<Cell<bool>>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let recorder = metrics_endpoint::recorder()?;
+    let recorded = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("cannot serve figures on {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "everybody who reaches this address can read the figures");
+    }
+    tracing::info!("figures at http://{address}/metrics");
+    let runtime = runtime.clone();
+    let (publish, ready) = (move || runtime.publish_figures(), move || !draining.get());
+    actix_rt::spawn(Metrics { recorded, publish, ready }.serve(listener));
+    Ok(())
+}
+
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let dialect = options.system.dialect()?;
     let accounts = match &options.users {
@@ -190,12 +223,17 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let address = serving.address();
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
+    let draining = Rc::new(Cell::new(false));
+    if let Some(address) = options.metrics {
+        serve_metrics(address, &runtime, Rc::clone(&draining)).await?;
+    }
     let (pause, stop) = (serving.pause(), serving.stop());
     let server = actix_rt::spawn(serving);
 
     let mut terminate = signal(SignalKind::terminate())?;
     select(pin!(ctrl_c()), pin!(terminate.recv())).await;
     tracing::info!("stopping");
+    draining.set(true);
     pause.await;
     let summary = runtime.shutdown(GRACE).await;
     stop.await;

@@ -232,6 +232,20 @@ pub enum Refused {
     Engine(SqlError),
 }
 
+impl Refused {
+    /// The causes by which refusals of connections are counted.
+    pub(crate) const CAUSES: [&str; 2] = ["too_many_connections", "shutdown"];
+
+    /// Which of them it is; `None`: the session was admitted before.
+    pub(crate) fn cause(&self) -> Option<usize> {
+        match self {
+            Refused::TooManyConnections => Some(0),
+            Refused::ShuttingDown => Some(1),
+            Refused::Ended(_) | Refused::Engine(_) => None,
+        }
+    }
+}
+
 impl From<Refused> for SqlError {
     fn from(refused: Refused) -> Self {
         match refused {

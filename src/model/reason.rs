@@ -70,6 +70,22 @@ impl Reason {
         matches!(self, Reason::Quit | Reason::ClientGone)
     }
 
+    /// Whether a time limit was passed.
+    pub fn is_timeout(self) -> bool {
+        match self {
+            Reason::ExecutionTime | Reason::LoginTimeout => true,
+            Reason::KillQuery
+            | Reason::KillConnection
+            | Reason::KillOwnConnection
+            | Reason::Shutdown
+            | Reason::ClientGone
+            | Reason::Abandoned
+            | Reason::Panic
+            | Reason::Protocol
+            | Reason::Quit => false,
+        }
+    }
+
     /// A short name for logs and events.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -380,8 +380,8 @@ impl<E: Engine> Core<E> {
             result: end,
             killed,
         });
-        if let (Some(reason), Some(ending)) = (killed, ending) {
-            registry.kill_ended(slot, Some(cx.number()), reason, &ending);
+        if let Some(reason) = killed {
+            registry.cut_short(slot, cx.number(), reason, ending.as_deref());
         }
     }
 }

@@ -25,12 +25,10 @@ impl<E: Engine> Core<E> {
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
         let word = slot.switch.word();
-        if let Phase::Ended(first) = word.phase()
-            && let Some(ending) = slot.finish_killed(word.number(), Instant::now())
-        {
-            self.registry().kill_ended(&slot, Some(word.number()), first, &ending);
+        if let Phase::Ended(first) = word.phase() {
+            let ending = slot.finish_killed(word.number(), Instant::now());
+            self.registry().cut_short(&slot, word.number(), first, ending.as_deref());
         }
-        slot.switch.finish();
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }

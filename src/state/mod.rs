@@ -5,10 +5,13 @@
 //! | `word` | the state machine, in one word; pure |
 //! | `switch` | that word, shared, and who waits for it to change |
 //! | `slot` | what lists and kills see of a session |
+//! | `activity` | what a session is at, for those who count |
 //! | `ending` | when what was killed was over |
 //! | `notes` | what an engine says of its session, for the client |
 //! | `signal` | the message that makes a session look at its switch |
 
+#[cfg(feature = "metrics")]
+mod activity;
 mod ending;
 mod notes;
 mod signal;
@@ -19,6 +22,8 @@ mod switch_tests;
 mod sync;
 mod word;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::activity::Activity;
 #[cfg(feature = "mysql")]
 pub(crate) use self::notes::Changes;
 pub(crate) use self::{

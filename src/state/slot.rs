@@ -12,6 +12,8 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::activity::Activity;
 use super::{
     ending::Ending,
     notes::Notes,
@@ -44,14 +46,14 @@ pub(crate) struct Slot {
 }
 
 /// What the lists show. Behind a lock that is held for a few words at a time.
-struct Shown {
-    principal: Option<Arc<Principal>>,
+pub(super) struct Shown {
+    pub(super) principal: Option<Arc<Principal>>,
     /// Since when the principal is that one.
     login: Option<SystemTime>,
     attributes: Option<Attributes>,
     encryption: Option<&'static Encryption>,
     database: Option<Arc<str>>,
-    command: Command,
+    pub(super) command: Command,
     state: &'static str,
     info: Option<Bytes>,
     /// Both numbers of the statement together: a reader must never pair one statement's with another's.
@@ -60,7 +62,7 @@ struct Shown {
     last_query_id: u64,
     since: Instant,
     /// The flags of the last statement that ended well.
-    in_transaction: bool,
+    pub(super) in_transaction: bool,
     autocommit: bool,
     /// What few sessions have.
     rare: Option<Box<Rare>>,
@@ -255,13 +257,13 @@ impl Slot {
 
     /// The session is over: for `why`, if there was no reason before. The ends of its killed statement, if that was cut off,
     /// and of itself, if it was killed; whoever finds it over finds that noted.
-    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<(StatementNo, Arc<Ending>)>, Option<Arc<Ending>>) {
+    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<Arc<Ending>>, Option<Arc<Ending>>) {
         let shown = self.shown();
         let rare = shown.rare.as_ref();
-        let statement = rare.and_then(|rare| rare.statement_ending.clone()).filter(|(_, it)| it.time().is_none());
+        let statement = rare.and_then(|rare| rare.statement_ending.as_ref()).map(|(_, ending)| Arc::clone(ending));
+        let statement = statement.filter(|ending| ending.time().is_none());
         let session = rare.and_then(|rare| rare.ending.clone());
-        statement.iter().for_each(|(_, ending)| ending.end(now));
-        session.iter().for_each(|ending| ending.end(now));
+        statement.iter().chain(&session).for_each(|ending| ending.end(now));
         self.switch.close(why);
         (statement, session)
     }
@@ -323,6 +325,13 @@ impl Slot {
             actor.do_send(signal);
             true
         })
+    }
+
+    /// What it is at.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn activity(&self) -> Activity {
+        let word = self.switch.word();
+        Activity::of(word, &self.shown())
     }
 
     /// The row for the lists.

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    counters::Asked,
     kill::{Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
@@ -139,6 +140,14 @@ fn told(registry: &Registry, kill: &Kill, number: u64, result: Result<Receipt, R
     let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
     let denied = spared > 0 || outcome.is_err_and(KillError::is_denial);
     registry.counters.denied(denied.into());
+    let came_of_it = match &result {
+        Ok(receipt) if receipt.victims().iter().any(|victim| victim.struck.is_some()) => Asked::Signalled,
+        Ok(_) => Asked::NothingToEnd,
+        Err(_) if denied => Asked::Denied,
+        Err(refusal) if refusal.truth().is_some() => Asked::Unknown,
+        Err(_) => Asked::NothingToEnd,
+    };
+    registry.counters.asked(kill.mode, came_of_it);
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
         Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, spared, "kill"),

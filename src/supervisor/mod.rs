@@ -10,10 +10,13 @@
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
+//! | `figures` | the same for those who collect figures |
 
 mod actor;
 mod counters;
 mod events;
+#[cfg(feature = "metrics")]
+mod figures;
 mod gauge;
 mod history;
 mod kill;

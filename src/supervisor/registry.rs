@@ -13,6 +13,8 @@ use std::{
 use actix::{WeakAddr, WeakRecipient};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::figures;
 use super::{
     actor::Supervisor,
     counters::{Counters, Status},
@@ -21,6 +23,8 @@ use super::{
     history::History,
     messages::Reap,
 };
+#[cfg(feature = "metrics")]
+use crate::state::Activity;
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
@@ -98,11 +102,11 @@ impl Registry {
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
         if !self.open.load(Ordering::Acquire) {
-            self.counters.refused();
+            self.counters.refused(&Refused::ShuttingDown);
             return Err(Refused::ShuttingDown);
         }
         let Some(slot) = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control))) else {
-            self.counters.refused();
+            self.counters.refused(&Refused::TooManyConnections);
             return Err(Refused::TooManyConnections);
         };
         self.counters.connected();
@@ -182,8 +186,22 @@ impl Registry {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let live = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
-        self.counters.status(self.len(), live)
+        // First those that have left: what leaves meanwhile is missed rather than counted twice.
+        let retired = self.counters.retired_statements();
+        let live: u64 = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
+        self.counters.status(self.len(), retired + live)
+    }
+
+    /// Hands the same and more to whoever collects figures; by one walk over the list too.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_figures(&self) {
+        let mut statements = self.counters.retired_statements();
+        let mut sessions = Activity::ALL.map(|activity| (activity, 0));
+        for slot in self.chunks().flatten() {
+            statements += slot.switch.word().number().get();
+            sessions[slot.activity() as usize].1 += 1;
+        }
+        self.counters.publish(&self.counters.status(self.len(), statements), &sessions);
     }
 
     /// A number for a statement that no other statement of this runtime has had.
@@ -211,10 +229,18 @@ impl Registry {
         self.kills.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A statement was ended from outside, and is over; with its end, if kills were aimed at it.
+    pub(crate) fn cut_short(&self, slot: &Slot, statement: StatementNo, reason: Reason, ending: Option<&Ending>) {
+        self.counters.statement_cut(reason, slot.switch.word().leaving());
+        ending.iter().for_each(|ending| self.kill_ended(slot, Some(statement), reason, ending));
+    }
+
     /// A statement or a session that kills were aimed at is over.
-    pub(crate) fn kill_ended(&self, slot: &Slot, statement: Option<StatementNo>, reason: Reason, ending: &Ending) {
+    fn kill_ended(&self, slot: &Slot, statement: Option<StatementNo>, reason: Reason, ending: &Ending) {
         let Some(duration) = ending.time() else { return };
         let kill = ending.kill();
+        #[cfg(feature = "metrics")]
+        figures::kill_ended(statement.is_some(), duration);
         tracing::debug!(session = %slot.id(), statement = ?statement, %reason, kill, ?duration, "what was killed is over");
         self.events.publish(Some(slot.id()), || Event::KillEnded { kill, statement, reason, duration });
     }
@@ -250,10 +276,11 @@ impl Registry {
         self.counters.retired(word.number().get());
         let (cut_off, killed) = slot.close(Reason::Quit, Instant::now());
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
-        if let Some((statement, ending)) = cut_off {
-            let first = if let Phase::Ended(first) = word.phase() { first } else { reason };
-            self.kill_ended(slot, Some(statement), first, &ending);
+        // Its work was dropped in mid-statement.
+        if let Phase::Ended(first) = word.phase() {
+            self.cut_short(slot, word.number(), first, cut_off.as_deref());
         }
+        self.counters.session_ended(reason);
         if slot.principal().is_none() {
             self.counters.aborted_login();
         } else if reason != Reason::Quit {

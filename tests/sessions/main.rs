@@ -7,6 +7,8 @@ mod commands;
 mod diagnostics;
 mod doris;
 mod events;
+#[cfg(feature = "metrics")]
+mod figures;
 mod hidden;
 mod kills;
 mod lab;
