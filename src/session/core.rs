@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
@@ -27,7 +28,7 @@ use crate::{
     control::{self, Syntax},
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
-    state::{Running, Slot, shown},
+    state::{Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -50,6 +51,8 @@ pub(crate) struct Core<E: Engine> {
     state: Done,
     /// When the engine was done with the last call.
     ended: Instant,
+    /// What the running statement's logs are attributed to.
+    pub(super) trace: Trace,
 }
 
 /// The flags alone.
@@ -91,6 +94,7 @@ impl<E: Engine> Core<E> {
             gave_rows: false,
             unsettled: false,
             state: Done::default(),
+            trace: Trace::default(),
         })
     }
 
@@ -137,6 +141,7 @@ impl<E: Engine> Core<E> {
         }
         // For what ends without a call of the engine.
         self.ended = began;
+        self.trace = slot.trace.statement(statement, query_id);
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
         Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
     }
@@ -280,16 +285,20 @@ impl<E: Engine> Core<E> {
         let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
         let (ended, longest, at) = match &self.shared.placement {
             Placement::Inline => {
-                let Watched { ended, longest, at } = statement::run(&mut *session, cx, call, sink, began, false).await;
+                let Watched { ended, longest, at } =
+                    statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
                 self.session = Some(session);
                 (ended, longest, at)
             }
             Placement::Pool(pool) => {
                 let (cx, mut taken) = (cx.clone(), sink.take());
-                let away = pool.spawn(async move {
-                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
+                // There, it is in nobody's span.
+                let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
+                let run = async move {
+                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true, &none).await;
                     (session, taken, watched)
-                });
+                };
+                let away = pool.spawn(run.instrument(span));
                 match away.await {
                     Ok((session, taken, Watched { ended, at, .. })) => {
                         self.session = Some(session);
@@ -367,6 +376,7 @@ impl<E: Engine> Core<E> {
             });
         }
         self.gave_rows = false;
+        std::mem::take(&mut self.trace).ended(&end, killed);
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         slot.show_idle(at, &self.state);
         // Of one that nobody has killed there is no end to note.

@@ -7,6 +7,7 @@ use std::{
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::core::Core;
 use crate::{
@@ -26,6 +27,7 @@ impl<E: Engine> Core<E> {
         // A statement that was cut off together with its client is over now.
         let word = slot.switch.word();
         if let Phase::Ended(first) = word.phase() {
+            std::mem::take(&mut self.trace).ended(&Ok(()), Some(first));
             let ending = slot.finish_killed(word.number(), Instant::now());
             self.registry().cut_short(&slot, word.number(), first, ending.as_deref());
         }
@@ -51,7 +53,7 @@ impl<E: Engine> Core<E> {
         let ended = match &self.shared.placement {
             Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
             Placement::Pool(pool) => {
-                let mut task = pool.spawn(rollback);
+                let mut task = pool.spawn(rollback.instrument(self.slot().trace.span()));
                 let ended = timeout(time, &mut task).await;
                 task.abort();
                 ended.ok().and_then(Result::ok)

@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 #[cfg(feature = "mysql")]
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::shared::Shared;
 use crate::{
@@ -27,6 +28,7 @@ pub(super) async fn open_session<E: Engine>(
 ) -> Result<Box<E::Session>, Refused> {
     // Within a future of ours, so that a panic before the engine's own first await is caught too.
     let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
+    let opening = opening.instrument(slot.trace.span());
     match unless_leaving(slot, Box::pin(opening)).await {
         Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
         Ok(Err(_panic)) => {

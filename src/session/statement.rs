@@ -17,6 +17,7 @@ use crate::model::Column;
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
     model::{Done, Prepared, Reason, SqlError, Statement},
+    state::Trace,
 };
 
 /// What is asked of the engine's session.
@@ -75,6 +76,7 @@ pub(crate) async fn run<S: EngineSession>(
     sink: &mut RowSink,
     began: Instant,
     watch: bool,
+    trace: &Trace,
 ) -> Watched {
     let mut future = pin!(Some(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
     let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
@@ -82,6 +84,7 @@ pub(crate) async fn run<S: EngineSession>(
     let mut before = Some(began);
     let (mut longest, mut at) = (Duration::ZERO, began);
     let ended = poll_fn(|task| {
+        let _entered = trace.enter();
         if let Some(waiting) = killed.as_mut()
             && waiting.as_mut().poll(task).is_ready()
         {
@@ -108,6 +111,7 @@ pub(crate) async fn run<S: EngineSession>(
     })
     .await;
     // The engine's own code runs when its future is dropped, and may panic too.
+    let _entered = trace.enter();
     let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
     Watched { ended: if dropped.is_ok() { ended } else { Ended::Panicked }, longest, at }
 }

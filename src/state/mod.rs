@@ -8,6 +8,7 @@
 //! | `activity` | what a session is at, for those who count |
 //! | `ending` | when what was killed was over |
 //! | `notes` | what an engine says of its session, for the client |
+//! | `trace` | the spans of a session and of its statements |
 //! | `signal` | the message that makes a session look at its switch |
 
 #[cfg(feature = "metrics")]
@@ -20,6 +21,7 @@ mod switch;
 #[cfg(test)]
 mod switch_tests;
 mod sync;
+mod trace;
 mod word;
 
 #[cfg(feature = "metrics")]
@@ -30,5 +32,6 @@ pub(crate) use self::{
     ending::Ending,
     signal::Signal,
     slot::{Running, Slot, Strike, shown},
+    trace::Trace,
     word::{Phase, Raised, Word},
 };

@@ -19,6 +19,7 @@ use super::{
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
+    trace::Trace,
     word::{Phase, Raised},
 };
 use crate::{
@@ -42,6 +43,8 @@ pub(crate) struct Slot {
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
+    /// What its logs are attributed to.
+    pub(crate) trace: Trace,
     shown: Mutex<Shown>,
 }
 
@@ -103,7 +106,7 @@ pub(crate) struct Running {
 
 impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
-        Self::of(id, peer, Some(control))
+        Self { trace: Trace::session(id, peer), ..Self::of(id, peer, Some(control)) }
     }
 
     /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
@@ -131,7 +134,8 @@ impl Slot {
             autocommit: true,
             rare: None,
         };
-        Self { id, peer, control, switch: KillSwitch::new(), notes: Notes::default(), shown: Mutex::new(shown) }
+        let (switch, notes, trace) = (KillSwitch::new(), Notes::default(), Trace::default());
+        Self { id, peer, control, switch, notes, trace, shown: Mutex::new(shown) }
     }
 
     pub(crate) fn id(&self) -> SessionId {

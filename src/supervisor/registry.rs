@@ -121,6 +121,7 @@ impl Registry {
     /// The session's owner is known.
     pub(crate) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
         slot.set_principal(Arc::clone(&principal), self.clock.now());
+        slot.trace.user(&principal);
         self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
     }
 
@@ -281,6 +282,7 @@ impl Registry {
             self.cut_short(slot, word.number(), first, cut_off.as_deref());
         }
         self.counters.session_ended(reason);
+        slot.trace.reason(reason);
         if slot.principal().is_none() {
             self.counters.aborted_login();
         } else if reason != Reason::Quit {

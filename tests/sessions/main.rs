@@ -21,4 +21,5 @@ mod shutdown;
 mod streaming;
 mod tables;
 mod tidb;
+mod traces;
 mod transactions;
