@@ -8,7 +8,7 @@ use crate::{
     dialect::{Dialect, Node},
     engine::{Engine, Placement},
     id::Layout,
-    model::{Clock, KillError, KillMode, Origin, Principal, Refused, Target},
+    model::{Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
     supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
@@ -24,7 +24,7 @@ pub struct Builder<E> {
     placement: Placement,
     server_version: Option<Arc<str>>,
     rollback_timeout: Duration,
-    login_timeout: Duration,
+    settings: Settings,
     max_allowed_packet: usize,
     tell_killed: bool,
     queued_statements: usize,
@@ -95,11 +95,11 @@ impl<E: Engine> Builder<E> {
         Self { rollback_timeout: time, ..self }
     }
 
-    /// So long a client may take from its connect to the end of its login (MySQL: connect_timeout); 10 s unless said
-    /// otherwise.
+    /// What the time-outs and limits are at the start; [`Setting`](crate::Setting) says what each is unless said otherwise. `SET GLOBAL`
+    /// changes them later.
     #[must_use]
-    pub fn login_timeout(self, time: Duration) -> Self {
-        Self { login_timeout: time, ..self }
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
     }
 
     /// The longest packet that a client may send once it is in, in bytes (MySQL: max_allowed_packet); 64 MiB unless said
@@ -141,7 +141,7 @@ impl<E: Engine> Builder<E> {
     /// Outside of both.
     pub fn start(self) -> Runtime<E> {
         let layout = self.layout.unwrap_or_else(|| self.dialect.ids(1).expect("every system has a first server"));
-        let registry = Registry::new(layout, self.dialect, self.node, self.clock);
+        let registry = Registry::new(layout, self.dialect, self.node, self.clock, &self.settings);
         let actor = Supervisor::new(Arc::clone(&registry), self.rollback_timeout);
         let arbiter = self.own_arbiter.then(Arbiter::new);
         let supervisor = match &arbiter {
@@ -155,7 +155,6 @@ impl<E: Engine> Builder<E> {
             supervisor,
             placement: self.placement,
             rollback_timeout: self.rollback_timeout,
-            login_timeout: self.login_timeout,
             server_version: self.server_version.unwrap_or_else(|| self.dialect.server_version().into()),
             max_allowed_packet: self.max_allowed_packet,
             tell_killed: self.tell_killed,
@@ -180,7 +179,7 @@ impl<E: Engine> Runtime<E> {
             placement: Placement::Inline,
             server_version: None,
             rollback_timeout: Duration::from_secs(10),
-            login_timeout: Duration::from_secs(10),
+            settings: Settings::new(),
             max_allowed_packet: 64 << 20,
             tell_killed: false,
             queued_statements: 64,
@@ -244,6 +243,11 @@ impl<E: Engine> Runtime<E> {
     #[cfg(feature = "metrics")]
     pub fn publish_figures(&self) {
         self.shared.registry.publish_figures();
+    }
+
+    /// How often each kind of time-out has ended a session or a statement.
+    pub fn timeouts(&self) -> Vec<(Reason, u64)> {
+        self.shared.registry.counters.timeouts().collect()
     }
 
     /// The engine.

@@ -207,6 +207,12 @@ impl From<Killed> for SqlError {
                 ErrorKind::QueryTimeout,
                 "Query execution was interrupted, maximum statement execution time exceeded",
             ),
+            Reason::StatementTime => SqlError::statement_timeout(),
+            Reason::WaitTimeout | Reason::IdleTransaction => SqlError::of(
+                ErrorKind::ClientInteractionTimeout,
+                "The client was disconnected by the server because of inactivity. See wait_timeout and \
+                 interactive_timeout for configuring this behavior.",
+            ),
             Reason::Shutdown => SqlError::of(ErrorKind::ServerShutdown, "Server shutdown in progress"),
             Reason::Panic => SqlError::panicked(),
             _ => SqlError::interrupted(),
@@ -218,9 +224,18 @@ impl From<Killed> for SqlError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// No id is free: 1040.
+    /// No place, or no id, is free: 1040.
     #[error("too many connections")]
     TooManyConnections,
+    /// The account has as many sessions as the server lets each have: 1203.
+    #[error("user {0} has too many connections")]
+    TooManyUserConnections(String),
+    /// The account has as many sessions as it may have itself: 1226.
+    #[error("user {0} has as many connections as it may have ({1})")]
+    UserLimitReached(String, u64),
+    /// Too many connections from this address broke off before their login: 1129.
+    #[error("host {0} is blocked")]
+    HostBlocked(String),
     /// The runtime is shutting down, or has been stopped: 1053.
     #[error("server shutdown in progress")]
     ShuttingDown,
@@ -234,13 +249,17 @@ pub enum Refused {
 
 impl Refused {
     /// The causes by which refusals of connections are counted.
-    pub(crate) const CAUSES: [&str; 2] = ["too_many_connections", "shutdown"];
+    pub(crate) const CAUSES: [&str; 5] =
+        ["too_many_connections", "too_many_user_connections", "user_limit_reached", "host_blocked", "shutdown"];
 
     /// Which of them it is; `None`: the session was admitted before.
     pub(crate) fn cause(&self) -> Option<usize> {
         match self {
             Refused::TooManyConnections => Some(0),
-            Refused::ShuttingDown => Some(1),
+            Refused::TooManyUserConnections(_) => Some(1),
+            Refused::UserLimitReached(..) => Some(2),
+            Refused::HostBlocked(_) => Some(3),
+            Refused::ShuttingDown => Some(4),
             Refused::Ended(_) | Refused::Engine(_) => None,
         }
     }
@@ -250,6 +269,18 @@ impl From<Refused> for SqlError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::TooManyConnections => SqlError::of(ErrorKind::TooManyConnections, "Too many connections"),
+            Refused::TooManyUserConnections(user) => SqlError::of(
+                ErrorKind::TooManyUserConnections,
+                format!("User {user} already has more than 'max_user_connections' active connections"),
+            ),
+            Refused::UserLimitReached(user, most) => SqlError::of(
+                ErrorKind::UserLimitReached,
+                format!("User '{user}' has exceeded the 'max_user_connections' resource (current value: {most})"),
+            ),
+            Refused::HostBlocked(host) => SqlError::of(
+                ErrorKind::HostBlocked,
+                format!("Host '{host}' is blocked because of many connection errors; unblock with 'FLUSH HOSTS'"),
+            ),
             Refused::ShuttingDown => Killed(Reason::Shutdown).into(),
             Refused::Ended(reason) => Killed(reason).into(),
             Refused::Engine(error) => error,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::{Allowance, Amount, Setting, Settings, Warning};
+
 /// What an account may do to other sessions. The systems' own names; each [`crate::Dialect`] heeds those of its system.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Privileges(u32);
@@ -30,10 +32,14 @@ impl Privileges {
     pub const RESTRICTED_USER_ADMIN: Self = Self(1 << 6);
     /// TiDB: may kill sessions of accounts with RESTRICTED_USER_ADMIN, where it may kill others' sessions at all.
     pub const RESTRICTED_CONNECTION_ADMIN: Self = Self(1 << 7);
+    /// MySQL 8: may change the server's settings (`SET GLOBAL`), as SUPER may.
+    pub const SYSTEM_VARIABLES_ADMIN: Self = Self(1 << 8);
+    /// May say `FLUSH HOSTS`.
+    pub const RELOAD: Self = Self(1 << 9);
     /// All of them.
-    pub const ALL: Self = Self(0xFF);
+    pub const ALL: Self = Self(0x3FF);
 
-    const NAMES: [(&'static str, Self); 9] = [
+    const NAMES: [(&'static str, Self); 11] = [
         ("PROCESS", Self::PROCESS),
         ("SUPER", Self::SUPER),
         ("CONNECTION_ADMIN", Self::CONNECTION_ADMIN),
@@ -42,6 +48,8 @@ impl Privileges {
         ("READ_ONLY_ADMIN", Self::READ_ONLY_ADMIN),
         ("RESTRICTED_USER_ADMIN", Self::RESTRICTED_USER_ADMIN),
         ("RESTRICTED_CONNECTION_ADMIN", Self::RESTRICTED_CONNECTION_ADMIN),
+        ("SYSTEM_VARIABLES_ADMIN", Self::SYSTEM_VARIABLES_ADMIN),
+        ("RELOAD", Self::RELOAD),
         ("ALL", Self::ALL),
     ];
 
@@ -82,6 +90,8 @@ pub struct Principal {
     account_host: Arc<str>,
     privileges: Privileges,
     tenant: Option<Arc<Tenant>>,
+    /// `None`: it has no settings of its own.
+    allowance: Option<Arc<Allowance>>,
 }
 
 /// OceanBase: the tenant that an account belongs to, in its cluster.
@@ -96,13 +106,43 @@ pub struct Tenant {
 impl Principal {
     /// The account `user`@`%` with the given privileges.
     pub fn new(user: impl Into<Arc<str>>, privileges: Privileges) -> Self {
-        Self { user: user.into(), account_host: "%".into(), privileges, tenant: None }
+        Self { user: user.into(), account_host: "%".into(), privileges, tenant: None, allowance: None }
     }
 
     /// The same, in a tenant.
     #[must_use]
     pub fn in_tenant(self, tenant: Tenant) -> Self {
         Self { tenant: Some(Arc::new(tenant)), ..self }
+    }
+
+    /// The same, with these settings in place of the server's: what its sessions begin with, and how many of them there
+    /// may be ([`Setting::MaxUserConnections`]: 1226 rather than 1203). A session may change what [`Setting::reach`] lets it.
+    #[must_use]
+    pub fn with_settings(self, begin: Settings) -> Self {
+        let most = self.allowance.map_or_else(Settings::new, |own| own.most.clone());
+        Self { allowance: Some(Arc::new(Allowance { begin, most })), ..self }
+    }
+
+    /// The same, whose sessions may not go beyond these times: what is more, or unlimited, becomes this.
+    #[must_use]
+    pub fn capped(self, most: Settings) -> Self {
+        let begin = self.allowance.map_or_else(Settings::new, |own| own.begin.clone());
+        Self { allowance: Some(Arc::new(Allowance { begin, most })), ..self }
+    }
+
+    /// What a session of the account begins with.
+    pub(crate) fn first(&self, setting: Setting, global: Amount) -> Amount {
+        self.allowance.as_ref().map_or(global, |own| own.first(setting, global))
+    }
+
+    /// The account's own value, if it has one.
+    pub(crate) fn own_setting(&self, setting: Setting) -> Option<Amount> {
+        self.allowance.as_ref().and_then(|own| own.begin.get(setting))
+    }
+
+    /// What a session of the account gets that asks for `amount`, with a warning if that is less.
+    pub(crate) fn clamp(&self, setting: Setting, amount: Amount) -> (Amount, Option<Warning>) {
+        self.allowance.as_ref().map_or((amount, None), |own| own.clamp(setting, amount))
     }
 
     /// The tenant's name, if the account belongs to one.

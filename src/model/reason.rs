@@ -31,11 +31,21 @@ pub enum Reason {
     Protocol = 11,
     /// The client said goodbye (`COM_QUIT`), or the last handle of an in-process session was dropped.
     Quit = 12,
+    /// The statement ran longer than MariaDB's limit for all statements: 1969.
+    StatementTime = 13,
+    /// The session was idle for longer than its `wait_timeout`. MySQL (8.0.24) says 4031 before it closes, MariaDB closes
+    /// without a word.
+    WaitTimeout = 14,
+    /// The session was idle in an open transaction for longer than it may; closed as [`Reason::WaitTimeout`].
+    IdleTransaction = 15,
+    /// The client left rows unread for longer than `net_write_timeout`: it is closed without a word, which it would not
+    /// read.
+    NetWriteTimeout = 16,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 15] = [
         Reason::KillQuery,
         Reason::KillConnection,
         Reason::KillOwnConnection,
@@ -47,6 +57,10 @@ impl Reason {
         Reason::LoginTimeout,
         Reason::Protocol,
         Reason::Quit,
+        Reason::StatementTime,
+        Reason::WaitTimeout,
+        Reason::IdleTransaction,
+        Reason::NetWriteTimeout,
     ];
 
     /// A small number for it, from 2 to 127; it fits into a session's state word beside the phases 0 and 1.
@@ -70,22 +84,6 @@ impl Reason {
         matches!(self, Reason::Quit | Reason::ClientGone)
     }
 
-    /// Whether a time limit was passed.
-    pub fn is_timeout(self) -> bool {
-        match self {
-            Reason::ExecutionTime | Reason::LoginTimeout => true,
-            Reason::KillQuery
-            | Reason::KillConnection
-            | Reason::KillOwnConnection
-            | Reason::Shutdown
-            | Reason::ClientGone
-            | Reason::Abandoned
-            | Reason::Panic
-            | Reason::Protocol
-            | Reason::Quit => false,
-        }
-    }
-
     /// A short name for logs and events.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,6 +98,10 @@ impl Reason {
             Reason::LoginTimeout => "login timed out",
             Reason::Protocol => "refused",
             Reason::Quit => "quit",
+            Reason::StatementTime => "statement time exceeded",
+            Reason::WaitTimeout => "idle for too long",
+            Reason::IdleTransaction => "idle in a transaction for too long",
+            Reason::NetWriteTimeout => "rows left unread for too long",
         }
     }
 }

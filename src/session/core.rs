@@ -28,7 +28,7 @@ use crate::{
     control::{self, Syntax},
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
-    state::{Running, Slot, Trace, shown},
+    state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -53,6 +53,10 @@ pub(crate) struct Core<E: Engine> {
     ended: Instant,
     /// What the running statement's logs are attributed to.
     pub(super) trace: Trace,
+    /// The session's time-outs; the slot has them too, for the timers.
+    limits: Limits,
+    /// A person types at the client's end.
+    interactive: bool,
 }
 
 /// The flags alone.
@@ -76,15 +80,19 @@ impl<E: Engine> Core<E> {
         shared: Arc<Shared<E>>,
         registration: Registration,
         principal: Arc<Principal>,
+        interactive: bool,
     ) -> Result<Self, (Registration, Refused)> {
         let session = match open_session(&shared, registration.slot(), &principal).await {
             Ok(session) => session,
             Err(refused) => return Err((registration, refused)),
         };
         let ended = Instant::now();
-        registration.slot().show_idle(ended, &Done::default());
-        Ok(Self {
+        let limits = Limits::first(&shared.registry.settings, &principal, interactive);
+        registration.slot().set_limits(limits);
+        let core = Self {
             ended,
+            limits,
+            interactive,
             shared,
             registration,
             principal,
@@ -95,7 +103,44 @@ impl<E: Engine> Core<E> {
             unsettled: false,
             state: Done::default(),
             trace: Trace::default(),
-        })
+        };
+        core.rest(ended);
+        Ok(core)
+    }
+
+    /// The session is idle since then, and for no longer than it may be.
+    fn rest(&self, since: Instant) {
+        if let Some(until) = self.slot().show_idle(since, &self.state) {
+            self.shared.registry.timers.arm(self.slot(), until);
+        }
+    }
+
+    /// The session's time-outs.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The session has these time-outs from now on; the statement that runs goes by its own.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        if let Some(until) = self.slot().set_limits(limits) {
+            self.shared.registry.timers.arm(self.slot(), until);
+        }
+    }
+
+    /// The time-outs that a session of this user begins with.
+    fn first_limits(&self) -> Limits {
+        Limits::first(&self.shared.registry.settings, &self.principal, self.interactive)
+    }
+
+    /// A statement that began then may run as long as these say.
+    pub(super) fn limit(&self, limits: &Limits, sql: &[u8], began: Instant) {
+        let limit = limits.statement(control::only_reads(sql, &self.shared.syntax()));
+        let until = limit.and_then(|(time, reason)| Some((began.checked_add(time)?, reason)));
+        self.slot().set_until(until);
+        if let Some((at, _)) = until {
+            self.shared.registry.timers.arm(self.slot(), at);
+        }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -110,7 +155,7 @@ impl<E: Engine> Core<E> {
     /// The client was heard of: Time starts again (MySQL: with every command, ping too).
     #[cfg(feature = "mysql")]
     pub(crate) fn touch(&self) {
-        self.slot().show_idle(Instant::now(), &self.state);
+        self.rest(Instant::now());
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
@@ -156,6 +201,9 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
+        if self.limits.any_for_statements() {
+            self.limit(&self.limits, &statement.sql, began);
+        }
         let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
             None => statement,
             // On the heap: it is rare, and what is not waits in every idle session.
@@ -238,6 +286,7 @@ impl<E: Engine> Core<E> {
                 self.diagnostics = None;
                 self.slot().notes.reset();
                 self.slot().set_trace_id(None);
+                self.set_limits(self.first_limits());
             }
             other => unreachable!("a reset is answered by {other:?}"),
         }
@@ -266,6 +315,7 @@ impl<E: Engine> Core<E> {
         let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal) };
         self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
         self.principal = Arc::clone(&principal);
+        self.set_limits(self.first_limits());
         let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();
         self.session = Some(opened?);
@@ -376,9 +426,10 @@ impl<E: Engine> Core<E> {
             });
         }
         self.gave_rows = false;
-        std::mem::take(&mut self.trace).ended(&end, killed);
+        self.trace.end(&end, killed);
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
-        slot.show_idle(at, &self.state);
+        self.rest(at);
+        let slot = self.registration.slot();
         // Of one that nobody has killed there is no end to note.
         let ending = match killed {
             Some(_) => slot.finish_killed(cx.number(), Instant::now()),

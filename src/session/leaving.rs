@@ -27,7 +27,7 @@ impl<E: Engine> Core<E> {
         // A statement that was cut off together with its client is over now.
         let word = slot.switch.word();
         if let Phase::Ended(first) = word.phase() {
-            std::mem::take(&mut self.trace).ended(&Ok(()), Some(first));
+            self.trace.end(&Ok(()), Some(first));
             let ending = slot.finish_killed(word.number(), Instant::now());
             self.registry().cut_short(&slot, word.number(), first, ending.as_deref());
         }

@@ -47,7 +47,7 @@ pub(crate) async fn live<E: Engine>(
     inbox.set_slot(registration.slot());
     let opened = {
         let slot = Arc::clone(registration.slot());
-        let opening = Box::pin(Core::open(shared, registration, principal));
+        let opening = Box::pin(Core::open(shared, registration, principal, false));
         match select(opening, pin!(admitted.closed())).await {
             Either::Left((opened, _)) => opened,
             // The host waits no longer: nor does the session.

@@ -47,7 +47,7 @@ pub(super) async fn reopen<E: Engine>(
     cx: &StatementContext,
     principal: &Arc<Principal>,
 ) -> Result<Box<E::Session>, SqlError> {
-    let opening = timeout(shared.login_timeout, open_session(shared, cx.slot(), principal));
+    let opening = timeout(shared.login_timeout(), open_session(shared, cx.slot(), principal));
     match select(pin!(opening), pin!(cx.killed())).await {
         Either::Left((Ok(opened), _)) => Ok(opened?),
         Either::Left((Err(_elapsed), _)) => {

@@ -7,6 +7,7 @@ use actix::{Addr, Arbiter};
 use crate::{
     control::Syntax,
     engine::Placement,
+    model::Setting,
     supervisor::{Registry, Supervisor},
 };
 
@@ -17,8 +18,6 @@ pub(crate) struct Shared<E> {
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) placement: Placement,
     pub(crate) rollback_timeout: Duration,
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read by wires alone"))]
-    pub(crate) login_timeout: Duration,
     #[cfg_attr(
         not(any(feature = "mysql", feature = "system-tables")),
         expect(dead_code, reason = "read by wires and system tables alone")
@@ -40,6 +39,12 @@ pub(crate) struct Shared<E> {
 impl<E> Shared<E> {
     pub(crate) fn syntax(&self) -> Syntax {
         self.registry.dialect.syntax()
+    }
+
+    /// So long a client may take from its connect to the end of its login.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn login_timeout(&self) -> Duration {
+        self.registry.settings.time(Setting::ConnectTimeout).unwrap_or_default()
     }
 }
 

@@ -7,13 +7,17 @@
 //! | `slot` | what lists and kills see of a session |
 //! | `activity` | what a session is at, for those who count |
 //! | `ending` | when what was killed was over |
+//! | `due` | what the timers of a session find when they look; pure |
+//! | `limits` | the session's own time-outs; pure |
 //! | `notes` | what an engine says of its session, for the client |
 //! | `trace` | the spans of a session and of its statements |
 //! | `signal` | the message that makes a session look at its switch |
 
 #[cfg(feature = "metrics")]
 mod activity;
+mod due;
 mod ending;
+mod limits;
 mod notes;
 mod signal;
 mod slot;
@@ -29,9 +33,11 @@ pub(crate) use self::activity::Activity;
 #[cfg(feature = "mysql")]
 pub(crate) use self::notes::Changes;
 pub(crate) use self::{
+    due::Due,
     ending::Ending,
+    limits::Limits,
     signal::Signal,
-    slot::{Running, Slot, Strike, shown},
+    slot::{Running, Slot, Strike, UNARMED, shown},
     trace::Trace,
     word::{Phase, Raised, Word},
 };

@@ -4,7 +4,7 @@
 //! busy or stuck. Secrets in statements are replaced when the slot is read, which is rare, not when it is written.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::SystemTime,
 };
 
@@ -15,7 +15,9 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 use super::activity::Activity;
 use super::{
+    due::{Due, Watch},
     ending::Ending,
+    limits::Limits,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
@@ -33,6 +35,9 @@ use crate::{
 /// Of a longer statement, this many bytes are shown.
 const LONGEST_INFO: usize = 64 * 1024;
 
+/// No timer looks at the session.
+pub(crate) const UNARMED: u64 = u64::MAX;
+
 /// See the module's text.
 pub(crate) struct Slot {
     id: SessionId,
@@ -45,6 +50,8 @@ pub(crate) struct Slot {
     pub(crate) notes: Notes,
     /// What its logs are attributed to.
     pub(crate) trace: Trace,
+    /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
+    pub(crate) armed: AtomicU64,
     shown: Mutex<Shown>,
 }
 
@@ -67,6 +74,8 @@ pub(super) struct Shown {
     /// The flags of the last statement that ended well.
     pub(super) in_transaction: bool,
     autocommit: bool,
+    /// What its timers watch.
+    watch: Watch,
     /// What few sessions have.
     rare: Option<Box<Rare>>,
 }
@@ -132,10 +141,19 @@ impl Slot {
             since: Instant::now(),
             in_transaction: false,
             autocommit: true,
+            watch: Watch::default(),
             rare: None,
         };
-        let (switch, notes, trace) = (KillSwitch::new(), Notes::default(), Trace::default());
-        Self { id, peer, control, switch, notes, trace, shown: Mutex::new(shown) }
+        Self {
+            id,
+            peer,
+            control,
+            switch: KillSwitch::new(),
+            notes: Notes::default(),
+            trace: Trace::default(),
+            armed: AtomicU64::new(UNARMED),
+            shown: Mutex::new(shown),
+        }
     }
 
     pub(crate) fn id(&self) -> SessionId {
@@ -299,13 +317,14 @@ impl Slot {
         }
         shown.running = running;
         shown.since = at;
+        shown.watch.until = None;
         let before = std::mem::replace(&mut shown.info, info);
         drop(shown);
         drop(before);
     }
 
-    /// The command is over: the session is idle, with the flags that its statements left.
-    pub(crate) fn show_idle(&self, at: Instant, flags: &Done) {
+    /// The command is over: the session is idle, with the flags that its statements left. Returns until when it may be.
+    pub(crate) fn show_idle(&self, at: Instant, flags: &Done) -> Option<Instant> {
         let mut shown = self.shown();
         shown.in_transaction = flags.in_transaction;
         shown.autocommit = flags.autocommit;
@@ -313,9 +332,47 @@ impl Slot {
         shown.state = "";
         shown.running = None;
         shown.since = at;
+        shown.watch.until = None;
+        let until = shown.watch.limits.idle(flags.in_transaction).and_then(|(time, _)| at.checked_add(time));
         let before = shown.info.take();
         drop(shown);
         drop(before);
+        until
+    }
+
+    /// The session's time-outs from now on. Returns until when it may be idle, if it is.
+    pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
+        let mut shown = self.shown();
+        shown.watch.limits = limits;
+        let (time, _) = limits.idle(shown.in_transaction)?;
+        shown.since.checked_add(time)
+    }
+
+    /// The statement that runs, or the next part of it, may take until then; `None`: as long as it takes.
+    pub(crate) fn set_until(&self, until: Option<(Instant, Reason)>) {
+        self.shown().watch.until = until;
+    }
+
+    /// The client leaves rows unread, since then; `None`: not any more. Returns until when it may.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
+        let mut shown = self.shown();
+        shown.watch.stalled = since;
+        since?.checked_add(shown.watch.limits.net_write()?)
+    }
+
+    /// What its timers find at this time.
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        let word = self.switch.word();
+        let shown = self.shown();
+        if shown.principal.is_none() {
+            // Before login there is another deadline.
+            return Due::Never;
+        }
+        // Both are looked at, in this order: what was begun or ended in between makes the number another's.
+        let running = shown.running.map(|running| running.statement);
+        let idle = if running.is_none() { Some((shown.since, shown.in_transaction)) } else { None };
+        shown.watch.due(now, word, running, idle)
     }
 
     /// What the statement is at, in MySQL's words (`User sleep`, `Sending data`).

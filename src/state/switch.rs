@@ -63,6 +63,15 @@ impl KillSwitch {
         self.leave(why, true)
     }
 
+    /// Ends the session, if nothing was begun in it since statement `number`.
+    pub fn leave_idle(&self, number: StatementNo, why: Reason) -> Raised {
+        let raised = self.change(|word| word.leave_idle(number, why));
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
+    }
+
     fn leave(&self, why: Reason, after_statement: bool) -> Raised {
         let raised = self.change(|word| word.leave(why, after_statement));
         if raised == Raised::First {

@@ -8,6 +8,7 @@
 use tracing::{
     Span,
     field::{Empty, display},
+    level_filters::LevelFilter,
     span::Entered,
 };
 
@@ -38,8 +39,13 @@ impl Trace {
         ))
     }
 
-    /// Of a statement that begins in this session.
+    /// Of a statement that begins in this session. One look at a number, where nobody wants any.
     pub(crate) fn statement(&self, number: StatementNo, query_id: u64) -> Self {
+        if LevelFilter::current() < LevelFilter::DEBUG { Self(None) } else { self.wanted(number, query_id) }
+    }
+
+    #[cold]
+    fn wanted(&self, number: StatementNo, query_id: u64) -> Self {
         Self::of(tracing::debug_span!(
             target: "killdeer::statement",
             parent: self.0.as_ref().and_then(|span| span.id()),
@@ -82,7 +88,14 @@ impl Trace {
     }
 
     /// The statement has ended so.
-    pub(crate) fn ended<T>(&self, result: &Result<T, SqlError>, killed: Option<Reason>) {
+    pub(crate) fn end<T>(&mut self, result: &Result<T, SqlError>, killed: Option<Reason>) {
+        if self.0.is_some() {
+            std::mem::take(self).ended(result, killed);
+        }
+    }
+
+    #[cold]
+    fn ended<T>(self, result: &Result<T, SqlError>, killed: Option<Reason>) {
         let Some(span) = &self.0 else { return };
         let outcome = match (killed, result) {
             (Some(_), _) => "killed",

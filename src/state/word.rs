@@ -135,6 +135,14 @@ impl Word {
         }
     }
 
+    /// The session is to end, if nothing was begun in it since statement `number`.
+    pub fn leave_idle(self, number: StatementNo, why: Reason) -> (Word, Raised) {
+        match self.phase() {
+            Phase::Idle if self.number() == number => self.leave(why, true),
+            _ => (self, Raised::NotRunning),
+        }
+    }
+
     /// The running statement ends well, unless a reason came first.
     pub fn complete(self) -> Result<Word, Reason> {
         match self.phase() {
@@ -188,6 +196,8 @@ mod tests {
         Cancel(u64, Reason),
         Terminate(Reason),
         Drain(Reason),
+        /// Aimed so many statements before the last one.
+        LeaveIdle(u64, Reason),
         Complete,
         Finish,
         Close,
@@ -213,6 +223,7 @@ mod tests {
             4 => (0..3u64, any_reason()).prop_map(|(back, why)| Step::Cancel(back, why)),
             1 => any_reason().prop_map(Step::Terminate),
             1 => any_reason().prop_map(Step::Drain),
+            1 => (0..2u64, any_reason()).prop_map(|(back, why)| Step::LeaveIdle(back, why)),
             3 => Just(Step::Complete),
             3 => Just(Step::Finish),
             1 => Just(Step::Close),
@@ -266,6 +277,20 @@ mod tests {
                     model.reason = Some(why);
                 }
                 model.leaving.get_or_insert(why);
+                next
+            }
+            Step::LeaveIdle(back, why) => {
+                let aimed = model.number.saturating_sub(back);
+                let (next, raised) = word.leave_idle(StatementNo::new(aimed), why);
+                let expected = match model.leaving {
+                    _ if model.gone || model.running || aimed != model.number => Raised::NotRunning,
+                    Some(first) => Raised::Already(first),
+                    None => Raised::First,
+                };
+                assert_eq!(raised, expected);
+                if raised == Raised::First {
+                    model.leaving = Some(why);
+                }
                 next
             }
             Step::Complete => match word.complete() {

@@ -21,6 +21,7 @@ use super::{
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
     receipt::Receipt,
     registry::{Registration, Registry},
+    timers,
 };
 use crate::{
     model::{Event, KillError, Origin, Reason, Refused, Target},
@@ -51,6 +52,7 @@ impl Actor for Supervisor {
         // Every asker waits for its answer, so there are never more messages than sessions; a kill must not wait
         // outside a full mailbox.
         ctx.set_mailbox_capacity(1 << 24);
+        ctx.spawn(timers::keep(Arc::clone(&self.registry)).into_actor(self));
     }
 }
 

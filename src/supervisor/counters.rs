@@ -57,6 +57,16 @@ impl<const N: usize> Tally<N> {
 /// By the codes of reasons, which are below this.
 pub(super) type ByCode = Tally<128>;
 
+/// The reasons that are time-outs.
+const TIMEOUTS: [Reason; 6] = [
+    Reason::LoginTimeout,
+    Reason::WaitTimeout,
+    Reason::IdleTransaction,
+    Reason::ExecutionTime,
+    Reason::StatementTime,
+    Reason::NetWriteTimeout,
+];
+
 /// The counters of one runtime.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -68,13 +78,14 @@ pub(crate) struct Counters {
     kills: AtomicU64,
     denied: AtomicU64,
     panics: AtomicU64,
+    /// In the order of [`TIMEOUTS`].
+    timeouts: [AtomicU64; TIMEOUTS.len()],
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
     /// Of each kind, by what came of them.
     pub(super) asked: [Tally<{ Asked::ALL.len() }>; MODES.len()],
     pub(super) ended_sessions: ByCode,
     pub(super) cut_statements: ByCode,
-    pub(super) timeouts: ByCode,
     /// Session actors that exist.
     pub(crate) actors: Gauge,
     /// Statements that clients keep prepared.
@@ -103,6 +114,8 @@ pub struct Status {
     pub kills: u64,
     /// Kills that the requester had no right to, or not to all of the sessions that they were aimed at.
     pub kills_denied: u64,
+    /// Sessions and statements that time-outs have ended; [`crate::Runtime::timeouts`] says by which.
+    pub timeouts: u64,
     /// Panics of the engine that were caught.
     pub panics: u64,
     /// Statements begun in all sessions ever (MySQL: Questions).
@@ -130,18 +143,11 @@ impl Counters {
     /// A session has ended.
     pub(super) fn session_ended(&self, reason: Reason) {
         self.ended_sessions.add(reason.code().into());
-        if reason.is_timeout() {
-            self.timeouts.add(reason.code().into());
-        }
     }
 
-    /// A statement was ended from outside, in a session that is to end for this reason, if it is.
-    pub(super) fn statement_cut(&self, reason: Reason, leaving: Option<Reason>) {
+    /// A statement was ended from outside.
+    pub(super) fn statement_cut(&self, reason: Reason) {
         self.cut_statements.add(reason.code().into());
-        // What ends both counts once, with the session.
-        if reason.is_timeout() && leaving != Some(reason) {
-            self.timeouts.add(reason.code().into());
-        }
     }
 
     /// Statements of sessions that have left the list.
@@ -163,6 +169,18 @@ impl Counters {
 
     pub(crate) fn denied(&self, kills: u64) {
         self.denied.fetch_add(kills, Relaxed);
+    }
+
+    /// A session, or its statement, was ended by a time-out.
+    pub(crate) fn timed_out(&self, reason: Reason) {
+        if let Some(at) = TIMEOUTS.iter().position(|known| *known == reason) {
+            self.timeouts[at].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How often each of the time-outs has ended something.
+    pub(crate) fn timeouts(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        TIMEOUTS.iter().zip(&self.timeouts).map(|(reason, count)| (*reason, count.load(Relaxed)))
     }
 
     pub(crate) fn panicked(&self) {
@@ -192,6 +210,7 @@ impl Counters {
             aborted_clients: self.aborted_clients.load(Relaxed),
             kills: self.kills.load(Relaxed),
             kills_denied: self.denied.load(Relaxed),
+            timeouts: self.timeouts().map(|(_, count)| count).sum(),
             panics: self.panics.load(Relaxed),
             statements,
             longest_poll: Duration::from_nanos(self.longest_poll.load(Relaxed)),

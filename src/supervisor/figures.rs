@@ -89,9 +89,9 @@ impl Counters {
             let code = reason.code().into();
             counter!(ENDED_SESSIONS, "reason" => label(reason)).absolute(self.ended_sessions.get(code));
             counter!(CUT_STATEMENTS, "reason" => label(reason)).absolute(self.cut_statements.get(code));
-            if reason.is_timeout() {
-                counter!(TIMEOUTS, "reason" => label(reason)).absolute(self.timeouts.get(code));
-            }
+        }
+        for (reason, timeouts) in self.timeouts() {
+            counter!(TIMEOUTS, "reason" => label(reason)).absolute(timeouts);
         }
     }
 }

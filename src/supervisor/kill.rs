@@ -274,7 +274,7 @@ pub(super) mod tests {
     use crate::{
         dialect::{Dialect, KillDenied, Node},
         id::Layout,
-        model::{Clock, Privileges, SqlError, Tenant},
+        model::{Clock, Privileges, Settings, SqlError, Tenant},
     };
 
     /// A session that hears nothing: what is asked is what its switch shows.
@@ -299,7 +299,8 @@ pub(super) mod tests {
     fn of_nobody_the_same_is_made_as_of_a_session_that_is_hidden() {
         for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
             let dialect = dialect.kill_denied(KillDenied::Hidden);
-            let registry = Registry::new(Layout::plain32(), dialect, Node::default(), Clock::default());
+            let registry =
+                Registry::new(Layout::plain32(), dialect, Node::default(), Clock::default(), &Settings::new());
             let alice = Arc::new(Principal::new("alice", Privileges::NONE));
             let alice = registry.admit(Origin::Local, deaf(), Some(alice)).unwrap();
             let mallory = Principal::new("mallory", Privileges::NONE);
@@ -335,7 +336,8 @@ pub(super) mod tests {
         let user = |name: &str| Arc::new(Principal::new(name, Privileges::NONE));
         let root = Principal::new("root", Privileges::CONNECTION_ADMIN);
         for asker in [&root, &*user("a")] {
-            let registry = Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default());
+            let registry =
+                Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default(), &Settings::new());
             let admit = || registry.admit(Origin::Local, deaf(), Some(user("a"))).unwrap();
             let (stays, changes) = (admit(), admit());
             let found = vec![Arc::clone(stays.slot()), Arc::clone(changes.slot())];

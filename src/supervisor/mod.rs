@@ -24,6 +24,7 @@ mod listing;
 mod messages;
 mod receipt;
 mod registry;
+mod timers;
 
 pub use self::{
     actor::Supervisor,

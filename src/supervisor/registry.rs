@@ -22,13 +22,14 @@ use super::{
     gauge::Gauged,
     history::History,
     messages::Reap,
+    timers::Timers,
 };
 #[cfg(feature = "metrics")]
 use crate::state::Activity;
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Clock, Event, Origin, Principal, Privileges, Reason, Refused, StatementNo, Tenant},
+    model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
     state::{Ending, Phase, Signal, Slot},
 };
 
@@ -60,13 +61,16 @@ pub(crate) struct Registry {
     pub(crate) dialect: Dialect,
     pub(crate) node: Node,
     clock: Clock,
+    /// The server's settings.
+    pub(crate) settings: Globals,
     history: Mutex<History>,
+    pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) events: Events,
 }
 
 impl Registry {
-    pub(crate) fn new(layout: Layout, dialect: Dialect, node: Node, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(layout: Layout, dialect: Dialect, node: Node, clock: Clock, settings: &Settings) -> Arc<Self> {
         static REGISTRIES: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
@@ -83,7 +87,9 @@ impl Registry {
             dialect,
             node,
             clock,
+            settings: Globals::new(settings),
             history: Mutex::default(),
+            timers: Timers::new(),
             counters: Counters::default(),
             events: Events::default(),
         })
@@ -232,7 +238,7 @@ impl Registry {
 
     /// A statement was ended from outside, and is over; with its end, if kills were aimed at it.
     pub(crate) fn cut_short(&self, slot: &Slot, statement: StatementNo, reason: Reason, ending: Option<&Ending>) {
-        self.counters.statement_cut(reason, slot.switch.word().leaving());
+        self.counters.statement_cut(reason);
         ending.iter().for_each(|ending| self.kill_ended(slot, Some(statement), reason, ending));
     }
 
@@ -273,6 +279,7 @@ impl Registry {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
+        self.timers.disarm(slot);
         let word = slot.switch.word();
         self.counters.retired(word.number().get());
         let (cut_off, killed) = slot.close(Reason::Quit, Instant::now());

@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     model::{CharacterSets, Origin, Reason, Refused, SqlError},
     session::{Inbox, Shared, unless_leaving},
-    state::{Signal, Slot},
+    state::{Raised, Signal, Slot},
     supervisor::Connect,
 };
 
@@ -48,10 +48,12 @@ pub(super) async fn live<E: Engine>(
     // On the heap, and gone when the client is in: an idle connection has no room for it.
     let leading_in = Box::pin(async {
         let login = pin!(login(&shared, registration, &mut conn, &gate));
-        match select(login, pin!(sleep(shared.login_timeout))).await {
+        match select(login, pin!(sleep(shared.login_timeout()))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _login)) => {
-                slot.switch.terminate(Reason::LoginTimeout);
+                if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
+                    shared.registry.counters.timed_out(Reason::LoginTimeout);
+                }
                 Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
             }
         }

@@ -102,9 +102,11 @@ pub(super) async fn login<E: Engine>(
     let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
     let nonce = auth::nonce();
     let (mut compression, mut character_set) = (None, CharacterSet::default());
+    let mut interactive = false;
     let known = match talk.greet(&shared.server_version, registration.id(), &nonce, gate).await {
         Ok(hello) => {
             (compression, character_set) = (hello.compression, hello.character_set());
+            interactive = hello.capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE);
             prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await
         }
         Err(why) => Err(Unproved::Turned(why)),
@@ -123,7 +125,7 @@ pub(super) async fn login<E: Engine>(
             return Err(Unwelcome { left: Left::Registered(registration), why });
         }
     };
-    let mut core = match Core::open(Arc::clone(shared), registration, principal).await {
+    let mut core = match Core::open(Arc::clone(shared), registration, principal, interactive).await {
         Ok(core) => core,
         Err((registration, refused)) => {
             let why = match refused {

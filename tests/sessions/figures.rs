@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use killdeer::{Engine, KillMode, Layout, Reason, Runtime, Target};
+use killdeer::{Engine, KillMode, Layout, Runtime, Settings, Target};
 use metrics_util::{
     CompositeKey, MetricKind,
     debugging::{DebugValue, DebuggingRecorder, Snapshotter},
@@ -217,24 +217,23 @@ fn statements_connections_and_refusals_are_counted_exactly() {
 }
 
 #[test]
-fn a_time_limit_that_ends_a_statement_is_counted_once() {
+fn a_time_limit_that_ends_a_statement_or_a_session_is_counted_once() {
     Collector::run(async |collector| {
-        let (runtime, _) = lab();
+        let mut settings = Settings::new();
+        settings.read("max_statement_time", "1.5").unwrap();
+        settings.read("wait_timeout", "60").unwrap();
+        let runtime = build(Lab::default()).settings(settings).start();
         let alice = connect(&runtime, "alice").await;
-        let waiting = Running::begin(&alice, "wait").await;
-        let number = alice.running().unwrap();
-        alice.addr().do_send(killdeer::Cancel { statement: number, reason: Reason::ExecutionTime });
-        assert_eq!(waiting.code().await, 3024);
-        let expected = pairs(&[("{reason=\"execution_time_exceeded\"}", 1.0)]);
-        assert_eq!(collector.some(&runtime, "killdeer_timeouts_total"), expected);
-        // One that ends the session with its statement, too.
-        let waiting = Running::begin(&alice, "wait").await;
-        alice.addr().do_send(killdeer::Terminate { reason: Reason::LoginTimeout });
-        waiting.end().await.unwrap_err();
-        settle().await;
+        assert_eq!(code(&alice, "wait").await, 1969);
+        let timeouts = |more: &[(&str, f64)]| {
+            let mut expected = pairs(more);
+            expected.push(("{reason=\"statement_time_exceeded\"}".into(), 1.0));
+            assert_eq!(collector.some(&runtime, "killdeer_timeouts_total"), expected);
+        };
+        timeouts(&[]);
+        tokio::time::sleep(Duration::from_secs(120)).await;
         assert!(!alice.addr().connected());
-        let expected = pairs(&[("{reason=\"execution_time_exceeded\"}", 1.0), ("{reason=\"login_timed_out\"}", 1.0)]);
-        assert_eq!(collector.some(&runtime, "killdeer_timeouts_total"), expected);
+        timeouts(&[("{reason=\"idle_for_too_long\"}", 1.0)]);
         assert_eq!(collector.some(&runtime, "killdeer_kills_total"), [], "nobody has asked for a kill");
     });
 }

@@ -239,6 +239,12 @@ async fn two_sessions<E: Engine>(runtime: Runtime<E>) -> (SessionHandle, Session
     (alice, bob)
 }
 
+/// Paused time would go on while nothing happens but on a pool, up to the time-outs of idle sessions.
+fn on_time_that_passes<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, test)
+}
+
 fn expect_attributed(witness: &Witness, alice: &SessionHandle, bob: &SessionHandle) {
     let (alice, bob) = (format!("session {}", alice.id()), format!("session {}", bob.id()));
     let said: Vec<(String, Vec<String>)> =
@@ -275,7 +281,7 @@ fn on_a_pool_too() {
     let dispatch = witness.dispatch(LevelFilter::DEBUG);
     let _listens = dispatcher::set_default(&dispatch);
     let pool = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    paused(async {
+    on_time_that_passes(async {
         let placed = Placement::Pool(pool.handle().clone());
         let (alice, bob) = two_sessions(build(Speaker(dispatch.clone())).placement(placed).start()).await;
         expect_attributed(&witness, &alice, &bob);
@@ -300,7 +306,7 @@ fn a_session_that_is_wanted_without_its_statements_is_there_for_the_engine() {
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(witness.clone()).with(only));
     let _listens = dispatcher::set_default(&dispatch);
     let pool = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    paused(async {
+    on_time_that_passes(async {
         let placed = Placement::Pool(pool.handle().clone());
         let (alice, bob) = two_sessions(build(Speaker(dispatch.clone())).placement(placed).start()).await;
         let sessions: Vec<Vec<String>> = witness.said().into_iter().map(|seen| seen.within).collect();

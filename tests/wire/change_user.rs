@@ -9,7 +9,7 @@ use std::{
 use actix::{Actor, Handler};
 use killdeer::{
     Command, Done, Engine, EngineSession, Event, KillMode, Login, Principal, Privileges, Reason, RowSink, Runtime,
-    SessionEvent, SqlError, Statement, StatementContext, Target,
+    SessionEvent, Setting, Settings, SqlError, Statement, StatementContext, Target,
     wire::{self, native_verifier},
 };
 use mysql_async::{ChangeUserOpts, Conn, OptsBuilder, prelude::Queryable};
@@ -282,7 +282,7 @@ async fn a_kill_of_the_statement_ends_an_open_that_hangs() {
 async fn an_open_that_hangs_has_the_time_of_a_login() {
     for tell in [false, true] {
         let builder = Runtime::builder(Notes::default()).tell_killed(tell);
-        let runtime = builder.login_timeout(Duration::from_secs(1)).start();
+        let runtime = builder.settings(Settings::new().time(Setting::ConnectTimeout, Duration::from_secs(1))).start();
         while_serving(&runtime, move |address| {
             let mut raw = Raw::login_at(address, "alice", BASIC);
             raw.send_change_user("slow", &[], "", NATIVE);
@@ -298,7 +298,7 @@ async fn an_open_that_hangs_has_the_time_of_a_login() {
 #[actix_rt::test]
 async fn an_interrupted_proof_is_told_with_the_number_that_the_client_expects() {
     let builder = Runtime::builder(Notes::default()).tell_killed(true);
-    let runtime = builder.login_timeout(Duration::from_secs(1)).start();
+    let runtime = builder.settings(Settings::new().time(Setting::ConnectTimeout, Duration::from_secs(1))).start();
     let killer = runtime.clone();
     while_serving(&runtime, move |address| {
         // The client has nothing to say: the error is the answer to its command.

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use killdeer::wire::{AuthPlugin, Serve};
+use killdeer::{
+    Setting, Settings,
+    wire::{AuthPlugin, Serve},
+};
 use mysql_async::{Conn, OptsBuilder};
 use mysql_common::{constants::CapabilityFlags, scramble::scramble_native};
 
@@ -96,7 +99,9 @@ fn a_session_is_listed_and_killable_from_accept_on() {
 
 #[test]
 fn who_does_not_finish_its_login_in_time_is_gone() {
-    let server = Server::start_with(Accounts::default(), |builder| builder.login_timeout(Duration::from_millis(200)));
+    let server = Server::start_with(Accounts::default(), |builder| {
+        builder.settings(Settings::new().time(Setting::ConnectTimeout, Duration::from_millis(200)))
+    });
     let mut silent = Raw::greeted(&server);
     let mut slow = Raw::greeted(&server);
     slow.socket.set_nodelay(true).unwrap();

@@ -10,8 +10,8 @@ use std::{
 };
 
 use killdeer::{
-    Blocking, BlockingEngine, BlockingSession, Done, KillMode, Login, Principal, Privileges, RowSink, Runtime,
-    SqlError, Statement, StatementContext, Target, Verifier, wire,
+    Blocking, BlockingEngine, BlockingSession, Done, KillMode, Login, Principal, Privileges, RowSink, Runtime, Setting,
+    Settings, SqlError, Statement, StatementContext, Target, Verifier, wire,
 };
 
 use crate::{
@@ -147,7 +147,7 @@ fn a_client_that_is_not_in_yet_is_told_too() {
     assert!(victim.closes_silently());
 
     let hasty = Server::start_with(Accounts::default(), |builder| {
-        builder.tell_killed(true).login_timeout(Duration::from_millis(50))
+        builder.tell_killed(true).settings(Settings::new().time(Setting::ConnectTimeout, Duration::from_millis(50)))
     });
     let mut slow = Raw::greeted(&hasty);
     slow.expect_next(2);

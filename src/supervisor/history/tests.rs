@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     dialect::{KillDenied, Node},
     id::Layout,
-    model::{Clock, Privileges, StatementNo},
+    model::{Clock, Privileges, Settings, StatementNo},
     state::Running,
     supervisor::{
         kill::{Requester, tests::deaf},
@@ -18,7 +18,7 @@ struct Lab(Arc<Registry>);
 impl Lab {
     fn new(dialect: Dialect) -> Self {
         let clock = Clock::new(|| SystemTime::UNIX_EPOCH);
-        Self(Registry::new(Layout::plain32(), dialect, Node::default(), clock))
+        Self(Registry::new(Layout::plain32(), dialect, Node::default(), clock, &Settings::new()))
     }
 
     fn admit(&self, who: &Arc<Principal>) -> Registration {

@@ -83,7 +83,7 @@ impl<E: Engine> Driver<E> {
         let mut talk = Talk { conn, sequence: 1, peer: *peer };
         let shared = core.shared();
         let proved = {
-            let proving = timeout(shared.login_timeout, prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
+            let proving = timeout(shared.login_timeout(), prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
             match select(pin!(proving), pin!(cx.killed())).await {
                 Either::Left((Ok(proved), _)) => Ok(proved),
                 Either::Left((Err(_elapsed), _)) => {

@@ -1,0 +1,201 @@
+//! The timers of all sessions: one ordered set of moments, and one future that waits for the first of them.
+//!
+//! A session has one moment in the set at most, and it is set anew only to be earlier. When it comes, the session is
+//! asked what is due (`state::due`): nothing yet, mostly, for statements came and went meanwhile, and then the moment at
+//! which something would be due is the next one. So a statement costs its session one look at a number, an idle session
+//! costs nothing at all, and a timer that comes too late for its statement finds another number there.
+//!
+//! They run on the supervisor's arbiter: neither a session that keeps its own arbiter busy nor one that panics holds
+//! them up.
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use futures::future::{Either, select};
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+use super::registry::Registry;
+use crate::{
+    id::SessionId,
+    state::{Due, Raised, Signal, Slot, UNARMED},
+};
+
+/// So many sessions are looked at before the supervisor sees to its mail.
+const TURN: usize = 256;
+
+/// A session that was caught between two statements is looked at again after this.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    start: Instant,
+    /// Moments, in nanoseconds since `start`.
+    moments: Mutex<BTreeSet<(u64, SessionId)>>,
+    /// The first moment is earlier than it was.
+    earlier: Notify,
+}
+
+impl Timers {
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now(), moments: Mutex::default(), earlier: Notify::new() }
+    }
+
+    /// The session is to be looked at by then.
+    pub(crate) fn arm(&self, slot: &Slot, at: Instant) {
+        let nanos = u64::try_from(at.saturating_duration_since(self.start).as_nanos()).unwrap_or(UNARMED - 1);
+        // Whoever finds an earlier moment here is seen by the look at that moment: the session's state was changed before
+        // this, and is read behind the same lock after the moment was taken out.
+        if slot.armed.load(Relaxed) <= nanos {
+            return;
+        }
+        let mut moments = self.moments();
+        let before = slot.armed.load(Relaxed);
+        if before <= nanos {
+            return;
+        }
+        moments.remove(&(before, slot.id()));
+        slot.armed.store(nanos, Relaxed);
+        let first = moments.first().is_none_or(|(first, _)| nanos < *first);
+        moments.insert((nanos, slot.id()));
+        drop(moments);
+        if first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// The session is over: nobody looks at it any more.
+    pub(super) fn disarm(&self, slot: &Slot) {
+        if slot.armed.load(Relaxed) == UNARMED {
+            return;
+        }
+        let mut moments = self.moments();
+        moments.remove(&(slot.armed.swap(UNARMED, Relaxed), slot.id()));
+    }
+
+    fn first(&self) -> Option<Instant> {
+        let nanos = self.moments().first()?.0;
+        self.start.checked_add(Duration::from_nanos(nanos))
+    }
+
+    /// Takes out the first session whose moment has come.
+    fn take(&self, registry: &Registry, now: Instant) -> Option<Option<Arc<Slot>>> {
+        let now = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
+        let mut moments = self.moments();
+        let (moment, id) = *moments.first().filter(|(moment, _)| *moment <= now)?;
+        moments.pop_first();
+        let slot = registry.get(id);
+        // The id may be another session's by now, which has a moment of its own.
+        let slot = slot.filter(|slot| slot.armed.compare_exchange(moment, UNARMED, Relaxed, Relaxed).is_ok());
+        Some(slot)
+    }
+
+    fn moments(&self) -> MutexGuard<'_, BTreeSet<(u64, SessionId)>> {
+        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many sessions are watched.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.moments().len()
+    }
+}
+
+/// Waits for the moments of this registry's sessions, and does what is due. Never ends.
+pub(super) async fn keep(registry: Arc<Registry>) {
+    let timers = &registry.timers;
+    loop {
+        let earlier = std::pin::pin!(timers.earlier.notified());
+        match timers.first() {
+            None => earlier.await,
+            Some(first) => {
+                if let Either::Right(_) = select(std::pin::pin!(sleep_until(first)), earlier).await {
+                    continue;
+                }
+                let mut turn = 0;
+                while let Some(found) = timers.take(&registry, Instant::now()) {
+                    if let Some(slot) = found
+                        && catch_unwind(AssertUnwindSafe(|| look(&registry, &slot))).is_err()
+                    {
+                        tracing::error!(session = %slot.id(), "looking at a session's time-outs panicked");
+                    }
+                    turn += 1;
+                    if turn % TURN == 0 {
+                        yield_now().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Does what is due in a session.
+fn look(registry: &Registry, slot: &Arc<Slot>) {
+    let now = Instant::now();
+    let (raised, reason, signal) = match slot.due(now) {
+        Due::Never => return,
+        Due::At(moment) => return registry.timers.arm(slot, moment),
+        Due::Cancel(statement, reason) => {
+            let raised = slot.kill(now, None, |switch| switch.cancel(statement, reason));
+            (raised, reason, Signal::Cancelled)
+        }
+        Due::LeaveIdle(number, reason) => {
+            (slot.kill(now, None, |switch| switch.leave_idle(number, reason)), reason, Signal::Leaving)
+        }
+        Due::Leave(reason) => (slot.kill(now, None, |switch| switch.terminate(reason)), reason, Signal::Leaving),
+    };
+    match raised {
+        Raised::First => {
+            registry.counters.timed_out(reason);
+            tracing::info!(session = %slot.id(), %reason, "time-out");
+            slot.signal(signal);
+            // A statement that took too long may leave rows behind that its client does not read.
+            if let Due::At(moment) = slot.due(now) {
+                registry.timers.arm(slot, moment);
+            }
+        }
+        // It is on its way out for another reason.
+        Raised::Already(_) => {}
+        Raised::NotRunning => registry.timers.arm(slot, now + AGAIN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::{Dialect, Node},
+        id::Layout,
+        model::{Clock, Origin, Settings},
+        supervisor::kill::tests::deaf,
+    };
+
+    #[test]
+    fn a_moment_is_set_anew_only_to_be_earlier_and_goes_with_its_session() {
+        let registry =
+            Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default(), &Settings::new());
+        let session = registry.admit(Origin::Local, deaf(), None).unwrap();
+        let (timers, slot, start) = (&registry.timers, session.slot(), registry.timers.start);
+        let in_seconds = |n| start + Duration::from_secs(n);
+        timers.arm(slot, in_seconds(9));
+        timers.arm(slot, in_seconds(20));
+        assert_eq!((timers.first(), timers.len()), (Some(in_seconds(9)), 1));
+        timers.arm(slot, in_seconds(5));
+        assert_eq!((timers.first(), timers.len()), (Some(in_seconds(5)), 1));
+        assert!(timers.take(&registry, in_seconds(4)).is_none());
+        let taken = timers.take(&registry, in_seconds(5)).flatten().expect("its moment has come");
+        assert_eq!((taken.id(), timers.len()), (slot.id(), 0));
+        timers.arm(slot, in_seconds(20));
+        assert_eq!(timers.len(), 1);
+        drop(session);
+        assert_eq!(timers.len(), 0, "who left is not kept");
+    }
+}
