@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/metrics.rs"]
+mod metrics_endpoint;
 #[path = "echo/policies.rs"]
 mod policies;
 #[path = "echo/signals.rs"]
@@ -23,14 +25,15 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::time::sleep;
+use actix_rt::{net::TcpListener, time::sleep};
 use clap::{Parser, Subcommand};
 use echo::{EchoSql, accounts::Accounts};
 use futures::future::{Either, select};
 use killdeer::{
-    Engine, Runtime, Summary,
+    Engine, Readiness, Runtime, Summary,
     wire::{self, AuthPlugin, Keepalive, Network, Serve, rustls},
 };
+use metrics_endpoint::Metrics;
 use signals::Signals;
 use system::System;
 use tracing_subscriber::EnvFilter;
@@ -93,6 +96,9 @@ struct Options {
     /// How long before that clients are still let in, while load balancers are told to look elsewhere
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     announce: u32,
+    /// Serve figures for Prometheus at /metrics there, and /healthz; without a host, to this machine alone
+    #[arg(long, value_name = "[HOST:]PORT", value_parser = metrics_endpoint::address)]
+    metrics: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -183,6 +189,25 @@ fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Erro
     Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
+/// Serves the figures of `runtime` at this address from now on.
+async fn serve_metrics(address: SocketAddr, runtime: &Runtime<EchoSql>) -> Result<(), Box<dyn std::error::Error>> {
+    let recorder = metrics_endpoint::recorder()?;
+    let recorded = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("cannot serve figures on {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "everybody who reaches this address can read the figures");
+    }
+    tracing::info!("figures at http://{address}/metrics");
+    let (published, asked) = (runtime.clone(), runtime.clone());
+    let publish = move || published.publish_figures();
+    let ready = move || asked.readiness() == Readiness::Ready;
+    actix_rt::spawn(Metrics { recorded, publish, ready }.serve(listener));
+    Ok(())
+}
+
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut signals = Signals::listen()?;
     let dialect = options.system.dialect()?;
@@ -233,6 +258,9 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
     let address = serving.address();
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
+    if let Some(address) = options.metrics {
+        serve_metrics(address, &runtime).await?;
+    }
     let stop = serving.stop();
     let server = actix_rt::spawn(serving);
 

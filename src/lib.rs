@@ -103,6 +103,11 @@
 //! waits; the longest one is measured ([`Status::longest_poll`]). What becomes of a killed statement's future is the
 //! engine's choice: [`OnKill`]. Panics in the engine are caught, and end the one session.
 //!
+//! **What a host can see.** Events tell of single things ([`Runtime::subscribe`]), [`Status`] of all together. With the
+//! feature `metrics`, `Runtime::publish_figures` hands the same and more to a recorder of the `metrics` crate. Logs, the
+//! engine's own among them, are within spans of the level debug: `killdeer::session`, with the id, the peer and the user, and
+//! `killdeer::statement`. No span and no label has the text of a statement.
+//!
 //! The guarantees, each with the test that shows it, stand in `docs/semantics.md` of the repository.
 
 #![forbid(unsafe_code)]

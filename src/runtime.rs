@@ -235,6 +235,18 @@ impl<E: Engine> Runtime<E> {
         self.shared.registry.status()
     }
 
+    /// Hands the figures of this runtime to the recorder of the `metrics` crate: to be called before each time that they
+    /// are collected (`killdeer_sessions{state="idle"}`, `killdeer_statements_total` and others; `docs/semantics.md` lists
+    /// them). Costs a walk over the list, some sessions at a time.
+    ///
+    /// The times that kills take (`killdeer_kill_duration_seconds`) are recorded without this, at each end.
+    ///
+    /// One runtime to a recorder: a second one's figures would take the place of the first one's.
+    #[cfg(feature = "metrics")]
+    pub fn publish_figures(&self) {
+        self.shared.registry.publish_figures();
+    }
+
     /// How often each kind of time-out has ended a session or a statement.
     pub fn timeouts(&self) -> Vec<(Reason, u64)> {
         self.shared.registry.counters.timeouts().collect()

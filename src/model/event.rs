@@ -1,6 +1,6 @@
 //! What can happen to a session; `supervisor::events` carries it to the subscribers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{KillCause, KillError, KillMode, Origin, Principal, Reason, SqlError, StatementNo, Target};
 
@@ -37,6 +37,8 @@ pub enum Event {
     },
     /// Somebody asked for a kill. The event's session is the requester's, if it has one.
     KillAsked {
+        /// The kill's number: 1 for the first one of this runtime, and so on.
+        kill: u64,
         /// Who.
         by: Arc<Principal>,
         /// Of what. Names that clients chose have their secrets replaced.
@@ -51,6 +53,18 @@ pub enum Event {
         /// where denials are hidden, and statements that share their name). The requester is not told of them. 0 of a kill
         /// that was not carried out.
         spared: u64,
+    },
+    /// A statement or a session that a kill was aimed at is over. The event's session is the victim; of several sessions, each
+    /// has one of these.
+    KillEnded {
+        /// The kill's number, as [`Event::KillAsked`] told it; of several that were aimed at the same, the first one's.
+        kill: u64,
+        /// The statement that is over; `None`: the session is.
+        statement: Option<StatementNo>,
+        /// The first reason that reached it, which need not be a kill.
+        reason: Reason,
+        /// From that kill to the end.
+        duration: Duration,
     },
     /// The session is over and out of the list.
     Disconnected {

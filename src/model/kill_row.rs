@@ -1,6 +1,10 @@
 //! One kill that was asked for, as the history of kills shows it.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{Column, ColumnType, DateTime, KillMode, Lines, Origin, OwnedValue, escaped};
 use crate::id::SessionId;
@@ -34,6 +38,9 @@ pub struct KillRow {
     pub cause: KillCause,
     /// What came of it.
     pub result: KillResult,
+    /// From the kill to the end of what it was aimed at; of several sessions, to the last one's, as far as they are
+    /// remembered ([`crate::Listing::kills`]). `None` while that is not over, or where there was nothing to end.
+    pub duration: Option<Duration>,
 }
 
 /// A session that a kill found, as it was then.
@@ -117,11 +124,12 @@ impl KillRow {
             id("SESSIONS").not_null(),
             text("WHY", 64).not_null(),
             text("OUTCOME", 16).not_null(),
+            id("DURATION_US"),
         ]
     }
 
     /// The row, in the order of those columns. What clients chose is escaped.
-    pub fn row(&self) -> [OwnedValue; 12] {
+    pub fn row(&self) -> [OwnedValue; 13] {
         let text = |text: &str| OwnedValue::Text(escaped(text.as_bytes(), Lines::Escaped).into_owned());
         let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
         let id = |id: SessionId| OwnedValue::UInt(id.get());
@@ -143,6 +151,7 @@ impl KillRow {
             OwnedValue::UInt(self.sessions),
             text(&self.cause.to_string()),
             text(self.result.as_str()),
+            or_null(self.duration.map(|time| OwnedValue::UInt(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))),
         ]
     }
 }

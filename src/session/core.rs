@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
@@ -27,7 +28,7 @@ use crate::{
     control,
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
-    state::{Limits, Running, Slot, shown},
+    state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct Core<E: Engine> {
     state: Done,
     /// When the engine was done with the last call.
     ended: Instant,
+    /// What the running statement's logs are attributed to.
+    pub(super) trace: Trace,
     /// The session's time-outs; the slot has them too, for the timers.
     limits: Limits,
     /// A person types at the client's end.
@@ -102,6 +105,7 @@ impl<E: Engine> Core<E> {
             tells: false,
             unsettled: false,
             state: Done::default(),
+            trace: Trace::default(),
         };
         core.rest(ended);
         Ok(core)
@@ -191,6 +195,7 @@ impl<E: Engine> Core<E> {
         }
         // For what ends without a call of the engine.
         self.ended = began;
+        self.trace = slot.trace.statement(statement, query_id);
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
         Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
     }
@@ -341,16 +346,20 @@ impl<E: Engine> Core<E> {
         let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
         let (ended, longest, at) = match &self.shared.placement {
             Placement::Inline => {
-                let Watched { ended, longest, at } = statement::run(&mut *session, cx, call, sink, began, false).await;
+                let Watched { ended, longest, at } =
+                    statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
                 self.session = Some(session);
                 (ended, longest, at)
             }
             Placement::Pool(pool) => {
                 let (cx, mut taken) = (cx.clone(), sink.take());
-                let away = pool.spawn(async move {
-                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
+                // There, it is in nobody's span.
+                let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
+                let run = async move {
+                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true, &none).await;
                     (session, taken, watched)
-                });
+                };
+                let away = pool.spawn(run.instrument(span));
                 match away.await {
                     Ok((session, taken, Watched { ended, at, .. })) => {
                         self.session = Some(session);
@@ -441,17 +450,27 @@ impl<E: Engine> Core<E> {
             });
         }
         self.gave_rows = false;
+        self.trace.end(&end, killed);
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         self.rest(at);
         let slot = self.registration.slot();
-        let (before, after) = slot.switch.finish(self.state.in_transaction);
+        // Of one that nobody has killed there is no end to note.
+        let open = self.state.in_transaction;
+        let (ending, (before, after)) = match killed {
+            Some(_) => slot.finish_killed(cx.number(), Instant::now(), open),
+            None => (None, slot.switch.finish(open)),
+        };
+        let registry = &self.shared.registry;
         if before.draining() && before.open() && !after.open() {
-            self.shared.registry.counters.transaction_ended();
+            registry.counters.transaction_ended();
         }
-        self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
+        registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
             result: shown,
             killed,
         });
+        if let Some(reason) = killed {
+            registry.cut_short(slot, cx.number(), reason, ending.as_deref());
+        }
     }
 }

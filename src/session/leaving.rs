@@ -7,11 +7,13 @@ use std::{
 
 use futures::FutureExt;
 use tokio::{runtime::Handle, time::Instant};
+use tracing::Instrument;
 
 use super::{core::Core, timer::within};
 use crate::{
     engine::{Engine, EngineSession, Placement},
     model::{Command, Reason},
+    state::Phase,
 };
 
 impl<E: Engine> Core<E> {
@@ -23,7 +25,14 @@ impl<E: Engine> Core<E> {
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
-        slot.switch.finish(slot.switch.word().open());
+        let word = slot.switch.word();
+        if let Phase::Ended(first) = word.phase() {
+            self.trace.end(&Ok(()), Some(first));
+            let (ending, _) = slot.finish_killed(word.number(), Instant::now(), word.open());
+            self.registry().cut_short(&slot, word.number(), first, ending.as_deref());
+        } else {
+            slot.switch.finish(word.open());
+        }
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }
@@ -46,7 +55,7 @@ impl<E: Engine> Core<E> {
         let ended = match &self.shared.placement {
             Placement::Inline => within(time, Box::pin(rollback)).await,
             Placement::Pool(pool) => {
-                let mut task = pool.spawn(rollback);
+                let mut task = pool.spawn(rollback.instrument(self.slot().trace.span()));
                 let ended = within(time, &mut task).await;
                 task.abort();
                 ended.and_then(Result::ok)

@@ -7,6 +7,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt;
 #[cfg(feature = "mysql")]
 use futures::future::{Either, select};
+use tracing::Instrument;
 
 use super::shared::Shared;
 #[cfg(feature = "mysql")]
@@ -27,6 +28,7 @@ pub(super) async fn open_session<E: Engine>(
 ) -> Result<Box<E::Session>, Refused> {
     // Within a future of ours, so that a panic before the engine's own first await is caught too.
     let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
+    let opening = opening.instrument(slot.trace.span());
     match unless_leaving(slot, Box::pin(opening)).await {
         Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
         Ok(Err(_panic)) => {

@@ -18,6 +18,7 @@ use crate::model::Column;
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
     model::{Done, Prepared, Reason, SqlError, Statement},
+    state::Trace,
 };
 
 /// What is asked of the engine's session.
@@ -76,6 +77,7 @@ pub(crate) async fn run<S: EngineSession>(
     sink: &mut RowSink,
     began: Instant,
     watch: bool,
+    trace: &Trace,
 ) -> Watched {
     let mut future = pin!(Some(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
     let mut patience: Option<Box<Timer>> = None;
@@ -83,6 +85,7 @@ pub(crate) async fn run<S: EngineSession>(
     let mut before = Some(began);
     let (mut longest, mut at) = (Duration::ZERO, began);
     let ended = poll_fn(|task| {
+        let _entered = trace.enter();
         if let Some(waiting) = killed.as_mut()
             && waiting.as_mut().poll(task).is_ready()
         {
@@ -109,6 +112,7 @@ pub(crate) async fn run<S: EngineSession>(
     })
     .await;
     // The engine's own code runs when its future is dropped, and may panic too.
+    let _entered = trace.enter();
     let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
     Watched { ended: if dropped.is_ok() { ended } else { Ended::Panicked }, longest, at }
 }

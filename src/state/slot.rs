@@ -12,12 +12,16 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::activity::Activity;
 use super::{
     due::{Due, Watch},
+    ending::Ending,
     limits::Limits,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
+    trace::Trace,
     word::{Phase, Raised, Word},
 };
 use crate::{
@@ -44,20 +48,22 @@ pub(crate) struct Slot {
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
+    /// What its logs are attributed to.
+    pub(crate) trace: Trace,
     /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
     pub(crate) armed: AtomicU64,
     shown: Mutex<Shown>,
 }
 
 /// What the lists show. Behind a lock that is held for a few words at a time.
-struct Shown {
-    principal: Option<Arc<Principal>>,
+pub(super) struct Shown {
+    pub(super) principal: Option<Arc<Principal>>,
     /// Since when the principal is that one.
     login: Option<SystemTime>,
     attributes: Option<Attributes>,
     encryption: Option<&'static Encryption>,
     database: Option<Arc<str>>,
-    command: Command,
+    pub(super) command: Command,
     state: &'static str,
     info: Option<Bytes>,
     /// Both numbers of the statement together: a reader must never pair one statement's with another's.
@@ -66,7 +72,7 @@ struct Shown {
     last_query_id: u64,
     since: Instant,
     /// Since when a transaction is open, by the flags of the last statement that ended well.
-    transaction: Option<Instant>,
+    pub(super) transaction: Option<Instant>,
     /// By the same flags.
     autocommit: bool,
     /// What its timers watch.
@@ -82,6 +88,43 @@ struct Rare {
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
+    /// The last statement that somebody's kill was aimed at, and its end.
+    statement_ending: Option<(StatementNo, Arc<Ending>)>,
+    /// The session's end, if somebody's kill was aimed at it.
+    ending: Option<Arc<Ending>>,
+}
+
+impl Shown {
+    /// Notes a kill that came to this. Its end, if there is anything to end.
+    fn struck(&mut self, strike: Strike, statement: Option<StatementNo>, raised: Raised) -> Option<Arc<Ending>> {
+        if raised == Raised::NotRunning {
+            return None;
+        }
+        let rare = self.rare.get_or_insert_default();
+        if raised == Raised::First {
+            rare.killed = Some((strike.at, strike.from));
+        }
+        let new = || Arc::new(Ending::new(strike.kill, strike.at));
+        let ending = match statement {
+            None => rare.ending.get_or_insert_with(new),
+            Some(number) => match &mut rare.statement_ending {
+                Some((of, ending)) if *of == number => ending,
+                other => &mut other.insert((number, new())).1,
+            },
+        };
+        Some(Arc::clone(ending))
+    }
+}
+
+/// A kill that somebody asked for, as its victim notes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strike {
+    /// Its number.
+    pub(crate) kill: u64,
+    /// When it strikes.
+    pub(crate) at: Instant,
+    /// From where it comes, if somebody is to be told of that.
+    pub(crate) from: Option<Origin>,
 }
 
 /// A session as a look at it found it. A kill that is given this ends nothing if the session has gone on since.
@@ -103,7 +146,7 @@ pub(crate) struct Running {
 
 impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
-        Self::of(id, peer, Some(control))
+        Self { trace: Trace::session(id, peer), ..Self::of(id, peer, Some(control)) }
     }
 
     /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
@@ -138,6 +181,7 @@ impl Slot {
             control,
             switch: KillSwitch::new(),
             notes: Notes::default(),
+            trace: Trace::default(),
             armed: AtomicU64::new(UNARMED),
             shown: Mutex::new(shown),
         }
@@ -227,21 +271,60 @@ impl Slot {
 
     /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
     #[cfg(feature = "policies")]
-    pub(crate) fn kill_seen(
+    pub(crate) fn strike_seen(
         &self,
         seen: Moment,
-        now: Instant,
+        strike: Strike,
+        statement: Option<StatementNo>,
         throw: impl FnOnce(&KillSwitch, Word) -> Raised,
-    ) -> Raised {
+    ) -> (Raised, Option<Arc<Ending>>) {
         let mut shown = self.shown();
         if shown.since != seen.since {
-            return Raised::NotRunning;
+            return (Raised::NotRunning, None);
         }
         let raised = throw(&self.switch, seen.word);
-        if raised == Raised::First {
-            shown.rare.get_or_insert_default().killed = Some((now, None));
-        }
-        raised
+        (raised, shown.struck(strike, statement, raised))
+    }
+
+    /// The same for a kill that somebody asked for, of this statement, or of the session; with its end, if there is anything
+    /// to end.
+    pub(crate) fn strike(
+        &self,
+        strike: Strike,
+        statement: Option<StatementNo>,
+        throw: impl FnOnce(&KillSwitch) -> Raised,
+    ) -> (Raised, Option<Arc<Ending>>) {
+        let mut shown = self.shown();
+        let raised = throw(&self.switch);
+        (raised, shown.struck(strike, statement, raised))
+    }
+
+    /// A statement that was ended from outside is over. Its end, if that was somebody's kill; whoever finds the statement
+    /// over finds that noted. With it what [`KillSwitch::finish`] gives.
+    pub(crate) fn finish_killed(
+        &self,
+        number: StatementNo,
+        now: Instant,
+        open: bool,
+    ) -> (Option<Arc<Ending>>, (Word, Word)) {
+        let shown = self.shown();
+        let ending = shown.rare.as_ref().and_then(|rare| rare.statement_ending.as_ref());
+        let ending = ending.filter(|(of, _)| *of == number).map(|(_, ending)| Arc::clone(ending));
+        ending.iter().for_each(|ending| ending.end(now));
+        (ending, self.switch.finish(open))
+    }
+
+    /// The session is over: for `why`, if there was no reason before. The ends of its killed statement, if that was cut off,
+    /// and of itself, if it was killed; whoever finds it over finds that noted.
+    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<Arc<Ending>>, Option<Arc<Ending>>) {
+        let shown = self.shown();
+        let rare = shown.rare.as_ref();
+        let statement = rare.and_then(|rare| rare.statement_ending.as_ref()).map(|(_, ending)| Arc::clone(ending));
+        let statement = statement.filter(|ending| ending.time().is_none());
+        let session = rare.and_then(|rare| rare.ending.clone());
+        statement.iter().chain(&session).for_each(|ending| ending.end(now));
+        self.switch.close(why);
+        (statement, session)
     }
 
     /// From where the last kill came that reached it.
@@ -352,6 +435,13 @@ impl Slot {
             actor.do_send(signal);
             true
         })
+    }
+
+    /// What it is at.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn activity(&self) -> Activity {
+        let word = self.switch.word();
+        Activity::of(word, &self.shown())
     }
 
     /// The row for the lists.

@@ -13,6 +13,7 @@ use tokio::{task::yield_now, time::timeout};
 
 use super::{
     admission::Place,
+    counters::Asked,
     kill::{Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
@@ -101,19 +102,20 @@ impl Handler<Kill> for Supervisor {
         let registry = Arc::clone(&self.registry);
         match kill.target {
             Target::Session(id) => {
-                let result = registry.kill_session(&requester(&registry, &kill), id, kill.mode);
-                KillAnswer::Now(told(&registry, &kill, cause(&kill), result))
+                let by = requester(&registry, &kill);
+                let result = registry.kill_session(&by, id, kill.mode);
+                KillAnswer::Now(told(&registry, &kill, cause(&kill), by.kill, result))
             }
             Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
-                let result = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, cause(&kill), result)
+                let (number, result) = search_and_kill(&registry, &kill).await;
+                told(&registry, &kill, cause(&kill), number, result)
             })),
         }
     }
 }
 
 /// Looks for the victims, some sessions at a time.
-async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, Refusal> {
+async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> (u64, Result<Receipt, Refusal>) {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
@@ -121,17 +123,19 @@ async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receip
         yield_now().await;
     }
     let by = requester(registry, kill);
-    match &kill.target {
+    let result = match &kill.target {
         Target::Statement(query_id) => registry.kill_statement(&by, found.pop(), *query_id),
         Target::Named(name) => registry.kill_named(&by, name, found),
         _ => registry.kill_user(&by, &kill.target, found, kill.mode),
-    }
+    };
+    (by.kill, result)
 }
 
-/// Who asks. From where is looked up only if somebody is to be told of it.
+/// Who asks, with a number for the kill. From where is looked up only if somebody is to be told of it.
 fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
     let told = registry.dialect.tells_killers();
-    Requester { principal: &kill.by, session: kill.from, peer: if told { peer(registry, kill) } else { None } }
+    let peer = if told { peer(registry, kill) } else { None };
+    Requester { principal: &kill.by, session: kill.from, peer, kill: registry.next_kill() }
 }
 
 fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
@@ -148,6 +152,7 @@ pub(super) fn told(
     registry: &Registry,
     kill: &Kill,
     cause: KillCause,
+    number: u64,
     result: Result<Receipt, Refusal>,
 ) -> Result<Receipt, KillError> {
     let outcome = match &result {
@@ -161,6 +166,14 @@ pub(super) fn told(
     let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
     let denied = spared > 0 || outcome.is_err_and(KillError::is_denial);
     registry.counters.denied(denied.into());
+    let came_of_it = match &result {
+        Ok(receipt) if receipt.victims().iter().any(|victim| victim.struck.is_some()) => Asked::Signalled,
+        Ok(_) => Asked::NothingToEnd,
+        Err(_) if denied => Asked::Denied,
+        Err(refusal) if refusal.truth().is_some() => Asked::Unknown,
+        Err(_) => Asked::NothingToEnd,
+    };
+    registry.counters.asked(kill.mode, came_of_it);
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
         Ok(sessions @ 1..) => {
@@ -175,8 +188,9 @@ pub(super) fn told(
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
-    registry.history().add(at, kill, &cause, from, &result);
+    registry.history().add((number, at), kill, &cause, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
+        kill: number,
         by: Arc::clone(&kill.by),
         target: shown_target(&kill.target),
         mode: kill.mode,

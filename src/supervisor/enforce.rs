@@ -16,7 +16,7 @@ use super::{
 use crate::{
     dialect::Verdict,
     model::{KillCause, KillError, KillMode, Reason, StatementNo},
-    state::{Moment, Raised, Signal, Slot},
+    state::{Moment, Raised, Signal, Slot, Strike},
 };
 
 /// Ends a session that was seen, or the statement that it was seen to run, if that is still as it was. The answer: whether
@@ -41,34 +41,37 @@ impl Handler<Enforce> for Supervisor {
 
     fn handle(&mut self, enforce: Enforce, _: &mut Self::Context) -> Self::Result {
         let registry = self.registry();
-        let (result, struck) = match registry.enforce(&enforce) {
+        let number = registry.next_kill();
+        let (result, struck) = match registry.enforce(&enforce, number) {
             Ok((receipt, struck)) => (Ok(receipt), struck),
             Err(refusal) => (Err(refusal), false),
         };
-        told(registry, &enforce.kill, KillCause::Policy(enforce.rule), result).map(|_| struck)
+        told(registry, &enforce.kill, KillCause::Policy(enforce.rule), number, result).map(|_| struck)
     }
 }
 
 impl Registry {
-    fn enforce(&self, enforce: &Enforce) -> Result<(Receipt, bool), Refusal> {
+    fn enforce(&self, enforce: &Enforce, kill: u64) -> Result<(Receipt, bool), Refusal> {
         // Gone meanwhile: nothing is left to end.
         let Some(slot) = enforce.victim.upgrade() else { return Ok((Receipt::of(Vec::new()), false)) };
         let verdict = self.dialect.may_kill(&enforce.kill.by, slot.principal().as_deref());
         if verdict != Verdict::Allowed {
             return Err(Refusal::denied(Verdict::Denied, &slot, KillError::NotOwner(slot.id()), None));
         }
-        let now = Instant::now();
-        let (raised, signal, what) = match (enforce.kill.mode, enforce.statement) {
+        let strike = Strike { kill, at: Instant::now(), from: None };
+        let seen = enforce.seen;
+        let ((raised, ending), signal, what) = match (enforce.kill.mode, enforce.statement) {
             (KillMode::Query, None) => return Ok((Receipt::of(Vec::new()), false)),
             (KillMode::Query, Some(statement)) => {
                 let reason = Reason::KillQuery;
-                let raised = slot.kill_seen(enforce.seen, now, |switch, _| switch.cancel(statement, reason));
-                (raised, Signal::Cancelled, What::Statement(statement, reason))
+                let struck =
+                    slot.strike_seen(seen, strike, Some(statement), |switch, _| switch.cancel(statement, reason));
+                (struck, Signal::Cancelled, What::Statement(statement, reason))
             }
             (KillMode::Connection, _) => {
                 let reason = Reason::KillConnection;
-                let raised = slot.kill_seen(enforce.seen, now, |switch, seen| switch.terminate_seen(seen, reason));
-                (raised, Signal::Leaving, What::Session(reason))
+                let struck = slot.strike_seen(seen, strike, None, |switch, seen| switch.terminate_seen(seen, reason));
+                (struck, Signal::Leaving, What::Session(reason))
             }
         };
         if raised != Raised::First {
@@ -76,6 +79,6 @@ impl Registry {
             return Ok((Receipt::of(Vec::new()), false));
         }
         slot.signal(signal);
-        Ok((Receipt::of(vec![Victim { slot, what }]), true))
+        Ok((Receipt::of(vec![Victim { slot, what, struck: ending.map(|ending| (strike.at, ending)) }]), true))
     }
 }

@@ -40,7 +40,7 @@ impl Suspect {
 /// One kill. Keeps no session: what a client has sent goes when the session does.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Which one it is, counted from 0: clocks can be set back.
+    /// The kill's number: clocks can be set back.
     number: u64,
     at: SystemTime,
     by: Arc<Principal>,
@@ -91,15 +91,13 @@ impl Outcome {
 pub(crate) struct History {
     struck: VecDeque<Arc<Record>>,
     in_vain: VecDeque<Arc<Record>>,
-    /// How many records there ever were.
-    kept: u64,
 }
 
 impl History {
-    /// Adds a kill.
+    /// Adds a kill, with its number.
     pub(super) fn add(
         &mut self,
-        at: SystemTime,
+        (number, at): (u64, SystemTime),
         kill: &Kill,
         cause: &KillCause,
         peer: Option<Origin>,
@@ -109,7 +107,7 @@ impl History {
             Ok(receipt) => {
                 let victims = receipt.victims();
                 let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
-                (found, victims.len(), victims.iter().any(|victim| victim.fate().is_over().is_some()))
+                (found, victims.len(), victims.iter().any(|victim| victim.struck.is_some()))
             }
             Err(refusal) => (refusal.suspects(), 0, false),
         };
@@ -120,7 +118,7 @@ impl History {
                 kept.pop_front();
             }
             kept.push_back(Arc::new(Record {
-                number: self.kept,
+                number,
                 at,
                 by: Arc::clone(&kill.by),
                 from,
@@ -131,7 +129,6 @@ impl History {
                 sessions,
                 outcome,
             }));
-            self.kept += 1;
         };
         record(found, sessions, ended_something, Outcome::of(result));
         if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
@@ -142,7 +139,8 @@ impl History {
     /// All of them, the oldest first.
     pub(super) fn records(&self) -> Vec<Arc<Record>> {
         let mut records: Vec<_> = self.struck.iter().chain(&self.in_vain).cloned().collect();
-        records.sort_unstable_by_key(|record| record.number);
+        // Stable: of one kill, what was carried out comes first.
+        records.sort_by_key(|record| record.number);
         records
     }
 }
@@ -164,13 +162,15 @@ impl Record {
         let all_visible = visible == self.found.len();
         let one = self.sessions <= 1 && visible == 1;
         let victim = self.found.iter().find(|suspect| one && sees(suspect.principal.as_deref()));
+        let mut duration = None;
         let result = match &self.outcome {
             Outcome::Struck(fates) => {
-                let over: Vec<bool> = fates.iter().filter_map(Fate::is_over).collect();
-                match over.as_slice() {
-                    [] => KillResult::NothingToEnd,
-                    over if over.iter().all(|over| *over) => KillResult::Ended,
-                    _ => KillResult::Ending,
+                let times: Vec<_> = fates.iter().filter_map(Fate::time).collect();
+                duration = times.iter().copied().collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().max());
+                match (times.as_slice(), duration) {
+                    ([], _) => KillResult::NothingToEnd,
+                    (_, Some(_)) => KillResult::Ended,
+                    (_, None) => KillResult::Ending,
                 }
             }
             // Who was told that there is no such session is not told otherwise here, unless it sees the session by now.
@@ -196,6 +196,7 @@ impl Record {
             sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
             cause: self.cause.clone(),
             result,
+            duration,
         })
     }
 }

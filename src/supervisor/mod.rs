@@ -12,6 +12,7 @@
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
+//! | `figures` | the same for those who collect figures |
 
 mod actor;
 mod admission;
@@ -19,6 +20,8 @@ mod counters;
 #[cfg(feature = "policies")]
 mod enforce;
 mod events;
+#[cfg(feature = "metrics")]
+mod figures;
 mod gauge;
 mod history;
 mod hosts;

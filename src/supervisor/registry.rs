@@ -13,6 +13,8 @@ use std::{
 use actix::{Addr, WeakAddr, WeakRecipient};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::figures;
 use super::{
     actor::Supervisor,
     admission::{Admission, Place, Present, Waiting},
@@ -25,11 +27,13 @@ use super::{
     registration::{Progress, Registration},
     timers::Timers,
 };
+#[cfg(feature = "metrics")]
+use crate::state::Activity;
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
     model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
-    state::{Raised, Signal, Slot},
+    state::{Ending, Phase, Raised, Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -52,6 +56,7 @@ pub(crate) struct Registry {
     /// How far it has come on its way down.
     pub(super) stage: Stage,
     query_ids: AtomicU64,
+    kills: AtomicU64,
     #[cfg(feature = "mysql")]
     started: Instant,
     #[cfg(feature = "mysql")]
@@ -78,6 +83,7 @@ impl Registry {
             decoy: Arc::new(Slot::decoy(nobody(&dialect))),
             stage: Stage::default(),
             query_ids: AtomicU64::new(1),
+            kills: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
             started: Instant::now(),
             #[cfg(feature = "mysql")]
@@ -108,8 +114,8 @@ impl Registry {
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
         let admitted = self.register(peer, control, principal);
-        if admitted.is_err() {
-            self.counters.refused();
+        if let Err(refused) = &admitted {
+            self.counters.refused(refused);
         }
         admitted
     }
@@ -167,7 +173,7 @@ impl Registry {
         match &entered {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
-                self.counters.refused();
+                self.counters.refused(refused);
                 tracing::info!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
             }
         }
@@ -193,6 +199,7 @@ impl Registry {
     /// The session's owner is known.
     pub(super) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
         slot.set_principal(Arc::clone(&principal), self.clock.now());
+        slot.trace.user(&principal);
         self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
     }
 
@@ -269,8 +276,22 @@ impl Registry {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let live = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
-        self.counters.status(self.len(), live)
+        // First those that have left: what leaves meanwhile is missed rather than counted twice.
+        let retired = self.counters.retired_statements();
+        let live: u64 = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
+        self.counters.status(self.len(), retired + live)
+    }
+
+    /// Hands the same and more to whoever collects figures; by one walk over the list too.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_figures(&self) {
+        let mut statements = self.counters.retired_statements();
+        let mut sessions = Activity::ALL.map(|activity| (activity, 0));
+        for slot in self.chunks().flatten() {
+            statements += slot.switch.word().number().get();
+            sessions[slot.activity() as usize].1 += 1;
+        }
+        self.counters.publish(&self.counters.status(self.len(), statements), &sessions);
     }
 
     /// A number for a statement that no other statement of this runtime has had.
@@ -291,6 +312,27 @@ impl Registry {
             block.set((own, next + 1, end));
             next
         })
+    }
+
+    /// A number for a kill that no other kill of this runtime has had, and later ones have greater ones.
+    pub(super) fn next_kill(&self) -> u64 {
+        self.kills.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A statement was ended from outside, and is over; with its end, if kills were aimed at it.
+    pub(crate) fn cut_short(&self, slot: &Slot, statement: StatementNo, reason: Reason, ending: Option<&Ending>) {
+        self.counters.statement_cut(reason);
+        ending.iter().for_each(|ending| self.kill_ended(slot, Some(statement), reason, ending));
+    }
+
+    /// A statement or a session that kills were aimed at is over.
+    fn kill_ended(&self, slot: &Slot, statement: Option<StatementNo>, reason: Reason, ending: &Ending) {
+        let Some(duration) = ending.time() else { return };
+        let kill = ending.kill();
+        #[cfg(feature = "metrics")]
+        figures::kill_ended(statement.is_some(), duration);
+        tracing::debug!(session = %slot.id(), statement = ?statement, %reason, kill, ?duration, "what was killed is over");
+        self.events.publish(Some(slot.id()), || Event::KillEnded { kill, statement, reason, duration });
     }
 
     /// An inline engine's poll took this long.
@@ -328,8 +370,14 @@ impl Registry {
         self.timers.disarm(slot);
         let word = slot.switch.word();
         self.counters.retired(word.number().get());
-        slot.switch.close(Reason::Quit);
+        let (cut_off, killed) = slot.close(Reason::Quit, Instant::now());
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
+        // Its work was dropped in mid-statement.
+        if let Phase::Ended(first) = word.phase() {
+            self.cut_short(slot, word.number(), first, cut_off.as_deref());
+        }
+        self.counters.session_ended(reason);
+        slot.trace.reason(reason);
         match progress {
             Progress::In if reason != Reason::Quit => self.counters.aborted_client(),
             Progress::In | Progress::Refused => {}
@@ -337,6 +385,9 @@ impl Registry {
         }
         if progress.is_failure(reason) {
             self.admission.failed(&slot.peer());
+        }
+        if let Some(ending) = killed {
+            self.kill_ended(slot, None, reason, &ending);
         }
         self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
     }

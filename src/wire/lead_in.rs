@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     model::{Origin, Reason, Refused, SqlError},
     session::{Inbox, Shared, Timer, unless_leaving, within},
-    state::{Signal, Slot},
+    state::{Raised, Signal, Slot},
     supervisor::Connect,
 };
 
@@ -97,7 +97,9 @@ pub(super) async fn lead_in<E: Engine>(
             match select(login, deadline).await {
                 Either::Left((ended, _)) => ended,
                 Either::Right(((), _login)) => {
-                    slot.switch.terminate(Reason::LoginTimeout);
+                    if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
+                        shared.registry.counters.timed_out(Reason::LoginTimeout);
+                    }
                     Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
                 }
             }

@@ -4,6 +4,7 @@ use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use mysql_common::constants::CapabilityFlags;
+use tracing::Instrument;
 
 use super::{
     auth::{self, Exchange},
@@ -214,7 +215,8 @@ pub(super) async fn prove<E: Engine>(
         login.database = database;
         login.attributes = attributes;
         // Within a future of ours, so that a panic before the engine's own first await is caught too.
-        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&mut login).await }).catch_unwind().await;
+        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&mut login).await }).catch_unwind();
+        let asked = asked.instrument(slot.trace.span()).await;
         (asked, (login.user, login.database, login.attributes))
     };
     let (user, database, attributes) = login;

@@ -2,11 +2,14 @@
 //! arbiter does everything, and nothing is slept for.
 
 mod arbiters;
+mod audit;
 mod blocking;
 mod commands;
 mod diagnostics;
 mod doris;
 mod events;
+#[cfg(feature = "metrics")]
+mod figures;
 mod hidden;
 mod kills;
 mod lab;
@@ -23,4 +26,5 @@ mod streaming;
 mod tables;
 mod tidb;
 mod timeouts;
+mod traces;
 mod transactions;

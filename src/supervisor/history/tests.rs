@@ -28,7 +28,8 @@ impl Lab {
 
     fn kill(&self, by: &Arc<Principal>, from: Option<&Registration>, target: Target, mode: KillMode) {
         let kill = Kill { by: Arc::clone(by), from: from.map(Registration::id), target, mode };
-        let requester = Requester { principal: by, session: kill.from, peer: None };
+        let number = self.0.next_kill();
+        let requester = Requester { principal: by, session: kill.from, peer: None, kill: number };
         let all: Vec<Arc<Slot>> = self.0.chunks().flatten().collect();
         let result = match &kill.target {
             Target::Session(id) => self.0.kill_session(&requester, *id, mode),
@@ -38,7 +39,7 @@ impl Lab {
         };
         let peer = from.map(|from| from.slot().peer());
         let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
-        self.0.history().add(self.0.clock().now(), &kill, &cause, peer, &result);
+        self.0.history().add((number, self.0.clock().now()), &kill, &cause, peer, &result);
     }
 
     fn rows(&self, viewer: &Principal) -> Vec<KillRow> {
@@ -234,8 +235,8 @@ fn a_row_has_a_value_for_each_column_of_its_type() {
     #[rustfmt::skip]
     assert_eq!(shown, [
         ["1970-01-01 00:00:00", "root", &by, "localhost", "CONNECTION", &victim, &victim, "alice", "localhost", "1",
-         "statement", "ending"],
+         "statement", "ending", "NULL"],
         ["1970-01-01 00:00:00", "root", "NULL", "NULL", "QUERY", "QUERY ID 5", "NULL", "NULL", "NULL", "0", "host",
-         "unknown"],
+         "unknown", "NULL"],
     ]);
 }
