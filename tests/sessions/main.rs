@@ -5,6 +5,7 @@ mod blocking;
 mod commands;
 mod diagnostics;
 mod doris;
+mod endurance;
 mod events;
 mod hidden;
 mod kills;
