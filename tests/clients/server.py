@@ -35,6 +35,10 @@ class Server:
             raise Failure(f"the server does not listen: it said {line!r}, and in its log {self.log()[-400:]!r}")
         return int(address.rpartition(":")[2])
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
