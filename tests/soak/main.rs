@@ -44,7 +44,7 @@ use dice::Dice;
 use echo::accounts::Accounts;
 use figures::{Figures, files, median};
 use killdeer::{
-    KillMode, Principal, Privileges, Target,
+    KillMode, Principal, Privileges, Setting, Settings, Target,
     wire::{
         caching_sha2_verifier, native_verifier,
         rustls::{
@@ -118,7 +118,10 @@ fn stage(ledger: &Ledger, crowd: u64) -> (Server, Stage) {
     let rules = tls_from_pem(pem.as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
     let server = Server::start_with_both(
         accounts(),
-        |builder| builder.login_timeout(LOGIN).max_allowed_packet(client::LONGEST),
+        |builder| {
+            let settings = Settings::new().time(Setting::ConnectTimeout, LOGIN).count(Setting::MaxConnections, 1 << 20);
+            builder.settings(settings).max_allowed_packet(client::LONGEST)
+        },
         move |serve| serve.tls(rules),
     );
     let told = ledger.clone();
