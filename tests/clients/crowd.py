@@ -33,6 +33,15 @@ def open_files(server: Server) -> int:
     return len(os.listdir(f"/proc/{server.process_id}/fd"))
 
 
+def expect_files(server: Server, most: int) -> None:
+    """Waits until the server has no more files open: a connection is closed a moment after its last word."""
+    deadline = time.monotonic() + PATIENCE
+    while (files := open_files(server)) > most:
+        if time.monotonic() > deadline:
+            raise Failure(f"the server has {files} files open instead of {most}")
+        time.sleep(0.02)
+
+
 def framed(sequence: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
 

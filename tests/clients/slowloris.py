@@ -12,7 +12,7 @@ import threading
 import time
 
 from check import Failure, expect_equal
-from crowd import Caller, Crowd, allow_files, error_code, expect_listed, framed, open_files
+from crowd import Caller, Crowd, allow_files, error_code, expect_files, expect_listed, framed, open_files
 from packets import NATIVE, ORDINARY, QUIT, Connection
 from server import Server
 from stage import Act, play
@@ -107,7 +107,7 @@ def who_never_finishes_keeps_nobody_out_and_is_gone_at_the_deadline(server: Serv
         if min(lives) < DEADLINE - 1 or max(lives) > DEADLINE + MARGIN:
             raise Failure(f"the deadline is {DEADLINE} s, and they were there for {min(lives)} to {max(lives)} s")
         expect_listed(observer, 1, "when they are gone")
-        expect_equal(open_files(server), files, "files that the server has open")
+        expect_files(server, files)
         expect_equal("panicked" in server.log(), False, "a panic in the server's log")
 
 

@@ -52,8 +52,8 @@ pub struct Visit {
     pub parting: Parting,
     /// Whether one of its statements ended in 1317 and it had not asked for that itself.
     pub interrupted: bool,
-    /// Whether it was in a change of user at its end, which has the time of a login.
-    pub changing: bool,
+    /// Whether it was still logging in at its end, or changing its user, which has the same time.
+    pub logging_in: bool,
 }
 
 /// What the runtime told of one session.
@@ -174,8 +174,7 @@ impl Ledger {
                 continue;
             };
             let Some(reason) = life.left else { continue };
-            let logging_in = life.users.is_empty() || visit.changing;
-            if reason != Reason::KillConnection && !visit.parting.allows(reason, logging_in) {
+            if reason != Reason::KillConnection && !visit.parting.allows(reason, visit.logging_in) {
                 faults.push(format!("session {id} left for {reason:?}: {visit:?}, {life:?}"));
             }
             if visit.interrupted && !was_killed(*id, life, KillMode::Query) {

@@ -32,6 +32,7 @@ pub async fn come(stage: &Stage, dice: &mut Dice, seen: &mut Visit) -> Result<Pa
         Err(error) => return lost(stage, seen, error),
     };
     stage.came(conn.id(), seen);
+    seen.logging_in = false;
     match scene(&mut conn, dice).await {
         Ok(()) => {}
         Err(Met::Wrong(what)) => return fault(what),

@@ -74,7 +74,7 @@ pub struct Guest<'a> {
 
 /// A client comes, does what the dice say, and goes.
 pub async fn visit(stage: &Stage, dice: &mut Dice, role: Role, until: Instant) {
-    let mut seen = Visit { id: None, parting: Parting::Vanished, interrupted: false, changing: false };
+    let mut seen = Visit { id: None, parting: Parting::Vanished, interrupted: false, logging_in: true };
     match come(stage, dice, role, until, &mut seen).await {
         Ok(parting) => seen.parting = parting,
         Err(Lost::Closed) => seen.parting = Parting::Cut,
@@ -104,7 +104,7 @@ async fn come(stage: &Stage, dice: &mut Dice, role: Role, until: Instant, seen: 
     }
     let mut guest = Guest { stage, client, who, until, interrupted: false, changing: false };
     let parting = stay(&mut guest, dice, role).await;
-    (seen.interrupted, seen.changing) = (guest.interrupted, guest.changing);
+    (seen.interrupted, seen.logging_in) = (guest.interrupted, guest.changing);
     if matches!(parting, Ok((_, true))) {
         guest.client.reset();
     }
