@@ -146,8 +146,8 @@ pub use crate::{
     model::{
         Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
         ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim, Killed, Level,
-        Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof,
-        Reason, Refused, Setting, SettingReach, SettingUnit, Settings, SqlError, Statement, StatementNo, Target,
+        Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Progress,
+        Proof, Reason, Refused, Setting, SettingReach, SettingUnit, Settings, SqlError, Statement, StatementNo, Target,
         Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
     },
     runtime::{Builder, Runtime},

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{KillCause, KillError, KillMode, Origin, Principal, Reason, SqlError, StatementNo, Target};
+use super::{KillCause, KillError, KillMode, Origin, Principal, Progress, Reason, SqlError, StatementNo, Target};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub enum Event {
     Disconnected {
         /// Why.
         reason: Reason,
+        /// How far it had come: an end before [`Progress::In`] is that of a login.
+        progress: Progress,
     },
     /// The subscriber was too slow: this many events were lost before this one.
     Lagged(u64),

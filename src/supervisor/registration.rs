@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{admission::Place, registry::Registry};
 #[cfg(any(feature = "mysql", test))]
 use crate::id::SessionId;
-use crate::{model::Reason, state::Slot};
+use crate::{model::Progress, state::Slot};
 
 /// A session's place in the list. Owned by the session's work; dropping it takes the session out, at once and without
 /// asking anybody.
@@ -16,31 +16,6 @@ pub(crate) struct Registration {
     /// Among those who may be there. `None` while it is dropped.
     place: Option<Place>,
     progress: Progress,
-}
-
-/// How far a session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Its client was greeted, and has said nothing yet that makes sense.
-    Greeted,
-    /// Its client has said who it is, and may have to prove it.
-    Heard,
-    /// There was no place for it: that is nobody's failure.
-    Refused,
-    /// It is logged in.
-    In,
-}
-
-impl Progress {
-    /// Whether a connection that ended in this progress, for this reason, counts against its host. A password that is wrong
-    /// does not, as in MySQL; nor does what was our own doing.
-    pub(super) fn is_failure(self, reason: Reason) -> bool {
-        match self {
-            Progress::Greeted => matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol),
-            Progress::Heard => matches!(reason, Reason::ClientGone | Reason::LoginTimeout),
-            Progress::Refused | Progress::In => false,
-        }
-    }
 }
 
 impl Registration {

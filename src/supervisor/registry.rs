@@ -24,7 +24,7 @@ use super::{
     history::History,
     messages::Reap,
     readiness::{Readiness, Stage},
-    registration::{Progress, Registration},
+    registration::Registration,
     timers::Timers,
 };
 #[cfg(feature = "metrics")]
@@ -32,7 +32,9 @@ use crate::state::Activity;
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
+    model::{
+        Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings, StatementNo, Tenant,
+    },
     state::{Ending, Phase, Raised, Signal, Slot},
 };
 
@@ -389,7 +391,7 @@ impl Registry {
         if let Some(ending) = killed {
             self.kill_ended(slot, None, reason, &ending);
         }
-        self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
+        self.events.publish(Some(slot.id()), || Event::Disconnected { reason, progress });
     }
 }
 

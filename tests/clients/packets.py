@@ -265,6 +265,10 @@ class Connection:
         self._deprecates_eof = bool(capabilities & DEPRECATE_EOF)
         try:
             self.greeting = self._packet("greeting", greeting)
+            if self.greeting.kind == "error":
+                # There is no room for it.
+                self.login = self.greeting
+                return
             nonce = self.greeting.get("nonce, first part") + self.greeting.get("nonce, second part")
             self.id = int.from_bytes(self.greeting.get("connection id"), "little")
             proof = scramble(password.encode(), nonce)

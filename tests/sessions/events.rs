@@ -29,7 +29,7 @@ impl Handler<SessionEvent> for Subscriber {
             Event::StatementEnded { result: Err(error), killed, .. } => format!("ended {} {killed:?}", error.code()),
             Event::KillAsked { by, outcome, .. } => format!("kill by {} {outcome:?}", by.user()),
             Event::KillEnded { kill, reason, .. } => format!("kill {kill} is over: {reason}"),
-            Event::Disconnected { reason } => format!("left: {reason}"),
+            Event::Disconnected { reason, .. } => format!("left: {reason}"),
             Event::Lagged(lost) => format!("lagged {lost}"),
             other => format!("{other:?}"),
         });

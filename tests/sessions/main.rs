@@ -7,6 +7,7 @@ mod blocking;
 mod commands;
 mod diagnostics;
 mod doris;
+mod endurance;
 mod events;
 #[cfg(feature = "metrics")]
 mod figures;

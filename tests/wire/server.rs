@@ -107,7 +107,16 @@ impl Server {
     }
 
     pub fn start_serving(accounts: Accounts, served: impl FnOnce(Serve) -> Serve + Send + 'static) -> Self {
-        Self::start_as(Odd { echo: echo(accounts), cast: None }, |builder| builder, served)
+        Self::start_with_both(accounts, |builder| builder, served)
+    }
+
+    /// With choices of both kinds.
+    pub fn start_with_both(
+        accounts: Accounts,
+        change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
+        served: impl FnOnce(Serve) -> Serve + Send + 'static,
+    ) -> Self {
+        Self::start_as(Odd { echo: echo(accounts), cast: None }, change, served)
     }
 
     /// A server whose clients are whom they say they are, as `cast` understands them.
