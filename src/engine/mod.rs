@@ -6,6 +6,7 @@
 
 mod blocking;
 mod context;
+mod settings;
 mod sink;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ pub(crate) use self::sink::{Closed, Sink};
 pub use self::{
     blocking::{Blocking, BlockingEngine, BlockingEngineSession, BlockingSession},
     context::StatementContext,
+    settings::SettingValues,
     sink::RowSink,
 };
 use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};

@@ -26,7 +26,7 @@ use crate::supervisor::Authenticated;
 use crate::{
     control::{self, Syntax},
     engine::{Engine, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
+    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, Setting, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, shown},
     supervisor::{Registration, Registry},
 };
@@ -202,9 +202,40 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        if self.limits.any_for_statements() {
-            self.limit(&self.limits, &statement.sql, began);
+        let hinted = self.time(&statement.sql, began);
+        let result = self.run(cx, statement, sink, began).await;
+        if hinted {
+            // It was this statement's alone, of several in one command.
+            self.slot().set_until(None);
         }
+        result
+    }
+
+    /// A statement that begins now has the time that the session's settings leave it, or its own hint. Returns whether it
+    /// has a hint.
+    pub(super) fn time(&self, sql: &[u8], began: Instant) -> bool {
+        if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
+            let setting = Setting::MaxExecutionTime;
+            let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
+            let mut limits = self.limits;
+            limits.set(setting, self.principal.clamp(setting, amount).0);
+            self.limit(&limits, sql, began);
+            return true;
+        }
+        if self.limits.any_for_statements() {
+            self.limit(&self.limits, sql, began);
+        }
+        false
+    }
+
+    /// The same, once it has its time.
+    pub(super) async fn run(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
         let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
             None => statement,
             // On the heap: it is rare, and what is not waits in every idle session.
@@ -222,6 +253,17 @@ impl<E: Engine> Core<E> {
             self.gave_rows = sink.gave_rows();
             return result;
         }
+        self.ask_engine(cx, statement, sink, began).await
+    }
+
+    /// Runs a statement of the engine's.
+    pub(super) async fn ask_engine(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
         self.diagnostics = None;
         let answer = self.call(cx, Call::Execute(statement), sink, began).await;
         self.gave_rows = sink.gave_rows();

@@ -15,6 +15,7 @@ mod panics;
 mod places;
 mod privileges;
 mod registry;
+mod settings;
 mod shutdown;
 mod streaming;
 mod tables;
