@@ -72,7 +72,7 @@ impl EngineSession for LabSession {
         match verb {
             "wait" => pending().await,
             "sleep" => sleep(Duration::from_secs(rest.parse().unwrap())).await,
-            "SELECT" if sql.ends_with(" wait") => pending().await,
+            "SELECT" | "SET" if sql.ends_with(" wait") => pending().await,
             "SET" if rest.contains("nosuch") => return Err(SqlError::unknown_system_variable("nosuch")),
             // The session's value and the server's.
             "setting" => {

@@ -148,7 +148,7 @@ fn all_of_a_statements_changes_are_made_or_none() {
         expect(&root, "wait_timeout", "28800", "28800").await;
         // Killed in the middle of the engine's part.
         let running = Running::begin(&root, "SET wait_timeout = 5, x = wait").await;
-        root.cancel().await;
+        root.cancel(root.running().unwrap());
         assert_eq!(running.code().await, 1317);
         expect(&root, "wait_timeout", "28800", "28800").await;
     });
@@ -195,7 +195,7 @@ fn set_statement_holds_for_the_statement_alone() {
         // What is the engine's goes with the statement.
         log.take();
         let sql = "SET STATEMENT sort_buffer_size = 1, max_statement_time = 2 FOR SELECT wait";
-        assert_eq!(timeout(Duration::from_secs(60), code(&alice, sql)).await, Ok(0));
+        assert_eq!(timeout(Duration::from_secs(60), code(&alice, sql)).await, Ok(1969));
         assert_eq!(log.take(), ["alice SET STATEMENT sort_buffer_size = 1 FOR SELECT wait"]);
         // A statement of the runtime's own, and one that sets something itself.
         assert_eq!(code(&alice, "SET STATEMENT max_statement_time = 2 FOR KILL 99").await, 1094);
