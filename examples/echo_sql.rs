@@ -6,6 +6,8 @@
 //! ```
 
 mod echo;
+#[path = "echo/settings.rs"]
+mod settings;
 #[path = "echo/system.rs"]
 mod system;
 
@@ -30,6 +32,7 @@ use killdeer::{
     Runtime,
     wire::{self, AuthPlugin, Serve, rustls},
 };
+use settings::Set;
 use system::System;
 use tracing_subscriber::EnvFilter;
 
@@ -57,7 +60,8 @@ struct Options {
     /// The plugin in the greeting, by which unknown users are asked
     #[arg(long, value_name = "NAME", default_value = AuthPlugin::default().name(), value_parser = plugin)]
     default_plugin: AuthPlugin,
-    /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
+    /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls, privileges, settings (what
+    /// its sessions begin with) and caps (how far they may go)
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// How many threads serve connections [default: one per core]
@@ -65,6 +69,8 @@ struct Options {
     workers: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     system: System,
+    #[command(flatten)]
+    set: Set,
     /// The version that clients are told [default: one like the dialect's system's]
     #[arg(long, value_name = "TEXT")]
     server_version: Option<String>,
@@ -172,6 +178,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .server_version(version)
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
+        .settings(options.set.settings()?)
         .start();
     let workers = match options.workers {
         Some(workers) => workers.get(),

@@ -208,9 +208,6 @@ impl Registry {
         self.open.store(false, Ordering::Release);
     }
 
-    /// `FLUSH HOSTS`: no address is blocked any more.
-    pub(crate) fn flush_hosts(&self) {}
-
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Slot>> {
         self.sessions.get(id)
     }

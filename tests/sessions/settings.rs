@@ -63,15 +63,14 @@ fn the_servers_values_need_a_privilege() {
     paused(async {
         let (runtime, log) = lab();
         let alice = connect(&runtime, "alice").await;
-        for sql in ["SET GLOBAL max_connections = 7", "SET @@global.wait_timeout = 7", "SET a = 1, GLOBAL wait_timeout = 7"]
+        for sql in
+            ["SET GLOBAL max_connections = 7", "SET @@global.wait_timeout = 7", "SET a = 1, GLOBAL wait_timeout = 7"]
         {
             assert_eq!(code(&alice, sql).await, 1227, "{sql}");
         }
-        for (sql, expected) in [
-            ("SET max_connections = 7", 1229),
-            ("SET max_user_connections = 7", 1621),
-            ("FLUSH HOSTS", 1227),
-        ] {
+        for (sql, expected) in
+            [("SET max_connections = 7", 1229), ("SET max_user_connections = 7", 1621), ("FLUSH HOSTS", 1227)]
+        {
             assert_eq!(code(&alice, sql).await, expected, "{sql}");
         }
         expect(&alice, "max_connections", "", "10000").await;
@@ -93,7 +92,10 @@ fn what_is_out_of_range_is_taken_into_it_with_a_warning() {
     paused(async {
         let (runtime, _) = lab();
         let alice = connect(&runtime, "alice").await;
-        assert_eq!(warnings(&alice, "SET wait_timeout = 0, max_statement_time = -1, max_execution_time = 5").await, ["1292"; 2]);
+        assert_eq!(
+            warnings(&alice, "SET wait_timeout = 0, max_statement_time = -1, max_execution_time = 5").await,
+            ["1292"; 2]
+        );
         expect(&alice, "wait_timeout", "1", "28800").await;
         expect(&alice, "max_execution_time", "5", "0").await;
         assert_eq!(code(&alice, "SET max_execution_time = 0").await, 0);
@@ -125,7 +127,8 @@ fn all_of_a_statements_changes_are_made_or_none() {
         let (runtime, log) = lab();
         let root = connect_root(&runtime).await;
         // The engine refuses: what is the runtime's does not happen.
-        for sql in ["SET wait_timeout = 5, nosuch = 1", "SET GLOBAL max_connections = 7, SESSION wait_timeout = 5, nosuch = 1"]
+        for sql in
+            ["SET wait_timeout = 5, nosuch = 1", "SET GLOBAL max_connections = 7, SESSION wait_timeout = 5, nosuch = 1"]
         {
             assert_eq!(code(&root, sql).await, 1193, "{sql}");
             expect(&root, "wait_timeout", "28800", "28800").await;
@@ -160,8 +163,12 @@ fn an_account_has_its_own_values_and_its_bounds() {
         let (runtime, _) = lab();
         let second = Duration::from_secs(1);
         let app = Principal::new("app", Privileges::NONE)
-            .with_settings(Settings::new().time(Setting::WaitTimeout, second * 50).count(Setting::MaxUserConnections, 3))
-            .capped(Settings::new().time(Setting::MaxExecutionTime, second * 2).time(Setting::WaitTimeout, second * 60));
+            .with_settings(
+                Settings::new().time(Setting::WaitTimeout, second * 50).count(Setting::MaxUserConnections, 3),
+            )
+            .capped(
+                Settings::new().time(Setting::MaxExecutionTime, second * 2).time(Setting::WaitTimeout, second * 60),
+            );
         let app = runtime.connect(app, peer()).await.unwrap();
         expect(&app, "wait_timeout", "50", "28800").await;
         expect(&app, "max_execution_time", "2000", "0").await;
