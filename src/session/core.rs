@@ -54,6 +54,8 @@ pub(crate) struct Core<E: Engine> {
     limits: Limits,
     /// A person types at the client's end.
     interactive: bool,
+    /// The last statement had a time of its own to end in.
+    bounded: bool,
 }
 
 /// The flags alone.
@@ -90,6 +92,7 @@ impl<E: Engine> Core<E> {
             ended,
             limits,
             interactive,
+            bounded: false,
             shared,
             registration,
             principal,
@@ -136,12 +139,31 @@ impl<E: Engine> Core<E> {
     }
 
     /// A statement that began then may run as long as these say.
-    pub(super) fn limit(&self, limits: &Limits, sql: &[u8], began: Instant) {
+    fn limit(&mut self, limits: &Limits, sql: &[u8], began: Instant) {
         let limit = limits.statement(control::only_reads(sql, &self.shared.syntax()));
         let until = limit.and_then(|(time, reason)| Some((began.checked_add(time)?, reason)));
+        self.bounded = until.is_some();
         self.slot().set_until(until);
         if let Some((at, _)) = until {
             self.shared.registry.timers.arm(self.slot(), at);
+        }
+    }
+
+    /// A statement that begins now has the time that the session's settings leave it, or its own hint.
+    pub(super) fn time(&mut self, sql: &[u8], began: Instant) {
+        let limits = self.limits;
+        if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
+            let setting = Setting::MaxExecutionTime;
+            let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
+            let mut hinted = limits;
+            hinted.set(setting, self.principal.clamp(setting, amount).0);
+            self.limit(&hinted, sql, began);
+        } else if limits.any_for_statements() {
+            self.limit(&limits, sql, began);
+        } else if self.bounded {
+            // It was the one's before it in the same command.
+            self.bounded = false;
+            self.slot().set_until(None);
         }
     }
 
@@ -202,30 +224,8 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        let hinted = self.time(&statement.sql, began);
-        let result = self.run(cx, statement, sink, began).await;
-        if hinted {
-            // It was this statement's alone, of several in one command.
-            self.slot().set_until(None);
-        }
-        result
-    }
-
-    /// A statement that begins now has the time that the session's settings leave it, or its own hint. Returns whether it
-    /// has a hint.
-    pub(super) fn time(&self, sql: &[u8], began: Instant) -> bool {
-        if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
-            let setting = Setting::MaxExecutionTime;
-            let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
-            let mut limits = self.limits;
-            limits.set(setting, self.principal.clamp(setting, amount).0);
-            self.limit(&limits, sql, began);
-            return true;
-        }
-        if self.limits.any_for_statements() {
-            self.limit(&self.limits, sql, began);
-        }
-        false
+        self.time(&statement.sql, began);
+        self.run(cx, statement, sink, began).await
     }
 
     /// The same, once it has its time.

@@ -138,7 +138,6 @@ impl<E: Engine> Core<E> {
             }
         }
         self.set_limits(after);
-        self.slot().set_until(None);
         result.map(|done| self.warned_beside(done, warnings))
     }
 
