@@ -24,6 +24,7 @@ mod privileges;
 mod protocol;
 mod raw;
 mod server;
+mod settings;
 mod tables;
 mod timeouts;
 mod tls;
