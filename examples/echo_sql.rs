@@ -6,8 +6,14 @@
 //! ```
 
 mod echo;
+#[path = "echo/metrics.rs"]
+mod metrics_endpoint;
+#[path = "echo/policies.rs"]
+mod policies;
 #[path = "echo/settings.rs"]
 mod settings;
+#[path = "echo/signals.rs"]
+mod signals;
 #[path = "echo/system.rs"]
 mod system;
 
@@ -21,18 +27,17 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::signal::{
-    ctrl_c,
-    unix::{SignalKind, signal},
-};
+use actix_rt::{net::TcpListener, time::sleep};
 use clap::{Parser, Subcommand};
 use echo::{EchoSql, accounts::Accounts};
-use futures::future::select;
+use futures::future::{Either, select};
 use killdeer::{
-    Runtime,
-    wire::{self, AuthPlugin, Serve, rustls},
+    Engine, Readiness, Runtime, Summary,
+    wire::{self, AuthPlugin, Keepalive, Network, Serve, rustls},
 };
+use metrics_endpoint::Metrics;
 use settings::Set;
+use signals::Signals;
 use system::System;
 use tracing_subscriber::EnvFilter;
 
@@ -64,6 +69,17 @@ struct Options {
     /// its sessions begin with) and caps (how far they may go)
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// A TOML file of [[rule]] tables with what is to be killed without being asked; SIGHUP has it read again
+    #[arg(long, value_name = "FILE")]
+    policies: Option<PathBuf>,
+    /// Networks of trusted proxies, such as 10.0.0.0/8,::1 or *: every TCP connection from there begins with a header of the PROXY
+    /// protocol
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    proxy_networks: Vec<Network>,
+    /// After so much silence a client is asked whether it is there, again after each such interval, and given up after so
+    /// many questions; times in seconds, or 0 for never
+    #[arg(long, value_name = "IDLE,INTERVAL,RETRIES", default_value = "60,10,6", value_parser = probes)]
+    keepalive: Probes,
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<std::num::NonZeroUsize>,
@@ -80,6 +96,15 @@ struct Options {
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     tell_killed: bool,
+    /// How long statements and transactions may still go on after SIGTERM or SIGINT; a second one ends the server at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    grace: u32,
+    /// How long before that clients are still let in, while load balancers are told to look elsewhere
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    announce: u32,
+    /// Serve figures for Prometheus at /metrics there, and /healthz; without a host, to this machine alone
+    #[arg(long, value_name = "[HOST:]PORT", value_parser = metrics_endpoint::address)]
+    metrics: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -99,12 +124,28 @@ fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
     AuthPlugin::named(name).ok_or("mysql_native_password or caching_sha2_password")
 }
 
-/// So long running statements may still end by themselves when the server is stopped.
-const GRACE: Duration = Duration::from_secs(5);
+/// When silent clients are given up, if ever.
+#[derive(Clone, Copy)]
+struct Probes(Option<Keepalive>);
+
+fn probes(text: &str) -> Result<Probes, String> {
+    if text == "0" {
+        return Ok(Probes(None));
+    }
+    let numbers: Vec<u16> = text.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
+    match numbers[..] {
+        [idle @ 1..=32_767, interval @ 1..=32_767, retries @ 1..=127] => {
+            let seconds = |time: u16| Duration::from_secs(time.into());
+            let retries = retries.into();
+            Ok(Probes(Some(Keepalive { idle: seconds(idle), interval: seconds(interval), retries })))
+        }
+        _ => Err("0, or IDLE,INTERVAL,RETRIES: two times from 1 to 32767 and a number from 1 to 127".into()),
+    }
+}
 
 fn main() -> ExitCode {
     match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // As the error says itself, for people to read.
         Err(error) => {
             eprintln!("echo_sql: {error}");
@@ -113,9 +154,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(Job::Hash { native }) = options.job {
-        return hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 });
+        hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 })?;
+        return Ok(ExitCode::SUCCESS);
     }
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&options.log)?)
@@ -153,7 +195,27 @@ fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Erro
     Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
-async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves the figures of `runtime` at this address from now on.
+async fn serve_metrics(address: SocketAddr, runtime: &Runtime<EchoSql>) -> Result<(), Box<dyn std::error::Error>> {
+    let recorder = metrics_endpoint::recorder()?;
+    let recorded = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("cannot serve figures on {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "everybody who reaches this address can read the figures");
+    }
+    tracing::info!("figures at http://{address}/metrics");
+    let (published, asked) = (runtime.clone(), runtime.clone());
+    let publish = move || published.publish_figures();
+    let ready = move || asked.readiness() == Readiness::Ready;
+    actix_rt::spawn(Metrics { recorded, publish, ready }.serve(listener));
+    Ok(())
+}
+
+async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
     let dialect = options.system.dialect()?;
     let accounts = match &options.users {
         Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
@@ -180,11 +242,17 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .tell_killed(options.tell_killed)
         .settings(options.set.settings()?)
         .start();
+    if let Some(path) = options.policies.clone() {
+        policies::follow(&runtime, path)?;
+    }
     let workers = match options.workers {
         Some(workers) => workers.get(),
         None => std::thread::available_parallelism()?.get(),
     };
-    let mut serve = Serve::new(listener, workers).default_plugin(options.default_plugin);
+    let mut serve = Serve::new(listener, workers)
+        .default_plugin(options.default_plugin)
+        .proxied_from(options.proxy_networks.iter().copied())
+        .keepalive(options.keepalive.0);
     if let Some(tls) = tls {
         serve = serve.tls(tls);
     }
@@ -197,19 +265,45 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let address = serving.address();
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
-    let (pause, stop) = (serving.pause(), serving.stop());
+    if let Some(address) = options.metrics {
+        serve_metrics(address, &runtime).await?;
+    }
+    let stop = serving.stop();
     let server = actix_rt::spawn(serving);
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    select(pin!(ctrl_c()), pin!(terminate.recv())).await;
-    tracing::info!("stopping");
-    pause.await;
-    let summary = runtime.shutdown(GRACE).await;
-    stop.await;
-    server.await??;
+    let first = signals.next().await;
+    let in_order = async {
+        let summary = drain(&runtime, &options).await;
+        stop.await;
+        server.await??;
+        tracing::info!(
+            drained = summary.drained,
+            forced = summary.forced,
+            transactions_ended = summary.transactions_ended,
+            transactions_rolled_back = summary.transactions_rolled_back,
+            left_behind = summary.left_behind,
+            "stopped"
+        );
+        Ok(ExitCode::SUCCESS)
+    };
+    let code = match select(pin!(in_order), pin!(signals.next())).await {
+        Either::Left((stopped, _)) => stopped,
+        Either::Right((second, _)) => {
+            tracing::warn!(?first, ?second, "stopped at once");
+            Ok(second.exit_code())
+        }
+    };
     if let Some(path) = &options.socket {
         std::fs::remove_file(path)?;
     }
-    tracing::info!(?summary, "stopped");
-    Ok(())
+    code
+}
+
+/// Sends the clients away, in order. Those that still come are told why they are refused.
+async fn drain<E: Engine>(runtime: &Runtime<E>, options: &Options) -> Summary {
+    let [announce, grace] = [options.announce, options.grace].map(|seconds| Duration::from_secs(seconds.into()));
+    tracing::info!(?announce, ?grace, "stopping");
+    runtime.announce_shutdown();
+    sleep(announce).await;
+    runtime.shutdown(grace).await
 }

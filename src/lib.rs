@@ -59,7 +59,7 @@
 //!
 //! # Modules
 //!
-//! `control`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
+//! `control`, `policy`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
 //! first:
 //!
 //! | module | what lives there | feature |
@@ -71,6 +71,7 @@
 //! | `state` | what a session shares with everybody: its state in one word, the kill switch, the slot that lists read | |
 //! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
+//! | `policy` | rules that log or kill by themselves | `policies` |
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
 //! | `wire` | the MySQL protocol over TCP and Unix sockets | `mysql`; with TLS `tls`, compressed `compression` |
@@ -102,6 +103,11 @@
 //! waits; the longest one is measured ([`Status::longest_poll`]). What becomes of a killed statement's future is the
 //! engine's choice: [`OnKill`]. Panics in the engine are caught, and end the one session.
 //!
+//! **What a host can see.** Events tell of single things ([`Runtime::subscribe`]), [`Status`] of all together. With the
+//! feature `metrics`, `Runtime::publish_figures` hands the same and more to a recorder of the `metrics` crate. Logs, the
+//! engine's own among them, are within spans of the level debug: `killdeer::session`, with the id, the peer and the user, and
+//! `killdeer::statement`. No span and no label has the text of a statement.
+//!
 //! The guarantees, each with the test that shows it, stand in `docs/semantics.md` of the repository.
 
 #![forbid(unsafe_code)]
@@ -112,8 +118,13 @@ pub mod compat;
 pub mod control;
 mod dialect;
 mod engine;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 mod model;
+#[cfg(feature = "policies")]
+pub mod policy;
 mod runtime;
 mod session;
 mod state;
@@ -135,11 +146,11 @@ pub use crate::{
     model::{
         Attributes, CharacterSet, CharacterSets, Checking, Clock, Column, ColumnType, Command, Date, DateTime, Done,
         ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim, Killed, Level,
-        Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Proof,
-        Reason, Refused, Setting, SettingReach, SettingUnit, Settings, SqlError, Statement, StatementNo, Target,
+        Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges, ProcessRow, Progress,
+        Proof, Reason, Refused, Setting, SettingReach, SettingUnit, Settings, SqlError, Statement, StatementNo, Target,
         Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},
-    supervisor::{Kill, List, Listing, Receipt, SessionEvent, Shutdown, Status, Summary, Supervisor},
+    supervisor::{Kill, List, Listing, Readiness, Receipt, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };

@@ -10,7 +10,7 @@ use crate::{
     id::Layout,
     model::{Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
-    supervisor::{Kill, Listing, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
+    supervisor::{Kill, Listing, Readiness, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
 
 /// A runtime being put together. See [`Runtime::builder`].
@@ -151,6 +151,8 @@ impl<E: Engine> Builder<E> {
         registry.set_supervisor(supervisor.downgrade());
         let shared = Shared {
             engine: self.engine,
+            #[cfg(feature = "policies")]
+            policies: crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter),
             registry,
             supervisor,
             placement: self.placement,
@@ -233,9 +235,27 @@ impl<E: Engine> Runtime<E> {
         self.shared.registry.status()
     }
 
+    /// Hands the figures of this runtime to the recorder of the `metrics` crate: to be called before each time that they
+    /// are collected (`killdeer_sessions{state="idle"}`, `killdeer_statements_total` and others; `docs/semantics.md` lists
+    /// them). Costs a walk over the list, some sessions at a time.
+    ///
+    /// The times that kills take (`killdeer_kill_duration_seconds`) are recorded without this, at each end.
+    ///
+    /// One runtime to a recorder: a second one's figures would take the place of the first one's.
+    #[cfg(feature = "metrics")]
+    pub fn publish_figures(&self) {
+        self.shared.registry.publish_figures();
+    }
+
     /// How often each kind of time-out has ended a session or a statement.
     pub fn timeouts(&self) -> Vec<(Reason, u64)> {
         self.shared.registry.counters.timeouts().collect()
+    }
+
+    /// The rules that kill by themselves, to be loaded and looked at; none to begin with.
+    #[cfg(feature = "policies")]
+    pub fn policies(&self) -> &crate::policy::Enforcer {
+        &self.shared.policies
     }
 
     /// The engine.
@@ -243,8 +263,22 @@ impl<E: Engine> Runtime<E> {
         &self.shared.engine
     }
 
-    /// Takes no more sessions, lets running statements end by themselves for as long as `grace`, ends the others, waits
-    /// for their rollbacks, and says how it went. The actix `System` that it runs in stays up.
+    /// What a load balancer is to be told of this server. Costs a load.
+    pub fn readiness(&self) -> Readiness {
+        self.shared.registry.readiness()
+    }
+
+    /// Makes [`Runtime::readiness`] say [`Readiness::Draining`], and changes nothing else: clients are let in and served
+    /// until [`Runtime::shutdown`]. A host calls it as long before that as its load balancers need to look elsewhere.
+    pub fn announce_shutdown(&self) {
+        self.shared.registry.announce_shutdown();
+    }
+
+    /// Takes no more sessions, lets running statements and open transactions end by themselves for as long as `grace`,
+    /// ends the others, waits for their rollbacks, and says how it went. The actix `System` that it runs in stays up.
+    ///
+    /// Called again while that goes on, the grace that is over first counts; whoever calls it, then or later, gets the
+    /// one summary. It goes on if its future is dropped.
     pub async fn shutdown(&self, grace: Duration) -> Summary {
         self.shared.supervisor.send(Shutdown { grace }).await.unwrap_or_default()
     }

@@ -36,7 +36,7 @@ fn a_kill_hits_the_statement_it_saw_or_none() {
         };
         // The statement ends, and the next one begins, while the kill is on its way.
         let ended = switch.complete();
-        let settled = switch.finish();
+        let settled = switch.finish(false).0.killed();
         let second = switch.begin().unwrap();
         let raised = killer.join().unwrap();
         assert_eq!(switch.word().stop(second), None, "the kill of the first statement hit the second");
@@ -103,7 +103,7 @@ fn nothing_begins_after_the_end() {
             Ok(statement) => assert_eq!(switch.word().stop(statement), Some(Reason::KillConnection)),
             Err(reason) => assert_eq!(reason, Reason::KillConnection),
         }
-        switch.finish();
+        switch.finish(false);
         assert_eq!(switch.begin(), Err(Reason::KillConnection));
     });
 }
@@ -133,7 +133,7 @@ fn whoever_waits_for_a_killed_statement_to_end_is_woken() {
             let over = move || block_on(switch.until(|word| (word.running() != Some(statement)).then_some(())));
             thread::spawn(over)
         };
-        switch.finish();
+        switch.finish(false);
         receipt.join().unwrap();
     });
 }
@@ -153,5 +153,27 @@ fn a_waiter_that_gives_up_disturbs_no_other() {
         }
         switch.cancel(statement, Reason::KillQuery);
         assert_eq!(waiter.join().unwrap(), Reason::KillQuery);
+    });
+}
+
+#[test]
+fn no_session_slips_through_a_shutdown_between_its_transaction_and_its_rest() {
+    loom::model(|| {
+        let switch = Arc::new(KillSwitch::new());
+        switch.begin().unwrap();
+        switch.complete().unwrap();
+        switch.finish(true);
+        let shutdown = {
+            let switch = Arc::clone(&switch);
+            thread::spawn(move || switch.wind_down())
+        };
+        switch.begin().unwrap();
+        switch.complete().unwrap();
+        let (before, after) = switch.finish(false);
+        let raised = shutdown.join().unwrap();
+        assert_eq!(switch.word().leaving(), Some(Reason::Shutdown), "whoever came first, it leaves");
+        // Exactly one of the two has made it leave, and sees to it that it does.
+        let itself = before.leaving() != after.leaving();
+        assert_eq!(raised == Raised::First, !itself);
     });
 }

@@ -22,6 +22,7 @@
 //! assert!(parse(b"KILL TIDB 5", &Syntax::TIDB).is_ok());
 //! ```
 
+mod address;
 mod ast;
 mod exact;
 mod expr;
@@ -32,12 +33,14 @@ mod reads;
 mod redact;
 mod resolve;
 mod secrets;
+mod sensitive;
 mod set;
 mod split;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
 pub use expr::{IdExpr, IdLiteral, Operator};
@@ -54,3 +57,6 @@ pub use set::{Assignment, Rest, Set, SetStatement};
 pub use split::{Statements, first_statement, split};
 pub use syntax::{IdForms, KillForms, Syntax};
 pub use text::Text;
+#[cfg(feature = "mysql")]
+pub(crate) use told::logged_attributes;
+pub(crate) use told::{logged, logged_target, may_tell_secrets, shown_error, shown_kill_error, shown_target};

@@ -1,32 +1,40 @@
 //! Statements as lists, events and logs may show them: without secrets, and as clean text.
 
-use std::{borrow::Cow, fmt::Write, ops::Range};
+use std::{borrow::Cow, ops::Range};
 
-use super::{Lexer, Syntax, lexer::Escapes, secrets};
+use super::{Lexer, Syntax, lexer::Escapes, secrets, sensitive};
+use crate::model::{Lines, escape_into, escaped};
 
 /// What stands in the place of a secret.
 pub const SECRET: &str = "<secret>";
 
 /// The text of a statement with its secrets replaced by [`SECRET`] and with nothing in it that could upset a terminal or
-/// a log: bytes that are no UTF-8, and control characters other than newline and tab, are shown as `\xNN`.
+/// a log: bytes that are no UTF-8, control characters other than newline and tab, separators of lines, and what changes the
+/// direction of a text, are shown as `\xNN`, byte by byte.
 ///
 /// Secrets are the literals in these places, whatever their quotes, introducers or escapes:
 /// - after `IDENTIFIED … BY | AS | USING | REPLACE | PASSWORD`. If no literal stands after `IDENTIFIED … BY`, all that
-///   follows is taken for a secret that somebody forgot to quote;
-/// - as the value, the option or the argument of a name with "password" in it: `SET PASSWORD [FOR u] = …`, `PASSWORD(…)`,
-///   `MASTER_PASSWORD = …`, `OPTIONS (PASSWORD …)`, but also `WHERE password_hash = …`;
+///   follows is taken for a secret that somebody forgot to quote. So is what follows `SET PASSWORD =`;
+/// - in `CREATE USER` and `ALTER USER`, whatever is wrong with the rest: a string that is neither an account nor a comment;
+/// - as the value, the option or the argument of a name of something secret: one with "password", "passwd", "passphrase",
+///   "pwd", "secret", "token", "credential" or "authentication_string" in it, the keys called access, account, api, encryption
+///   or private, and `pw` and `pass` themselves. Such are `SET PASSWORD [FOR u] = …`, `PASSWORD(…)`, `MASTER_PASSWORD = …`,
+///   `OPTIONS (PASSWORD …)`, `"s3.secret_key" = "…"`, `SET @pw = …`, but also `WHERE password_hash = …`;
+/// - within a string that is an address: the password in `scheme://user:password@host`, and the values of such names behind
+///   its question mark;
 /// - a string or a comment that seems to hold a whole statement of that kind.
 ///
 /// What is a secret in any reading of the text is replaced: executable comments as code whatever their version, and as
 /// `syntax` has them; a backslash as an escape and as none, since that depends on the server's `sql_mode` and, where it
 /// may be half of a character, on the character set. A text that has an open quote or comment is replaced from the first
-/// "identified" or "password" in it on.
+/// such word in it on.
 ///
-/// What is not done: secrets elsewhere, such as `INSERT INTO users VALUES ('name', 'secret')` or the key of `AES_ENCRYPT`.
+/// What is not done: secrets elsewhere, such as `INSERT INTO users VALUES ('name', 'secret')`, the key of `AES_ENCRYPT`, or a
+/// variable whose name does not tell.
 ///
 /// Borrows if there is nothing to replace.
 pub fn redact<'a>(sql: &'a [u8], syntax: &Syntax) -> Cow<'a, str> {
-    match secrets::keyword(sql) {
+    match sensitive::keyword(sql) {
         None => clean(sql),
         Some(keyword) => {
             let ranges = ranges(sql, syntax, keyword);
@@ -79,45 +87,16 @@ fn replaced(sql: &[u8], ranges: Vec<Range<usize>>) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut shown = 0;
     for range in ranges {
-        escape_into(&mut out, &sql[shown..range.start]);
+        escape_into(&mut out, &sql[shown..range.start], Lines::Kept);
         out.push_str(SECRET);
         shown = range.end;
     }
-    escape_into(&mut out, &sql[shown..]);
+    escape_into(&mut out, &sql[shown..], Lines::Kept);
     out
 }
 
 fn clean(sql: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(sql) {
-        Ok(text) if !text.chars().any(is_unprintable) => Cow::Borrowed(text),
-        _ => {
-            let mut out = String::with_capacity(sql.len() + 16);
-            escape_into(&mut out, sql);
-            Cow::Owned(out)
-        }
-    }
-}
-
-fn is_unprintable(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-}
-
-fn escape_into(out: &mut String, bytes: &[u8]) {
-    let hex = |out: &mut String, bytes: &[u8]| {
-        for b in bytes {
-            write!(out, "\\x{b:02X}").expect("a String takes whatever is written");
-        }
-    };
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if is_unprintable(c) {
-                hex(out, c.encode_utf8(&mut [0; 4]).as_bytes());
-            } else {
-                out.push(c);
-            }
-        }
-        hex(out, chunk.invalid());
-    }
+    escaped(sql, Lines::Kept)
 }
 
 #[cfg(test)]
@@ -215,6 +194,45 @@ mod tests {
             ("SELECT 1 -- password = 'a'\n + 1", "SELECT 1 -- <secret>\n + 1"),
             ("SELECT 1 /* resets the password */ + 1", "SELECT 1 /* resets the password */ + 1"),
             ("EXECUTE IMMEDIATE 'SET PASSWORD = ''a'''", "EXECUTE IMMEDIATE <secret>"),
+            ("PREPARE p FROM 'ALTER USER u IDENTIFIED BY ''a'''", "PREPARE p FROM <secret>"),
+            ("PREPARE p FROM \"SET PASSWORD = 'a'\"", "PREPARE p FROM <secret>"),
+            ("SET @pw = 'a', @x_secret = 'b', @n = 'c'", "SET @pw = <secret>, @x_secret = <secret>, @n = 'c'"),
+            ("SET PASSWORD = a-1; x", "SET PASSWORD = <secret>"),
+            ("SET PASSWORD FOR u = a", "SET PASSWORD FOR u = <secret>"),
+            ("SET PASSWORD TO RANDOM", "SET PASSWORD TO RANDOM"),
+            ("SET PASSWORD FOR u TO RANDOM", "SET PASSWORD FOR u TO RANDOM"),
+            ("CHANGE MASTER TO MASTER_PASSWORD=a", "CHANGE MASTER TO MASTER_PASSWORD=<secret>"),
+            ("SET PASSWORD = $$a b$$; x", "SET PASSWORD = <secret>; x"),
+            ("UPDATE t SET password = $x$a b$x$ WHERE n = 1", "UPDATE t SET password = <secret> WHERE n = 1"),
+            ("UPDATE t SET password = $x$a b", "UPDATE t SET password = <secret>"),
+            ("CREATE USER u IDENTIFIED BY $$a b$$", "CREATE USER u IDENTIFIED BY <secret>"),
+            // statements about users that are not quite right
+            ("CREATE USER u IDENTIFED BY 'a'", "CREATE USER u IDENTIFED BY <secret>"),
+            ("CREATE USER 'u'@'h' PASWORD 'a', 'v' BY 'b'", "CREATE USER 'u'@'h' PASWORD <secret>, 'v' BY <secret>"),
+            ("ALTER USER IF EXISTS 'u' IDENTIFIEDBY 'a'", "ALTER USER IF EXISTS 'u' IDENTIFIEDBY <secret>"),
+            ("ALTER USER u COMMENT 'a' ATTRIBUTE '{}'", "ALTER USER u COMMENT 'a' ATTRIBUTE '{}'"),
+            // properties and addresses
+            (
+                "EXPORT TABLE t TO 's3://b' PROPERTIES ('s3.access_key'='a', \"AWS_SECRET_KEY\" = \"b\", 'x' = 'c')",
+                "EXPORT TABLE t TO 's3://b' PROPERTIES ('s3.access_key'=<secret>, \"AWS_SECRET_KEY\" = <secret>, 'x' = 'c')",
+            ),
+            (
+                "BACKUP DATABASE * TO 's3://b/p?access-key=a&secret-access-key=b&force-path-style=true'",
+                "BACKUP DATABASE * TO 's3://b/p?access-key=<secret>&secret-access-key=<secret>&force-path-style=true'",
+            ),
+            (
+                "CREATE TABLE t (a INT) CONNECTION='mysql://u:a@h/d/t'",
+                "CREATE TABLE t (a INT) CONNECTION='mysql://u:<secret>@h/d/t'",
+            ),
+            ("SELECT JSON_OBJECT('password', 'a', 'n', 'b')", "SELECT JSON_OBJECT('password', <secret>, 'n', 'b')"),
+            ("INSERT INTO t VALUES ('{\"password\": \"a\"}')", "INSERT INTO t VALUES (<secret>)"),
+            ("ALTER TABLESPACE s ENCRYPTION KEY 'a'", "ALTER TABLESPACE s ENCRYPTION KEY <secret>"),
+            (
+                "CREATE TABLE t (a INT) ENCRYPTION='Y', ENCRYPTION_KEY='a'",
+                "CREATE TABLE t (a INT) ENCRYPTION='Y', ENCRYPTION_KEY=<secret>",
+            ),
+            ("SELECT 1 FROM t WHERE token = 12 AND x = 13", "SELECT 1 FROM t WHERE token = <secret> AND x = 13"),
+            ("SET GLOBAL innodb_ft_min_token_size = 3", "SET GLOBAL innodb_ft_min_token_size = 3"),
         ] {
             assert_eq!(redact(sql.as_bytes(), &Syntax::default()), expected, "{sql}");
         }

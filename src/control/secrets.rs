@@ -3,7 +3,11 @@
 
 use std::ops::Range;
 
-use super::{Lexer, Text, Token, TokenKind, lexer::is_space};
+use super::{
+    Lexer, Text, Token, TokenKind, address,
+    lexer::is_space,
+    sensitive::{ends_in_secret, is_secret, keyword},
+};
 
 /// What a scan has found.
 #[derive(Debug, Default)]
@@ -16,23 +20,9 @@ pub(super) struct Found {
     pub(super) open_secret: Option<usize>,
 }
 
-/// The place of the first "identified" or "password", in any case: without one of them there is no secret to find.
-pub(super) fn keyword(text: &[u8]) -> Option<usize> {
-    let at = |i: usize, word: &[u8]| text[i..].get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word));
-    let mut from = 0;
-    while let Some(n) = text[from..].iter().position(|b| matches!(b | 0x20, b'i' | b'p')) {
-        from += n;
-        if at(from, b"password") || at(from, b"identified") {
-            return Some(from);
-        }
-        from += 1;
-    }
-    None
-}
-
 /// The secrets of `sql` in the reading of `lexer`, which stands at its beginning; those in comments if they are asked for.
 pub(super) fn find<'a>(sql: &'a [u8], lexer: Lexer<'a>, in_comments: bool) -> Found {
-    let mut scan = Scan { sql, lexer, in_comments, identified: false, found: Found::default() };
+    let mut scan = Scan { sql, lexer, in_comments, identified: false, of_user: false, found: Found::default() };
     scan.run();
     scan.found
 }
@@ -44,7 +34,7 @@ enum Place {
     Certain,
     /// Where a secret is a string, after the other words of such a clause.
     Option,
-    /// After a name with "password" in it; `true` if it ends so, and may have a number for a value.
+    /// After the name of a secret; `true` if it ends so, and may have a number for a value.
     Named(bool),
 }
 
@@ -54,11 +44,15 @@ struct Scan<'a> {
     in_comments: bool,
     /// Whether there has been an `IDENTIFIED`.
     identified: bool,
+    /// Whether it is a `CREATE USER` or an `ALTER USER`.
+    of_user: bool,
     found: Found,
 }
 
 impl<'a> Scan<'a> {
     fn run(&mut self) {
+        // The words before the token, the last one first, with nothing between them.
+        let mut before: [&[u8]; 2] = [b";", b""];
         loop {
             let token = self.bump();
             match token.kind {
@@ -68,13 +62,46 @@ impl<'a> Scan<'a> {
                 TokenKind::Word(word) if self.identified && is_any(word, &["BY", "AS", "USING"]) => {
                     self.value(Place::Option);
                 }
-                TokenKind::Word(name) | TokenKind::SystemVar(name) => self.named(name),
-                TokenKind::QuotedIdent(Text { raw, .. }) | TokenKind::UserVar(Text { raw, .. }) => self.named(raw),
-                TokenKind::Str(text) if holds_statement(text.raw) => self.found.ranges.push(token.start..token.end),
-                // with ANSI_QUOTES it is a name
-                TokenKind::Str(Text { raw, quote: Some(b'"') }) => self.named(raw),
+                TokenKind::Word(word)
+                    if is_any(word, &["USER"]) && is_any(before[0], &["CREATE", "ALTER", "REPLACE"]) =>
+                {
+                    (self.identified, self.of_user) = (true, true);
+                }
+                TokenKind::Word(word) if is_any(word, &["KEY"]) && is_secret(&[before[0], b"_key"].concat()) => {
+                    self.value(Place::Named(true));
+                }
+                TokenKind::Word(word) if is_any(word, &["PASSWORD"]) && before.map(is_set) == [true, true] => {
+                    self.skip_for_user();
+                    self.value(Place::Certain);
+                }
+                TokenKind::Word(word) if is_any(word, &["MASTER_PASSWORD", "SOURCE_PASSWORD"]) => {
+                    self.value(Place::Certain);
+                }
+                // what was meant for one of those words, mostly
+                TokenKind::Word(word) if self.of_user && !is_any(word, OF_USERS) && !is_secret(word) => {
+                    self.value(Place::Option);
+                }
+                TokenKind::Word(name) | TokenKind::SystemVar(name) => self.named(name, false),
+                TokenKind::QuotedIdent(Text { raw, .. }) | TokenKind::UserVar(Text { raw, .. }) => {
+                    self.named(raw, false);
+                }
+                TokenKind::Str(text) if holds_statement(text.raw) => self.hide(token.start..token.end),
+                // with ANSI_QUOTES it is a name, and in lists of properties it is one in any quotes
+                TokenKind::Str(text) => {
+                    let end = token.end - 1;
+                    let inside = end - text.raw.len()..end;
+                    self.found.ranges.extend(address::secrets(self.sql, inside));
+                    if text.quote == Some(b'"') || text.raw.iter().all(is_of_property) {
+                        self.named(text.raw, true);
+                    }
+                }
                 _ => {}
             }
+            before = match token.kind {
+                TokenKind::Word(word) => [word, before[0]],
+                TokenKind::Symbol(b';') => [b";", b""],
+                _ => [b"", b""],
+            };
         }
     }
 
@@ -141,16 +168,19 @@ impl<'a> Scan<'a> {
         found
     }
 
-    /// After a name: its value, if it is a password's.
-    fn named(&mut self, name: &[u8]) {
-        if keyword(name).is_none() {
+    /// After a name: its value, if it is a secret's. After a name in quotes a comma may stand between them, as in the
+    /// arguments of `JSON_OBJECT`.
+    fn named(&mut self, name: &[u8], quoted: bool) {
+        if !is_secret(name) {
             return;
         }
         if name.eq_ignore_ascii_case(b"PASSWORD") {
             self.skip_for_user();
         }
-        let ends_so = name.len() >= 8 && name[name.len() - 8..].eq_ignore_ascii_case(b"password");
-        self.value(Place::Named(ends_so));
+        if quoted && self.peek().kind == TokenKind::Symbol(b',') {
+            self.bump();
+        }
+        self.value(Place::Named(ends_in_secret(name)));
     }
 
     /// `FOR user` between `SET PASSWORD` and the equals sign.
@@ -164,6 +194,10 @@ impl<'a> Scan<'a> {
             let user = ahead;
             match ahead.next_token().kind {
                 TokenKind::Symbol(b'=' | b':') => {
+                    self.lexer = user;
+                    return;
+                }
+                TokenKind::Word(word) if is_any(word, &["TO"]) => {
                     self.lexer = user;
                     return;
                 }
@@ -194,6 +228,10 @@ impl<'a> Scan<'a> {
                     return;
                 }
                 _ if self.literal_end().is_some() => return self.literals(),
+                TokenKind::Word([b'$', ..]) => return self.dollars(token.start),
+                TokenKind::Word(word) if place == Place::Certain && !compared && is_any(word, &["TO"]) => {
+                    self.bump();
+                }
                 TokenKind::Number(_) if place == Place::Certain || (compared && place == Place::Named(true)) => {
                     self.bump();
                     self.hide(token.start..token.end);
@@ -215,6 +253,17 @@ impl<'a> Scan<'a> {
                 _ => return,
             }
         }
+    }
+
+    /// Hides a text between `$tag$` and `$tag$`, or what follows if that does not end.
+    fn dollars(&mut self, start: usize) {
+        let rest = &self.sql[start..];
+        let tag = rest[1..].iter().position(|b| *b == b'$').map_or(rest.len(), |n| n + 2);
+        let (open, after) = rest.split_at(tag);
+        let close = after.windows(open.len().max(1)).position(|window| window == open);
+        let end = close.map_or(self.sql.len(), |n| start + tag + n + tag);
+        self.hide(start..end);
+        while self.lexer.position() < end && self.bump().kind != TokenKind::End {}
     }
 
     /// Whether a name and an opening parenthesis follow.
@@ -315,6 +364,36 @@ impl<'a> Scan<'a> {
         }
         self.hide(start..end);
     }
+}
+
+/// The words of a statement about users behind which a string is no secret.
+const OF_USERS: &[&str] = &[
+    "USER",
+    "EXISTS",
+    "COMMENT",
+    "ATTRIBUTE",
+    "SUBJECT",
+    "ISSUER",
+    "CIPHER",
+    "SAN",
+    "WITH",
+    "VIA",
+    "ROLE",
+    "TO",
+    "FROM",
+    "GROUP",
+    "AND",
+    "OR",
+];
+
+/// Whether the name of a property may have it.
+fn is_of_property(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':')
+}
+
+/// Whether it begins a statement, or is the `SET` that does.
+fn is_set(word: &[u8]) -> bool {
+    word == b";" || word.eq_ignore_ascii_case(b"SET")
 }
 
 fn is_any(word: &[u8], keywords: &[&str]) -> bool {

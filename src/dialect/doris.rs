@@ -107,14 +107,14 @@ const LOGIN_TIME: Field =
     Field::of("LoginTime", ColumnType::DateTime, 19, |line| line.login().map_or(Value::Null, Value::DateTime));
 const CATALOG: Field = Field::text("Catalog", 64, |_| "internal".into());
 /// Empty where there is none.
-const DB: Field = Field::text("Db", 64, |line| line.row.database.as_deref().unwrap_or_default().into());
+const DB: Field = Field::text("Db", 64, |line| line.database().unwrap_or_default().into());
 const COMMAND: Field = Field::text("Command", 16, command);
 const TIME: Field = Field::int("Time", 11, time);
 /// The manual prints the time as text, at the left of its column; a client would put a number at the right.
 const TIME_AS_PRINTED: Field = Field::text("Time", 11, |line| line.time_text().into());
 const STATE: Field = Field::text("State", 64, state);
 const QUERY_ID: Field = Field::text("QueryId", 256, |line| line.query_name().into());
-const TRACE_ID: Field = Field::text("TraceId", 256, |line| line.row.trace_id.as_deref().unwrap_or_default().into());
+const TRACE_ID: Field = Field::text("TraceId", 256, |line| line.trace_id().into());
 const INFO: Field = Field::long_text("Info", info);
 const FE: Field = Field::text("FE", 64, |line| line.node_host().into());
 /// There are no compute groups here; Doris itself writes the word.

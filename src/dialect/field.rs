@@ -14,6 +14,7 @@ pub(super) const LONG: u32 = 64 << 20;
 pub(super) type Read = for<'a> fn(&'a Line<'a>) -> Value<'a>;
 
 /// See the module's text.
+#[derive(Clone, Copy)]
 pub(crate) struct Field {
     name: &'static str,
     kind: ColumnType,
@@ -101,7 +102,7 @@ pub(super) fn id<'a>(line: &'a Line<'a>) -> Value<'a> {
 
 /// The user's name; before login `unauthenticated user`.
 pub(super) fn user<'a>(line: &'a Line<'a>) -> Value<'a> {
-    line.row.user().into()
+    line.user().into()
 }
 
 /// The client's address and port.
@@ -116,7 +117,7 @@ pub(super) fn bare_host<'a>(line: &'a Line<'a>) -> Value<'a> {
 
 /// The current database; NULL if there is none.
 pub(super) fn database<'a>(line: &'a Line<'a>) -> Value<'a> {
-    line.row.database.as_deref().into()
+    line.database().into()
 }
 
 /// `Killed` once that was killed what it does.

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     control::truncate_chars,
     id::SessionId,
-    model::{DateTime, Principal, ProcessRow},
+    model::{DateTime, Lines, Principal, ProcessRow, escaped, is_clean},
 };
 
 /// Without FULL, Info ends after so many characters. (MySQL cuts bytes, and with them a character.)
@@ -83,6 +83,10 @@ pub(crate) struct Line<'a> {
     pub(super) row: &'a ProcessRow,
     host: OnceCell<String>,
     bare_host: OnceCell<String>,
+    user: OnceCell<String>,
+    tenant: OnceCell<String>,
+    database: OnceCell<String>,
+    trace_id: OnceCell<String>,
     node_host: OnceCell<String>,
     node_address: OnceCell<String>,
     query_name: OnceCell<String>,
@@ -97,12 +101,37 @@ impl<'a> Line<'a> {
             row,
             host: OnceCell::new(),
             bare_host: OnceCell::new(),
+            user: OnceCell::new(),
+            tenant: OnceCell::new(),
+            database: OnceCell::new(),
+            trace_id: OnceCell::new(),
             node_host: OnceCell::new(),
             node_address: OnceCell::new(),
             query_name: OnceCell::new(),
             time_ms: OnceCell::new(),
             time_text: OnceCell::new(),
         }
+    }
+
+    /// The user's name; before login `unauthenticated user`.
+    pub(super) fn user(&self) -> &str {
+        name(&self.user, self.row.user())
+    }
+
+    /// OceanBase: the name of its tenant.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        let tenant = self.row.principal.as_ref().and_then(|principal| principal.tenant());
+        tenant.map(|tenant| name(&self.tenant, tenant))
+    }
+
+    /// The current database.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.row.database.as_deref().map(|database| name(&self.database, database))
+    }
+
+    /// Doris: the trace id; empty if there is none.
+    pub(super) fn trace_id(&self) -> &str {
+        name(&self.trace_id, self.row.trace_id.as_deref().unwrap_or_default())
     }
 
     /// The client's address and port.
@@ -159,6 +188,14 @@ impl<'a> Line<'a> {
     pub(super) fn login(&self) -> Option<DateTime> {
         self.row.login.map(|at| DateTime { micros: 0, ..at.into() })
     }
+}
+
+/// A name that a client chose, escaped: nearly always as it is.
+fn name<'a>(made: &'a OnceCell<String>, name: &'a str) -> &'a str {
+    if is_clean(name, Lines::Escaped) {
+        return name;
+    }
+    made.get_or_init(|| escaped(name.as_bytes(), Lines::Escaped).into_owned())
 }
 
 #[cfg(test)]

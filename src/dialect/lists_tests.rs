@@ -46,6 +46,7 @@ fn idle() -> ProcessRow {
         trace_id: None,
         outcome: Outcome::None,
         in_transaction: false,
+        transaction_time: None,
         autocommit: true,
     }
 }

@@ -88,7 +88,7 @@ fn time<'a>(line: &'a Line<'a>) -> Value<'a> {
 }
 
 fn tenant<'a>(line: &'a Line<'a>) -> Value<'a> {
-    line.row.principal.as_ref().and_then(|principal| principal.tenant()).into()
+    line.tenant().into()
 }
 
 fn info<'a>(line: &'a Line<'a>) -> Value<'a> {

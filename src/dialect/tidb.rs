@@ -28,8 +28,8 @@ pub(super) static RULES: Rules = Rules {
     shows_outcomes: false,
     processlist,
     tables: &[
-        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
-        Table { database: "information_schema", name: "cluster_processlist", fields: |_| CLUSTER },
+        Table { database: "information_schema", name: "processlist", fields: |_| &INFORMATION_SCHEMA },
+        Table { database: "information_schema", name: "cluster_processlist", fields: |_| &CLUSTER },
     ],
 };
 
@@ -109,62 +109,39 @@ fn processlist(view: &View<'_>) -> &'static [Field] {
     if view.full { &FULL } else { &SHORT }
 }
 
-const ID: Field = Field::big("ID", 21, id).unsigned().not_null();
-const USER: Field = Field::text("USER", 32, user).not_null();
-const HOST: Field = Field::text("HOST", 261, host).not_null();
-const DB: Field = Field::text("DB", 64, database);
-const COMMAND: Field = Field::text("COMMAND", 16, active).not_null();
-const TIME: Field = Field::int("TIME", 7, time).not_null();
-const STATE: Field = Field::text("STATE", 64, state);
-const INFO: Field = Field::long_text("INFO", info);
-// Of what follows only the engine knows anything.
-const DIGEST: Field = Field::text("DIGEST", 64, unknown);
-const MEM: Field = Field::big("MEM", 21, unknown).unsigned();
-const DISK: Field = Field::big("DISK", 21, unknown).unsigned();
-const TXN_START: Field = Field::text("TxnStart", 64, empty).not_null();
-const RESOURCE_GROUP: Field = Field::text("RESOURCE_GROUP", 32, |_| "default".into()).not_null();
-const SESSION_ALIAS: Field = Field::text("SESSION_ALIAS", 64, empty).not_null();
-const ROWS_AFFECTED: Field = Field::big("ROWS_AFFECTED", 21, unknown).unsigned();
-const TIDB_CPU: Field = Field::big("TIDB_CPU", 21, unknown);
-const TIKV_CPU: Field = Field::big("TIKV_CPU", 21, unknown);
-
-static INFORMATION_SCHEMA: &[Field] = &[
-    ID,
-    USER,
-    HOST,
-    DB,
-    COMMAND,
-    TIME,
-    STATE,
-    INFO,
-    DIGEST,
-    MEM,
-    DISK,
-    TXN_START,
-    RESOURCE_GROUP,
-    SESSION_ALIAS,
-    ROWS_AFFECTED,
-    TIDB_CPU,
-    TIKV_CPU,
+static INFORMATION_SCHEMA: [Field; 17] = [
+    Field::big("ID", 21, id).unsigned().not_null(),
+    Field::text("USER", 32, user).not_null(),
+    Field::text("HOST", 261, host).not_null(),
+    Field::text("DB", 64, database),
+    Field::text("COMMAND", 16, active).not_null(),
+    Field::int("TIME", 7, time).not_null(),
+    Field::text("STATE", 64, state),
+    Field::long_text("INFO", info),
+    // Of what follows only the engine knows anything.
+    Field::text("DIGEST", 64, unknown),
+    Field::big("MEM", 21, unknown).unsigned(),
+    Field::big("DISK", 21, unknown).unsigned(),
+    Field::text("TxnStart", 64, empty).not_null(),
+    Field::text("RESOURCE_GROUP", 32, |_| "default".into()).not_null(),
+    Field::text("SESSION_ALIAS", 64, empty).not_null(),
+    Field::big("ROWS_AFFECTED", 21, unknown).unsigned(),
+    Field::big("TIDB_CPU", 21, unknown),
+    Field::big("TIKV_CPU", 21, unknown),
 ];
 
-static CLUSTER: &[Field] = &[
-    Field::text("INSTANCE", 64, |line| line.node_address().into()),
-    ID,
-    USER,
-    HOST,
-    DB,
-    COMMAND,
-    TIME,
-    STATE,
-    INFO,
-    DIGEST,
-    MEM,
-    DISK,
-    TXN_START,
-    RESOURCE_GROUP,
-    SESSION_ALIAS,
-    ROWS_AFFECTED,
-    TIDB_CPU,
-    TIKV_CPU,
-];
+static CLUSTER: [Field; 18] = {
+    const INSTANCE: Field = Field::text("INSTANCE", 64, |line| line.node_address().into());
+    headed(INSTANCE, &INFORMATION_SCHEMA)
+};
+
+/// These fields, with another one before them.
+const fn headed<const N: usize, const M: usize>(head: Field, fields: &[Field; N]) -> [Field; M] {
+    assert!(M == N + 1, "one more than there were");
+    let (mut all, mut at) = ([head; M], 0);
+    while at < N {
+        all[at + 1] = fields[at];
+        at += 1;
+    }
+    all
+}

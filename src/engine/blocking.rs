@@ -10,7 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::Span;
 
 use super::{Engine, EngineSession, OnKill, RowSink, StatementContext};
 use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
@@ -110,7 +111,7 @@ impl<E: BlockingEngine> Engine for Blocking<E> {
 
     async fn open(&self, who: &Arc<Principal>) -> Result<Self::Session, SqlError> {
         let (engine, who) = (Arc::clone(&self.0), Arc::clone(who));
-        let session = finished(spawn_blocking(move || engine.open(&who))).await?;
+        let session = finished(elsewhere(move || engine.open(&who))).await?;
         Ok(BlockingEngineSession(Some(session)))
     }
 }
@@ -119,8 +120,14 @@ impl<E: BlockingEngine> Engine for Blocking<E> {
 #[derive(Debug)]
 pub struct BlockingEngineSession<S>(Option<S>);
 
+/// Makes a call on a thread where blocking is allowed. What is logged there belongs to whom it would belong to here.
+fn elsewhere<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let span = Span::current();
+    spawn_blocking(move || span.in_scope(call))
+}
+
 /// The answer of a call on another thread. A panic there goes on here, where the runtime catches it.
-async fn finished<T>(task: tokio::task::JoinHandle<T>) -> T {
+async fn finished<T>(task: JoinHandle<T>) -> T {
     match task.await {
         Ok(answer) => answer,
         Err(error) => match error.try_into_panic() {
@@ -134,7 +141,7 @@ impl<S: BlockingSession> BlockingEngineSession<S> {
     async fn away<T: Send + 'static>(&mut self, call: impl FnOnce(&mut S) -> T + Send + 'static) -> T {
         let mut session = self.0.take().expect("a session makes one call at a time, and gets its state back");
         // The session comes back even when the call panics, so that it can still roll back.
-        let (session, answer) = finished(spawn_blocking(move || {
+        let (session, answer) = finished(elsewhere(move || {
             let answer = catch_unwind(AssertUnwindSafe(|| call(&mut session)));
             (session, answer)
         }))

@@ -259,6 +259,24 @@ pub enum Refused {
     Engine(SqlError),
 }
 
+impl Refused {
+    /// The causes by which refusals of connections are counted.
+    pub(crate) const CAUSES: [&str; 5] =
+        ["too_many_connections", "too_many_user_connections", "user_limit_reached", "host_blocked", "shutdown"];
+
+    /// Which of them it is; `None`: the session was admitted before.
+    pub(crate) fn cause(&self) -> Option<usize> {
+        match self {
+            Refused::TooManyConnections => Some(0),
+            Refused::TooManyUserConnections(_) => Some(1),
+            Refused::UserLimitReached(..) => Some(2),
+            Refused::HostBlocked(_) => Some(3),
+            Refused::ShuttingDown => Some(4),
+            Refused::Ended(_) | Refused::Engine(_) => None,
+        }
+    }
+}
+
 impl From<Refused> for SqlError {
     fn from(refused: Refused) -> Self {
         match refused {

@@ -1,8 +1,12 @@
 //! One kill that was asked for, as the history of kills shows it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::{Column, ColumnType, DateTime, KillMode, Origin, OwnedValue};
+use super::{Column, ColumnType, DateTime, KillMode, Lines, Origin, OwnedValue, escaped};
 use crate::id::SessionId;
 
 /// A kill that was asked for, as far as one principal may know of it. Made by [`crate::Listing::kills`].
@@ -34,6 +38,9 @@ pub struct KillRow {
     pub cause: KillCause,
     /// What came of it.
     pub result: KillResult,
+    /// From the kill to the end of what it was aimed at; of several sessions, to the last one's, as far as they are
+    /// remembered ([`crate::Listing::kills`]). `None` while that is not over, or where there was nothing to end.
+    pub duration: Option<Duration>,
 }
 
 /// A session that a kill found, as it was then.
@@ -48,13 +55,15 @@ pub struct KillVictim {
 }
 
 /// Why a kill was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KillCause {
     /// By a client's statement, or its command.
     Statement,
     /// By the host itself ([`crate::Runtime::kill`]).
     Host,
+    /// By the policies' rule of this name.
+    Policy(Arc<str>),
 }
 
 /// What came of a kill.
@@ -73,12 +82,13 @@ pub enum KillResult {
     Unknown,
 }
 
-impl KillCause {
-    /// The text in the WHY column.
-    pub fn as_str(self) -> &'static str {
+/// The text in the WHY column.
+impl fmt::Display for KillCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KillCause::Statement => "statement",
-            KillCause::Host => "host",
+            KillCause::Statement => f.write_str("statement"),
+            KillCause::Host => f.write_str("host"),
+            KillCause::Policy(rule) => write!(f, "policy {rule}"),
         }
     }
 }
@@ -114,12 +124,13 @@ impl KillRow {
             id("SESSIONS").not_null(),
             text("WHY", 64).not_null(),
             text("OUTCOME", 16).not_null(),
+            id("DURATION_US"),
         ]
     }
 
-    /// The row, in the order of those columns.
-    pub fn row(&self) -> [OwnedValue; 12] {
-        let text = |text: &str| OwnedValue::Text(text.to_owned());
+    /// The row, in the order of those columns. What clients chose is escaped.
+    pub fn row(&self) -> [OwnedValue; 13] {
+        let text = |text: &str| OwnedValue::Text(escaped(text.as_bytes(), Lines::Escaped).into_owned());
         let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
         let id = |id: SessionId| OwnedValue::UInt(id.get());
         let host = |host: Origin| OwnedValue::Text(host.to_string());
@@ -138,8 +149,9 @@ impl KillRow {
             or_null(victim.and_then(|victim| victim.user.as_deref()).map(text)),
             or_null(victim.map(|victim| host(victim.host))),
             OwnedValue::UInt(self.sessions),
-            text(self.cause.as_str()),
+            text(&self.cause.to_string()),
             text(self.result.as_str()),
+            or_null(self.duration.map(|time| OwnedValue::UInt(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))),
         ]
     }
 }

@@ -112,6 +112,9 @@ pub struct ProcessRow {
     pub outcome: Outcome,
     /// Whether a transaction was open after the last statement.
     pub in_transaction: bool,
+    /// For how long it has been open, if one is: since the end of the command after which the engine first said so. A
+    /// command that ends one transaction and begins the next is taken for a part of the same.
+    pub transaction_time: Option<Duration>,
     /// Whether autocommit was on after the last statement.
     pub autocommit: bool,
 }

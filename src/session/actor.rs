@@ -14,6 +14,7 @@ use actix::{
     fut::ActorFuture,
 };
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::{
     inbox::{Ask, Inbox},
@@ -70,6 +71,7 @@ impl ActorFuture<Session> for PollWork {
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let Some(work) = session.work.as_mut() else { return Poll::Ready(()) };
+        let _entered = session.inbox.slot().and_then(|slot| slot.trace.enter());
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(())) => session.work = None,
@@ -93,7 +95,8 @@ impl Drop for Session {
         // leave the list.
         if let Some(work) = self.work.take() {
             self.inbox.terminate(Reason::Shutdown);
-            self.registry.reap(Reap(work));
+            let span = self.inbox.slot().map_or_else(Span::none, |slot| slot.trace.span());
+            self.registry.reap(Reap(Box::pin(work.instrument(span))));
         }
     }
 }

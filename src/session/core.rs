@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
@@ -24,10 +25,10 @@ use super::{
 #[cfg(feature = "mysql")]
 use crate::supervisor::Authenticated;
 use crate::{
-    control::{self, Syntax},
+    control,
     engine::{Engine, Placement, RowSink, StatementContext},
     model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, Setting, SqlError, Statement, Warning},
-    state::{Limits, Running, Slot, shown},
+    state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
 
@@ -44,12 +45,16 @@ pub(crate) struct Core<E: Engine> {
     pub(super) diagnostics: Option<Vec<Warning>>,
     /// Whether the last statement gave rows.
     gave_rows: bool,
+    /// Whether an error of the running statement may repeat a secret that does not stand in its text.
+    pub(super) tells: bool,
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
     pub(super) unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
     state: Done,
     /// When the engine was done with the last call.
     ended: Instant,
+    /// What the running statement's logs are attributed to.
+    pub(super) trace: Trace,
     /// The session's time-outs; the slot has them too, for the timers.
     limits: Limits,
     /// A person types at the client's end.
@@ -100,8 +105,10 @@ impl<E: Engine> Core<E> {
             named: None,
             diagnostics: None,
             gave_rows: false,
+            tells: false,
             unsettled: false,
             state: Done::default(),
+            trace: Trace::default(),
         };
         core.rest(ended);
         Ok(core)
@@ -210,6 +217,7 @@ impl<E: Engine> Core<E> {
         }
         // For what ends without a call of the engine.
         self.ended = began;
+        self.trace = slot.trace.statement(statement, query_id);
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
         Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
     }
@@ -380,16 +388,20 @@ impl<E: Engine> Core<E> {
         let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
         let (ended, longest, at) = match &self.shared.placement {
             Placement::Inline => {
-                let Watched { ended, longest, at } = statement::run(&mut *session, cx, call, sink, began, false).await;
+                let Watched { ended, longest, at } =
+                    statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
                 self.session = Some(session);
                 (ended, longest, at)
             }
             Placement::Pool(pool) => {
                 let (cx, mut taken) = (cx.clone(), sink.take());
-                let away = pool.spawn(async move {
-                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true).await;
+                // There, it is in nobody's span.
+                let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
+                let run = async move {
+                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true, &none).await;
                     (session, taken, watched)
-                });
+                };
+                let away = pool.spawn(run.instrument(span));
                 match away.await {
                     Ok((session, taken, Watched { ended, at, .. })) => {
                         self.session = Some(session);
@@ -450,7 +462,8 @@ impl<E: Engine> Core<E> {
         self.ended
     }
 
-    /// The client was told, at this time, how the statement ended: the session is idle.
+    /// The client was told, at this time, how the statement ended: the session is idle, or, if the server is being shut
+    /// down and no transaction is open, to end.
     pub(crate) fn finish(
         &mut self,
         cx: &StatementContext,
@@ -459,32 +472,47 @@ impl<E: Engine> Core<E> {
         at: Instant,
     ) {
         let slot = self.registration.slot();
-        if self.shared.registry.dialect.shows_outcomes() {
-            slot.set_outcome(match &end {
+        let registry = &self.shared.registry;
+        let shows_outcomes = registry.dialect.shows_outcomes();
+        let shown = match &end {
+            // The words of a kill are our own.
+            Err(error) if killed.is_none() && (shows_outcomes || registry.events.wanted()) => {
+                let syntax = self.shared.syntax();
+                let tells = self.tells || slot.info().is_some_and(|sql| control::may_tell_secrets(&sql, &syntax));
+                Err(control::shown_error(error, tells, &syntax))
+            }
+            end => end.clone(),
+        };
+        self.tells = false;
+        if shows_outcomes {
+            slot.set_outcome(match &shown {
                 Ok(_) if self.gave_rows => Outcome::Rows,
                 Ok(_) => Outcome::Ok,
-                Err(error) => Outcome::Error(listed(error, &self.shared.syntax()).into()),
+                Err(error) => Outcome::Error(error.message().into()),
             });
         }
         self.gave_rows = false;
+        self.trace.end(&end, killed);
         // First shown, then over: whoever waits for the end of a killed statement finds the session idle.
         self.rest(at);
         let slot = self.registration.slot();
-        slot.switch.finish();
-        self.shared.registry.events.publish(Some(slot.id()), || Event::StatementEnded {
+        // Of one that nobody has killed there is no end to note.
+        let open = self.state.in_transaction;
+        let (ending, (before, after)) = match killed {
+            Some(_) => slot.finish_killed(cx.number(), Instant::now(), open),
+            None => (None, slot.switch.finish(open)),
+        };
+        let registry = &self.shared.registry;
+        if before.draining() && before.open() && !after.open() {
+            registry.counters.transaction_ended();
+        }
+        registry.events.publish(Some(slot.id()), || Event::StatementEnded {
             statement: cx.number(),
-            result: end,
+            result: shown,
             killed,
         });
+        if let Some(reason) = killed {
+            registry.cut_short(slot, cx.number(), reason, ending.as_deref());
+        }
     }
-}
-
-/// An error's text as a list shows it, without what may be a secret of the statement: what follows `near` is left out, since
-/// it may begin in the middle of one.
-fn listed(error: &SqlError, syntax: &Syntax) -> String {
-    let (text, rest) = match error.message().split_once(" near '") {
-        Some((text, _)) => (text, " near …"),
-        None => (error.message(), ""),
-    };
-    control::redact(text.as_bytes(), syntax).into_owned() + rest
 }

@@ -6,12 +6,14 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::time::{Instant, timeout};
+use tokio::{runtime::Handle, time::Instant};
+use tracing::Instrument;
 
-use super::core::Core;
+use super::{core::Core, timer::within};
 use crate::{
     engine::{Engine, EngineSession, Placement},
     model::{Command, Reason},
+    state::Phase,
 };
 
 impl<E: Engine> Core<E> {
@@ -23,7 +25,14 @@ impl<E: Engine> Core<E> {
         slot.switch.terminate(why);
         let reason = slot.switch.word().leaving().unwrap_or(why);
         // A statement that was cut off together with its client is over now.
-        slot.switch.finish();
+        let word = slot.switch.word();
+        if let Phase::Ended(first) = word.phase() {
+            self.trace.end(&Ok(()), Some(first));
+            let (ending, _) = slot.finish_killed(word.number(), Instant::now(), word.open());
+            self.registry().cut_short(&slot, word.number(), first, ending.as_deref());
+        } else {
+            slot.switch.finish(word.open());
+        }
         if self.session.is_some() && self.unsettled {
             slot.show(Command::Quit, "Rolling back", None, None, Instant::now());
         }
@@ -40,16 +49,16 @@ impl<E: Engine> Core<E> {
         }
         let time = self.shared.rollback_timeout;
         let rollback = async move {
-            let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
-            (session, caught.is_ok())
+            let done = roll_back(&mut *session, reason).await;
+            (session, done)
         };
         let ended = match &self.shared.placement {
-            Placement::Inline => timeout(time, Box::pin(rollback)).await.ok(),
+            Placement::Inline => within(time, Box::pin(rollback)).await,
             Placement::Pool(pool) => {
-                let mut task = pool.spawn(rollback);
-                let ended = timeout(time, &mut task).await;
+                let mut task = pool.spawn(rollback.instrument(self.slot().trace.span()));
+                let ended = within(time, &mut task).await;
                 task.abort();
-                ended.ok().and_then(Result::ok)
+                ended.and_then(Result::ok)
             }
         };
         match ended {
@@ -61,6 +70,20 @@ impl<E: Engine> Core<E> {
             }
             None => tracing::warn!(session = %self.slot().id(), ?time, "the rollback did not end in time"),
         }
+    }
+}
+
+/// Whether the engine rolled back, rather than panicked. What panics since it was begun on an arbiter that has died
+/// meanwhile, and holds that one's timers, is begun again where the session is now.
+async fn roll_back<S: EngineSession>(session: &mut S, reason: Reason) -> bool {
+    let mut begun = Handle::current().id();
+    loop {
+        let caught = AssertUnwindSafe(async { session.rollback(reason).await }).catch_unwind().await;
+        let here = Handle::current().id();
+        if caught.is_ok() || here == begun {
+            return caught.is_ok();
+        }
+        begun = here;
     }
 }
 

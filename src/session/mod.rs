@@ -10,6 +10,7 @@
 //! | `statement` | one statement: run, watched, stopped |
 //! | `actor`, `messages`, `inbox`, `mailbox` | the actor, and the loop that runs what it was asked for |
 //! | `results`, `batch`, `pipe` | what a caller in process gets |
+//! | `timer` | the timers of all that |
 //! | `shared` | what all sessions of a runtime share |
 //! | `handle` | the host's end of a session |
 
@@ -32,6 +33,7 @@ mod shared;
 mod statement;
 #[cfg(feature = "system-tables")]
 mod tables;
+mod timer;
 
 pub use self::{
     actor::Session,
@@ -46,5 +48,6 @@ pub(crate) use self::{
     opening::unless_leaving,
     pipe::Pipe,
     prepared::{MOST_PREPARED, too_many_prepared},
+    timer::{Timer, within},
 };
 pub(crate) use self::{inbox::Inbox, mailbox::live as mailbox_work, shared::Shared};

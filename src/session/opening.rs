@@ -7,10 +7,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt;
 #[cfg(feature = "mysql")]
 use futures::future::{Either, select};
-#[cfg(feature = "mysql")]
-use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::shared::Shared;
+#[cfg(feature = "mysql")]
+use super::timer::within;
 use crate::{
     engine::Engine,
     model::{Principal, Reason, Refused, SqlError},
@@ -27,6 +28,7 @@ pub(super) async fn open_session<E: Engine>(
 ) -> Result<Box<E::Session>, Refused> {
     // Within a future of ours, so that a panic before the engine's own first await is caught too.
     let opening = AssertUnwindSafe(async { shared.engine.open(principal).await }).catch_unwind();
+    let opening = opening.instrument(slot.trace.span());
     match unless_leaving(slot, Box::pin(opening)).await {
         Ok(Ok(opened)) => opened.map(Box::new).map_err(Refused::Engine),
         Ok(Err(_panic)) => {
@@ -45,10 +47,10 @@ pub(super) async fn reopen<E: Engine>(
     cx: &StatementContext,
     principal: &Arc<Principal>,
 ) -> Result<Box<E::Session>, SqlError> {
-    let opening = timeout(shared.login_timeout(), open_session(shared, cx.slot(), principal));
+    let opening = within(shared.login_timeout(), open_session(shared, cx.slot(), principal));
     match select(pin!(opening), pin!(cx.killed())).await {
-        Either::Left((Ok(opened), _)) => Ok(opened?),
-        Either::Left((Err(_elapsed), _)) => {
+        Either::Left((Some(opened), _)) => Ok(opened?),
+        Either::Left((None, _)) => {
             cx.slot().switch.terminate(Reason::LoginTimeout);
             Err(Killed(Reason::LoginTimeout).into())
         }

@@ -46,7 +46,10 @@ impl<E: Engine> Core<E> {
         let mut statement = statement;
         if let Control::Execute { name, using } = &own {
             match self.bind_named(cx, name, using) {
-                Ok(bound) => statement = bound,
+                Ok(bound) => {
+                    self.tells |= crate::control::may_tell_secrets(&bound.sql, &self.shared.syntax());
+                    statement = bound;
+                }
                 Err(error) => return Own::Answered(self.diagnose(Err(error))),
             }
             self.time(&statement.sql, began);

@@ -156,6 +156,7 @@ impl<E: Engine> Core<E> {
                 other => return Err(control::syntax_error(other.text().unwrap_or("NULL".into()).as_bytes(), 0)),
             },
         };
+        self.tells |= control::may_tell_secrets(&sql, &self.shared.syntax());
         if held + sql.len() > self.shared.max_allowed_packet {
             return Err(SqlError::out_of_resources("the prepared statements of a session"));
         }

@@ -32,6 +32,9 @@ pub(crate) struct Shared<E> {
     /// Where questions about system tables are answered.
     #[cfg(feature = "system-tables")]
     pub(crate) tables: crate::system::SystemTables,
+    /// What kills by itself.
+    #[cfg(feature = "policies")]
+    pub(crate) policies: crate::policy::Enforcer,
     /// The supervisor's own, if it has one.
     pub(crate) arbiter: Option<Arbiter>,
 }

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::pin,
     task::Poll,
     time::Duration,
 };
@@ -12,11 +12,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::time::Instant;
 
+use super::timer::Timer;
 #[cfg(feature = "mysql")]
 use crate::model::Column;
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
     model::{Done, Prepared, Reason, SqlError, Statement},
+    state::Trace,
 };
 
 /// What is asked of the engine's session.
@@ -75,13 +77,15 @@ pub(crate) async fn run<S: EngineSession>(
     sink: &mut RowSink,
     began: Instant,
     watch: bool,
+    trace: &Trace,
 ) -> Watched {
     let mut future = pin!(Some(AssertUnwindSafe(make(session, cx, call, sink)).catch_unwind()));
-    let mut patience: Option<Pin<Box<tokio::time::Sleep>>> = None;
+    let mut patience: Option<Box<Timer>> = None;
     let mut killed = watch.then(|| Box::pin(cx.killed()));
     let mut before = Some(began);
     let (mut longest, mut at) = (Duration::ZERO, began);
     let ended = poll_fn(|task| {
+        let _entered = trace.enter();
         if let Some(waiting) = killed.as_mut()
             && waiting.as_mut().poll(task).is_ready()
         {
@@ -91,8 +95,8 @@ pub(crate) async fn run<S: EngineSession>(
             match S::ON_KILL {
                 OnKill::Drop => return Poll::Ready(Ended::Dropped(reason)),
                 OnKill::Wait(time) => {
-                    let over = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-                    if over.as_mut().poll(task).is_ready() {
+                    let over = patience.get_or_insert_with(|| Box::new(Timer::after(time)));
+                    if over.poll_unpin(task).is_ready() {
                         return Poll::Ready(Ended::Dropped(reason));
                     }
                 }
@@ -108,6 +112,7 @@ pub(crate) async fn run<S: EngineSession>(
     })
     .await;
     // The engine's own code runs when its future is dropped, and may panic too.
+    let _entered = trace.enter();
     let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
     Watched { ended: if dropped.is_ok() { ended } else { Ended::Panicked }, longest, at }
 }

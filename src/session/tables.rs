@@ -107,7 +107,6 @@ impl<E: Engine> Core<E> {
             database: cx.database().map(|name| name.to_string()),
             version: self.shared.server_version.to_string(),
             now: self.shared.registry.clock().now(),
-            zone: 0,
         };
         let (sql, syntax, variables) = (sql.clone(), self.shared.syntax(), self.variables(cx, sql)?);
         // A variable may be named many times: what is copied is bounded, not what there is.

@@ -89,7 +89,7 @@ mod tests {
     fn an_idle_session_is_to_end_unless_something_was_begun() {
         let start = Instant::now();
         let watch = watch(&[(Setting::WaitTimeout, 10), (Setting::IdleTransactionTimeout, 3)]);
-        let word = Word::NEW.begin().unwrap().finish();
+        let word = Word::NEW.begin().unwrap().finish(false);
         let at = |seconds: u32, in_transaction| {
             watch.due(start + SECOND * seconds, word, None, Some((start, in_transaction)))
         };
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(due(&watch, word), Due::Cancel(statement, Reason::ExecutionTime));
         let (killed, _) = word.cancel(statement, Reason::KillQuery);
         assert_eq!(due(&watch, killed), Due::Never);
-        let next = word.finish().begin().unwrap();
+        let next = word.finish(false).begin().unwrap();
         assert_eq!(due(&watch, next), Due::Never, "the next one has begun, and what is shown is the last one's");
     }
 

@@ -5,12 +5,18 @@
 //! | `word` | the state machine, in one word; pure |
 //! | `switch` | that word, shared, and who waits for it to change |
 //! | `slot` | what lists and kills see of a session |
+//! | `activity` | what a session is at, for those who count |
+//! | `ending` | when what was killed was over |
 //! | `due` | what the timers of a session find when they look; pure |
 //! | `limits` | the session's own time-outs; pure |
 //! | `notes` | what an engine says of its session, for the client |
+//! | `trace` | the spans of a session and of its statements |
 //! | `signal` | the message that makes a session look at its switch |
 
+#[cfg(feature = "metrics")]
+mod activity;
 mod due;
+mod ending;
 mod limits;
 mod notes;
 mod signal;
@@ -19,14 +25,21 @@ mod switch;
 #[cfg(test)]
 mod switch_tests;
 mod sync;
+mod trace;
 mod word;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::activity::Activity;
+#[cfg(feature = "mysql")]
+pub(crate) use self::notes::Changes;
+#[cfg(feature = "policies")]
+pub(crate) use self::slot::Moment;
 pub(crate) use self::{
     due::Due,
+    ending::Ending,
     limits::Limits,
     signal::Signal,
-    slot::{Running, Slot, UNARMED, shown},
-    word::{Raised, Word},
+    slot::{Running, Slot, Strike, UNARMED, shown},
+    trace::Trace,
+    word::{Phase, Raised, Word},
 };
-#[cfg(feature = "mysql")]
-pub(crate) use self::{notes::Changes, word::Phase};

@@ -12,13 +12,17 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::activity::Activity;
 use super::{
     due::{Due, Watch},
+    ending::Ending,
     limits::Limits,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
-    word::{Phase, Raised},
+    trace::Trace,
+    word::{Phase, Raised, Word},
 };
 use crate::{
     control::{self, Syntax},
@@ -46,20 +50,22 @@ pub(crate) struct Slot {
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
     globals: Arc<Globals>,
+    /// What its logs are attributed to.
+    pub(crate) trace: Trace,
     /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
     pub(crate) armed: AtomicU64,
     shown: Mutex<Shown>,
 }
 
 /// What the lists show. Behind a lock that is held for a few words at a time.
-struct Shown {
-    principal: Option<Arc<Principal>>,
+pub(super) struct Shown {
+    pub(super) principal: Option<Arc<Principal>>,
     /// Since when the principal is that one.
     login: Option<SystemTime>,
     attributes: Option<Attributes>,
     encryption: Option<&'static Encryption>,
     database: Option<Arc<str>>,
-    command: Command,
+    pub(super) command: Command,
     state: &'static str,
     info: Option<Bytes>,
     /// Both numbers of the statement together: a reader must never pair one statement's with another's.
@@ -67,8 +73,9 @@ struct Shown {
     /// Of the running statement or the last one.
     last_query_id: u64,
     since: Instant,
-    /// The flags of the last statement that ended well.
-    in_transaction: bool,
+    /// Since when a transaction is open, by the flags of the last statement that ended well.
+    pub(super) transaction: Option<Instant>,
+    /// By the same flags.
     autocommit: bool,
     /// What its timers watch.
     watch: Watch,
@@ -83,6 +90,51 @@ struct Rare {
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
+    /// The last statement that somebody's kill was aimed at, and its end.
+    statement_ending: Option<(StatementNo, Arc<Ending>)>,
+    /// The session's end, if somebody's kill was aimed at it.
+    ending: Option<Arc<Ending>>,
+}
+
+impl Shown {
+    /// Notes a kill that came to this. Its end, if there is anything to end.
+    fn struck(&mut self, strike: Strike, statement: Option<StatementNo>, raised: Raised) -> Option<Arc<Ending>> {
+        if raised == Raised::NotRunning {
+            return None;
+        }
+        let rare = self.rare.get_or_insert_default();
+        if raised == Raised::First {
+            rare.killed = Some((strike.at, strike.from));
+        }
+        let new = || Arc::new(Ending::new(strike.kill, strike.at));
+        let ending = match statement {
+            None => rare.ending.get_or_insert_with(new),
+            Some(number) => match &mut rare.statement_ending {
+                Some((of, ending)) if *of == number => ending,
+                other => &mut other.insert((number, new())).1,
+            },
+        };
+        Some(Arc::clone(ending))
+    }
+}
+
+/// A kill that somebody asked for, as its victim notes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strike {
+    /// Its number.
+    pub(crate) kill: u64,
+    /// When it strikes.
+    pub(crate) at: Instant,
+    /// From where it comes, if somebody is to be told of that.
+    pub(crate) from: Option<Origin>,
+}
+
+/// A session as a look at it found it. A kill that is given this ends nothing if the session has gone on since.
+#[cfg(feature = "policies")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    word: Word,
+    since: Instant,
 }
 
 /// The two numbers of a statement that runs.
@@ -96,7 +148,7 @@ pub(crate) struct Running {
 
 impl Slot {
     pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>, globals: Arc<Globals>) -> Self {
-        Self::of(id, peer, Some(control), globals)
+        Self { trace: Trace::session(id, peer), ..Self::of(id, peer, Some(control), globals) }
     }
 
     /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
@@ -121,7 +173,7 @@ impl Slot {
             running: None,
             last_query_id: 0,
             since: Instant::now(),
-            in_transaction: false,
+            transaction: None,
             autocommit: true,
             watch: Watch::default(),
             rare: None,
@@ -133,6 +185,7 @@ impl Slot {
             switch: KillSwitch::new(),
             notes: Notes::default(),
             globals,
+            trace: Trace::default(),
             armed: AtomicU64::new(UNARMED),
             shown: Mutex::new(shown),
         }
@@ -220,9 +273,72 @@ impl Slot {
         raised
     }
 
+    /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
+    #[cfg(feature = "policies")]
+    pub(crate) fn strike_seen(
+        &self,
+        seen: Moment,
+        strike: Strike,
+        statement: Option<StatementNo>,
+        throw: impl FnOnce(&KillSwitch, Word) -> Raised,
+    ) -> (Raised, Option<Arc<Ending>>) {
+        let mut shown = self.shown();
+        if shown.since != seen.since {
+            return (Raised::NotRunning, None);
+        }
+        let raised = throw(&self.switch, seen.word);
+        (raised, shown.struck(strike, statement, raised))
+    }
+
+    /// The same for a kill that somebody asked for, of this statement, or of the session; with its end, if there is anything
+    /// to end.
+    pub(crate) fn strike(
+        &self,
+        strike: Strike,
+        statement: Option<StatementNo>,
+        throw: impl FnOnce(&KillSwitch) -> Raised,
+    ) -> (Raised, Option<Arc<Ending>>) {
+        let mut shown = self.shown();
+        let raised = throw(&self.switch);
+        (raised, shown.struck(strike, statement, raised))
+    }
+
+    /// A statement that was ended from outside is over. Its end, if that was somebody's kill; whoever finds the statement
+    /// over finds that noted. With it what [`KillSwitch::finish`] gives.
+    pub(crate) fn finish_killed(
+        &self,
+        number: StatementNo,
+        now: Instant,
+        open: bool,
+    ) -> (Option<Arc<Ending>>, (Word, Word)) {
+        let shown = self.shown();
+        let ending = shown.rare.as_ref().and_then(|rare| rare.statement_ending.as_ref());
+        let ending = ending.filter(|(of, _)| *of == number).map(|(_, ending)| Arc::clone(ending));
+        ending.iter().for_each(|ending| ending.end(now));
+        (ending, self.switch.finish(open))
+    }
+
+    /// The session is over: for `why`, if there was no reason before. The ends of its killed statement, if that was cut off,
+    /// and of itself, if it was killed; whoever finds it over finds that noted.
+    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<Arc<Ending>>, Option<Arc<Ending>>) {
+        let shown = self.shown();
+        let rare = shown.rare.as_ref();
+        let statement = rare.and_then(|rare| rare.statement_ending.as_ref()).map(|(_, ending)| Arc::clone(ending));
+        let statement = statement.filter(|ending| ending.time().is_none());
+        let session = rare.and_then(|rare| rare.ending.clone());
+        statement.iter().chain(&session).for_each(|ending| ending.end(now));
+        self.switch.close(why);
+        (statement, session)
+    }
+
     /// From where the last kill came that reached it.
     pub(crate) fn killer(&self) -> Option<Origin> {
         self.shown().rare.as_ref()?.killed?.1
+    }
+
+    /// The text of the running statement, as it was sent.
+    pub(crate) fn info(&self) -> Option<Bytes> {
+        self.shown().info.clone()
     }
 
     /// The running statement, if one runs.
@@ -256,7 +372,8 @@ impl Slot {
     /// The command is over: the session is idle, with the flags that its statements left. Returns until when it may be.
     pub(crate) fn show_idle(&self, at: Instant, flags: &Done) -> Option<Instant> {
         let mut shown = self.shown();
-        shown.in_transaction = flags.in_transaction;
+        // One that was open before has begun before.
+        shown.transaction = flags.in_transaction.then(|| shown.transaction.unwrap_or(at));
         shown.autocommit = flags.autocommit;
         shown.command = Command::Sleep;
         shown.state = "";
@@ -284,7 +401,7 @@ impl Slot {
     pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
         let mut shown = self.shown();
         shown.watch.limits = limits;
-        let (time, _) = limits.idle(shown.in_transaction)?;
+        let (time, _) = limits.idle(shown.transaction.is_some())?;
         shown.since.checked_add(time)
     }
 
@@ -311,8 +428,14 @@ impl Slot {
         }
         // Both are looked at, in this order: what was begun or ended in between makes the number another's.
         let running = shown.running.map(|running| running.statement);
-        let idle = if running.is_none() { Some((shown.since, shown.in_transaction)) } else { None };
+        let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
         shown.watch.due(now, word, running, idle)
+    }
+
+    /// Since when it does what it does, or does nothing.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn since(&self) -> Instant {
+        self.shown().since
     }
 
     /// What the statement is at, in MySQL's words (`User sleep`, `Sending data`).
@@ -328,9 +451,35 @@ impl Slot {
         })
     }
 
+    /// What it is at.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn activity(&self) -> Activity {
+        let word = self.switch.word();
+        Activity::of(word, &self.shown())
+    }
+
     /// The row for the lists.
     pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
+        let (row, info, _) = self.look(self.switch.word(), now);
+        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+    }
+
+    /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
+    /// to. `None` of a session that is on its way out, or just between two states.
+    #[cfg(feature = "policies")]
+    pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
+        let (row, info, since) = self.look(word, now);
+        // The word was read first: what is shown is never older than it, but it can be newer.
+        let settled = match row.statement {
+            Some(number) => word.number() == number,
+            None => word.running().is_none(),
+        };
+        let stays = word.leaving().is_none() && !word.gone();
+        (settled && stays).then_some((row, info, Moment { word, since }))
+    }
+
+    fn look(&self, word: Word, now: Instant) -> (ProcessRow, Option<Bytes>, Instant) {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
@@ -361,12 +510,11 @@ impl Slot {
             last_query_id: shown.last_query_id,
             trace_id: rare.and_then(|rare| rare.trace_id.clone()),
             outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),
-            in_transaction: shown.in_transaction,
+            in_transaction: shown.transaction.is_some(),
+            transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
         };
-        let info = shown.info.clone();
-        drop(shown);
-        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+        (row, shown.info.clone(), shown.since)
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -378,7 +526,19 @@ impl Slot {
 /// A statement as lists and events show it: no longer than so much, and with its secrets replaced. (A secret that the
 /// cut goes through is taken for one that never ends, and replaced whole.)
 pub(crate) fn shown(sql: &[u8], syntax: &Syntax) -> String {
-    control::redact(&sql[..sql.len().min(LONGEST_INFO)], syntax).into_owned()
+    control::redact(first(sql), syntax).into_owned()
+}
+
+/// As much of a statement as is shown. The cut is at the end of a character, if there are any.
+fn first(sql: &[u8]) -> &[u8] {
+    let Some(more) = sql.get(LONGEST_INFO) else { return sql };
+    let is_inside = |b: &u8| b & 0xc0 == 0x80;
+    let begun = if is_inside(more) {
+        sql[..LONGEST_INFO].iter().rev().take(3).take_while(|b| is_inside(b)).count() + 1
+    } else {
+        0
+    };
+    &sql[..LONGEST_INFO - begun]
 }
 
 impl std::fmt::Debug for Slot {
@@ -389,8 +549,39 @@ impl std::fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::Privileges;
+
+    #[test]
+    fn a_long_statement_is_cut_and_never_within_a_character() {
+        for (character, before) in [("a", 0), ("ä", 1), ("☃", 1), ("☃", 2), ("🐦", 0), ("🐦", 1), ("🐦", 2), ("🐦", 3)]
+        {
+            let sql = "-".repeat(before) + &character.repeat(LONGEST_INFO);
+            let shown = shown(sql.as_bytes(), &Syntax::MYSQL);
+            let whole = (LONGEST_INFO - before) / character.len();
+            assert_eq!(shown, "-".repeat(before) + &character.repeat(whole), "{character} {before}");
+        }
+        assert_eq!(first(&[0x80; LONGEST_INFO + 1]).len(), LONGEST_INFO - 4, "of bytes that are no text, some less");
+    }
+
+    #[test]
+    fn a_transaction_is_as_old_as_the_end_of_the_command_that_opened_it() {
+        let slot = Slot::decoy(Principal::new("alice", Privileges::NONE));
+        let begin = Instant::now();
+        let ended = |after: u64, in_transaction| {
+            slot.show_idle(begin + Duration::from_secs(after), &Done { in_transaction, ..Done::default() });
+            let row = slot.row(begin + Duration::from_secs(100), &Syntax::MYSQL);
+            assert_eq!(row.transaction_time.is_some(), row.in_transaction);
+            row.transaction_time.map(|age| age.as_secs())
+        };
+        assert_eq!(ended(10, false), None);
+        assert_eq!(ended(20, true), Some(80));
+        assert_eq!(ended(30, true), Some(80), "further statements do not make it younger");
+        assert_eq!(ended(40, false), None);
+        assert_eq!(ended(50, true), Some(50), "the next one is one of its own");
+    }
 
     #[test]
     fn who_takes_a_session_over_has_none_of_its_databases() {

@@ -15,7 +15,7 @@ use slab::Slab;
 
 use super::{
     sync::{AtomicU64, Mutex, Ordering},
-    word::{Phase, Raised, Word},
+    word::{Raised, Word},
 };
 use crate::model::{Reason, StatementNo};
 
@@ -58,9 +58,30 @@ impl KillSwitch {
         self.leave(why, false)
     }
 
+    /// Ends the session, and with it what it runs, if its state is still the one that was seen.
+    #[cfg(feature = "policies")]
+    pub fn terminate_seen(&self, seen: Word, why: Reason) -> Raised {
+        let leave = |word: Word| if word == seen { word.leave(why, false) } else { (word, Raised::NotRunning) };
+        let raised = self.change(leave);
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
+    }
+
     /// Ends the session when the statement that it runs is over.
     pub fn drain(&self, why: Reason) -> Raised {
         self.leave(why, true)
+    }
+
+    /// Ends the session for [`Reason::Shutdown`] as soon as it is between two transactions: now, with
+    /// [`Raised::First`], or when the statement is finished that ends the last one.
+    pub fn wind_down(&self) -> Raised {
+        let raised = self.change(Word::wind_down);
+        if raised == Raised::First {
+            self.wake_all();
+        }
+        raised
     }
 
     /// Ends the session, if nothing was begun in it since statement `number`.
@@ -89,16 +110,17 @@ impl KillSwitch {
         })
     }
 
-    /// The running statement is over, however it ended. Called by the session alone.
-    pub fn finish(&self) -> Option<Reason> {
-        let before = self.change(|word| (word.finish(), word));
-        match before.phase() {
-            Phase::Ended(reason) => {
-                self.wake_all();
-                Some(reason)
-            }
-            Phase::Idle | Phase::Running => None,
+    /// The running statement is over, however it ended; `open`: it leaves a transaction open. Gives the state as it was
+    /// before, and as it is now. Called by the session alone.
+    pub fn finish(&self, open: bool) -> (Word, Word) {
+        let (before, after) = self.change(|word| {
+            let next = word.finish(open);
+            (next, (word, next))
+        });
+        if before.killed().is_some() || before.leaving() != after.leaving() {
+            self.wake_all();
         }
+        (before, after)
     }
 
     /// The session is over. Called once, by the session's registration.

@@ -1,18 +1,22 @@
 //! The state of a session in one word, and every change that it can go through.
 //!
 //! ```text
-//!  63                                    16 15      14        8 7              0
-//! +----------------------------------------+------+-----------+----------------+
-//! |      number of the last statement      | gone |  leaving  |      phase     |
-//! +----------------------------------------+------+-----------+----------------+
+//!  63                      19     18        17     16    15    14        8 7              0
+//! +--------------------------+---------+----------+------+------+-----------+--------------+
+//! | number of last statement | telling | draining | open | gone |  leaving  |     phase    |
+//! +--------------------------+---------+----------+------+------+-----------+--------------+
 //! ```
 //!
 //! *phase*: 0 idle, 1 a statement runs, from 2 on the first reason that reached the running statement. *leaving*: 0, or
-//! the first reason for which the session is to end; it is never taken back. *gone*: the session is over.
+//! the first reason for which the session is to end; it is never taken back. *gone*: the session is over. *open*: the
+//! last statement left a transaction open. *draining*: the server is being shut down, and the session is to end as soon as
+//! it is between two transactions; it is never taken back. *telling*: the last statement ended well, and its client is
+//! still being told so.
 //!
 //! Pure functions from one word to the next: [`super::switch`] applies them by compare-and-swap. Because the number and
 //! the reason sit in one word, a kill that was authorised for statement 7 cannot hit statement 8, and a second reason
-//! cannot replace the first.
+//! cannot replace the first. Because *open* and *draining* do, no session slips through between the end of its
+//! transaction and the shutdown that looks at it.
 
 use crate::model::{Reason, StatementNo};
 
@@ -22,8 +26,11 @@ const PHASE: u64 = 0xff;
 const LEAVING_SHIFT: u32 = 8;
 const LEAVING: u64 = 0x7f << LEAVING_SHIFT;
 const GONE: u64 = 1 << 15;
-const NUMBER_SHIFT: u32 = 16;
-const NUMBERS: u64 = (1 << 48) - 1;
+const OPEN: u64 = 1 << 16;
+const DRAINING: u64 = 1 << 17;
+const TELLING: u64 = 1 << 18;
+const NUMBER_SHIFT: u32 = 19;
+const NUMBERS: u64 = (1 << 45) - 1;
 
 /// The state of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,6 +88,24 @@ impl Word {
         (code != 0).then(|| reason(code))
     }
 
+    /// Why the running statement was ended, if it was and is not over yet.
+    pub fn killed(self) -> Option<Reason> {
+        match self.phase() {
+            Phase::Ended(reason) => Some(reason),
+            Phase::Idle | Phase::Running => None,
+        }
+    }
+
+    /// Whether the last statement left a transaction open.
+    pub fn open(self) -> bool {
+        self.0 & OPEN != 0
+    }
+
+    /// Whether the session is to end as soon as it is between two transactions.
+    pub fn draining(self) -> bool {
+        self.0 & DRAINING != 0
+    }
+
     /// Whether the session is over.
     pub fn gone(self) -> bool {
         self.0 & GONE != 0
@@ -106,7 +131,7 @@ impl Word {
             0 => 1,
             n => n,
         };
-        Ok(Word(next << NUMBER_SHIFT | (self.0 & (LEAVING | GONE)) | RUNNING))
+        Ok(Word(next << NUMBER_SHIFT | (self.0 & (LEAVING | GONE | OPEN | DRAINING)) | RUNNING))
     }
 
     /// Statement `number` is to stop.
@@ -135,6 +160,27 @@ impl Word {
         }
     }
 
+    /// The session is to end as soon as it is between two transactions, for [`Reason::Shutdown`]. [`Raised::First`]: it
+    /// is, and ends now; [`Raised::NotRunning`]: it will end by itself, or is over.
+    pub fn wind_down(self) -> (Word, Raised) {
+        match (self.gone(), self.leaving()) {
+            (true, _) => (self, Raised::NotRunning),
+            (_, Some(first)) => (self, Raised::Already(first)),
+            _ => {
+                let next = Word(self.0 | DRAINING).between();
+                (next, if next.leaving().is_some() { Raised::First } else { Raised::NotRunning })
+            }
+        }
+    }
+
+    /// What is draining, and between two transactions, leaves.
+    fn between(self) -> Word {
+        match self.0 & (DRAINING | OPEN | TELLING | LEAVING | PHASE) {
+            DRAINING => Word(self.0 | u64::from(Reason::Shutdown.code()) << LEAVING_SHIFT),
+            _ => self,
+        }
+    }
+
     /// The session is to end, if nothing was begun in it since statement `number`.
     pub fn leave_idle(self, number: StatementNo, why: Reason) -> (Word, Raised) {
         match self.phase() {
@@ -147,19 +193,21 @@ impl Word {
     pub fn complete(self) -> Result<Word, Reason> {
         match self.phase() {
             Phase::Ended(reason) => Err(reason),
-            Phase::Running | Phase::Idle => Ok(self.with_phase(IDLE)),
+            Phase::Running => Ok(Word(self.with_phase(IDLE).0 | TELLING)),
+            Phase::Idle => Ok(self),
         }
     }
 
-    /// The running statement is over, however it ended.
-    pub fn finish(self) -> Word {
-        self.with_phase(IDLE)
+    /// The running statement is over, however it ended, and its client was told. `open`: it leaves a transaction open.
+    pub fn finish(self, open: bool) -> Word {
+        let over = self.with_phase(IDLE).0 & !(TELLING | OPEN);
+        Word(if open { over | OPEN } else { over }).between()
     }
 
     /// The session is over.
     pub fn close(self, why: Reason) -> Word {
         let leaving = if self.leaving().is_some() { 0 } else { u64::from(why.code()) << LEAVING_SHIFT };
-        Word(self.with_phase(IDLE).0 | leaving | GONE)
+        Word(self.with_phase(IDLE).0 & !TELLING | leaving | GONE)
     }
 
     fn with_phase(self, phase: u64) -> Word {
@@ -173,6 +221,8 @@ impl std::fmt::Debug for Word {
             .field("number", &self.number().get())
             .field("phase", &self.phase())
             .field("leaving", &self.leaving())
+            .field("open", &self.open())
+            .field("draining", &self.draining())
             .field("gone", &self.gone())
             .finish()
     }
@@ -196,10 +246,12 @@ mod tests {
         Cancel(u64, Reason),
         Terminate(Reason),
         Drain(Reason),
+        WindDown,
         /// Aimed so many statements before the last one.
         LeaveIdle(u64, Reason),
         Complete,
-        Finish,
+        /// With a transaction left open, or without.
+        Finish(bool),
         Close,
     }
 
@@ -210,7 +262,18 @@ mod tests {
         running: bool,
         reason: Option<Reason>,
         leaving: Option<Reason>,
+        open: bool,
+        draining: bool,
+        telling: bool,
         gone: bool,
+    }
+
+    impl Model {
+        fn leave_between(&mut self) {
+            if self.draining && !self.open && !self.running && !self.telling {
+                self.leaving.get_or_insert(Reason::Shutdown);
+            }
+        }
     }
 
     fn any_reason() -> impl Strategy<Value = Reason> {
@@ -223,16 +286,17 @@ mod tests {
             4 => (0..3u64, any_reason()).prop_map(|(back, why)| Step::Cancel(back, why)),
             1 => any_reason().prop_map(Step::Terminate),
             1 => any_reason().prop_map(Step::Drain),
+            1 => Just(Step::WindDown),
             1 => (0..2u64, any_reason()).prop_map(|(back, why)| Step::LeaveIdle(back, why)),
             3 => Just(Step::Complete),
-            3 => Just(Step::Finish),
+            3 => any::<bool>().prop_map(Step::Finish),
             1 => Just(Step::Close),
         ]
     }
 
     fn apply(word: Word, model: &mut Model, step: Step) -> Word {
         match step {
-            Step::Begin if model.running || model.gone => word,
+            Step::Begin if model.running || model.telling || model.gone => word,
             Step::Begin => match word.begin() {
                 Ok(next) => {
                     assert_eq!(model.leaving, None, "nothing begins in a session that is to end");
@@ -279,6 +343,20 @@ mod tests {
                 model.leaving.get_or_insert(why);
                 next
             }
+            Step::WindDown => {
+                let (next, raised) = word.wind_down();
+                let expected = match (model.gone, model.leaving) {
+                    (true, _) => Raised::NotRunning,
+                    (false, Some(first)) => Raised::Already(first),
+                    (false, None) => {
+                        model.draining = true;
+                        model.leave_between();
+                        if model.leaving.is_some() { Raised::First } else { Raised::NotRunning }
+                    }
+                };
+                assert_eq!(raised, expected);
+                next
+            }
             Step::LeaveIdle(back, why) => {
                 let aimed = model.number.saturating_sub(back);
                 let (next, raised) = word.leave_idle(StatementNo::new(aimed), why);
@@ -296,6 +374,7 @@ mod tests {
             Step::Complete => match word.complete() {
                 Ok(next) => {
                     assert!(!model.running || model.reason.is_none(), "a killed statement never looks complete");
+                    model.telling |= model.running;
                     model.running = false;
                     next
                 }
@@ -304,13 +383,17 @@ mod tests {
                     word
                 }
             },
-            Step::Finish => {
+            Step::Finish(open) => {
                 model.running = false;
+                model.telling = false;
                 model.reason = None;
-                word.finish()
+                model.open = open;
+                model.leave_between();
+                word.finish(open)
             }
             Step::Close => {
                 model.running = false;
+                model.telling = false;
                 model.reason = None;
                 model.gone = true;
                 model.leaving.get_or_insert(Reason::Quit);
@@ -329,6 +412,7 @@ mod tests {
                 prop_assert_eq!(word.running().is_some(), model.running);
                 prop_assert_eq!(word.leaving(), model.leaving);
                 prop_assert_eq!(word.gone(), model.gone);
+                prop_assert_eq!((word.open(), word.draining()), (model.open, model.draining));
                 let phase = match (model.running, model.reason) {
                     (false, _) => Phase::Idle,
                     (true, None) => Phase::Running,
@@ -350,8 +434,61 @@ mod tests {
         let word = Word::NEW.begin().unwrap();
         let first = word.number();
         assert_eq!(word.stop(first), None);
-        let word = word.finish();
+        let word = word.finish(false);
         assert_eq!(word.stop(first), Some(Reason::Abandoned));
         assert_eq!(word.begin().unwrap().stop(first), Some(Reason::Abandoned));
+    }
+
+    /// A session that runs its first statement.
+    fn running() -> Word {
+        Word::NEW.begin().unwrap()
+    }
+
+    #[test]
+    fn who_is_between_transactions_leaves_at_once() {
+        for word in [Word::NEW, running().finish(false), running().finish(true).begin().unwrap().finish(false)] {
+            let (word, raised) = word.wind_down();
+            assert_eq!((raised, word.leaving()), (Raised::First, Some(Reason::Shutdown)));
+            assert_eq!(word.wind_down().1, Raised::Already(Reason::Shutdown), "and is told once");
+        }
+    }
+
+    #[test]
+    fn a_statement_and_what_its_client_is_told_of_it_are_waited_for() {
+        let telling = running().complete().unwrap();
+        for word in [running(), telling] {
+            let (word, raised) = word.wind_down();
+            assert_eq!((raised, word.leaving()), (Raised::NotRunning, None));
+            assert_eq!(word.finish(false).leaving(), Some(Reason::Shutdown));
+        }
+    }
+
+    #[test]
+    fn a_transaction_goes_on_to_its_end() {
+        let (word, raised) = running().finish(true).wind_down();
+        assert_eq!((raised, word.leaving()), (Raised::NotRunning, None));
+        let word = word.begin().unwrap().complete().unwrap().finish(true);
+        assert_eq!((word.leaving(), word.draining()), (None, true), "after another statement of it, too");
+        let word = word.begin().unwrap();
+        assert_eq!(word.finish(false).leaving(), Some(Reason::Shutdown));
+        // BEGIN itself may be what runs.
+        let (word, _) = running().wind_down();
+        assert_eq!(word.finish(true).leaving(), None);
+    }
+
+    #[test]
+    fn a_transaction_whose_time_is_over_is_ended() {
+        let (word, _) = running().finish(true).wind_down();
+        let (word, raised) = word.leave(Reason::Shutdown, false);
+        assert_eq!((raised, word.leaving()), (Raised::First, Some(Reason::Shutdown)));
+        assert!(word.open(), "it is still to be rolled back");
+        assert_eq!(word.begin().map(|_| ()), Err(Reason::Shutdown));
+    }
+
+    #[test]
+    fn a_reason_of_its_own_stands() {
+        let (word, _) = running().finish(true).wind_down();
+        let (word, _) = word.leave(Reason::KillConnection, false);
+        assert_eq!(word.finish(false).leaving(), Some(Reason::KillConnection));
     }
 }

@@ -9,39 +9,49 @@ use actix::{
     dev::{MessageResponse, OneshotSender},
 };
 use futures::FutureExt;
-use tokio::{
-    task::yield_now,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{task::yield_now, time::timeout};
 
 use super::{
     admission::Place,
+    counters::Asked,
     kill::{Refusal, Requester},
     listing::Listing,
     messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
     receipt::Receipt,
-    registry::{Registration, Registry},
+    registration::Registration,
+    registry::Registry,
+    shutdown::Closing,
     timers,
 };
 use crate::{
-    model::{Event, KillError, Origin, Reason, Refused, Target},
-    state::{Raised, Signal, Slot},
+    control::{logged, logged_target, shown_kill_error, shown_target},
+    model::{Event, KillCause, KillError, Origin, Reason, Refused, Target},
+    state::Slot,
 };
 
-/// How often a shutdown looks whether all have left.
-const LOOK: Duration = Duration::from_millis(5);
-
 /// See the module's text.
-#[derive(Debug)]
 pub struct Supervisor {
     registry: Arc<Registry>,
-    /// What a session's end may take beyond its rollback.
+    /// How long a session's rollback may take at its end.
     rollback_timeout: Duration,
+    /// The shutdown, once it was asked for.
+    closing: Option<Closing>,
 }
 
 impl Supervisor {
     pub(crate) fn new(registry: Arc<Registry>, rollback_timeout: Duration) -> Self {
-        Self { registry, rollback_timeout }
+        Self { registry, rollback_timeout, closing: None }
+    }
+
+    #[cfg(feature = "policies")]
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor").field("registry", &self.registry).finish_non_exhaustive()
     }
 }
 
@@ -92,19 +102,20 @@ impl Handler<Kill> for Supervisor {
         let registry = Arc::clone(&self.registry);
         match kill.target {
             Target::Session(id) => {
-                let result = registry.kill_session(&requester(&registry, &kill), id, kill.mode);
-                KillAnswer::Now(told(&registry, &kill, result))
+                let by = requester(&registry, &kill);
+                let result = registry.kill_session(&by, id, kill.mode);
+                KillAnswer::Now(told(&registry, &kill, cause(&kill), by.kill, result))
             }
             Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
-                let result = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, result)
+                let (number, result) = search_and_kill(&registry, &kill).await;
+                told(&registry, &kill, cause(&kill), number, result)
             })),
         }
     }
 }
 
 /// Looks for the victims, some sessions at a time.
-async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receipt, Refusal> {
+async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> (u64, Result<Receipt, Refusal>) {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
@@ -112,25 +123,38 @@ async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> Result<Receip
         yield_now().await;
     }
     let by = requester(registry, kill);
-    match &kill.target {
+    let result = match &kill.target {
         Target::Statement(query_id) => registry.kill_statement(&by, found.pop(), *query_id),
         Target::Named(name) => registry.kill_named(&by, name, found),
         _ => registry.kill_user(&by, &kill.target, found, kill.mode),
-    }
+    };
+    (by.kill, result)
 }
 
-/// Who asks. From where is looked up only if somebody is to be told of it.
+/// Who asks, with a number for the kill. From where is looked up only if somebody is to be told of it.
 fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
     let told = registry.dialect.tells_killers();
-    Requester { principal: &kill.by, session: kill.from, peer: if told { peer(registry, kill) } else { None } }
+    let peer = if told { peer(registry, kill) } else { None };
+    Requester { principal: &kill.by, session: kill.from, peer, kill: registry.next_kill() }
 }
 
 fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
     kill.from.and_then(|id| registry.get(id)).map(|slot| slot.peer())
 }
 
+/// Why it was asked for, if by somebody else than the policies.
+fn cause(kill: &Kill) -> KillCause {
+    if kill.from.is_some() { KillCause::Statement } else { KillCause::Host }
+}
+
 /// Counts the kill, keeps it and tells the subscribers of it. What is hidden from the requester is not hidden from them.
-fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> Result<Receipt, KillError> {
+pub(super) fn told(
+    registry: &Registry,
+    kill: &Kill,
+    cause: KillCause,
+    number: u64,
+    result: Result<Receipt, Refusal>,
+) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
         Err(refusal) => refusal.truth().map_or(Ok(0), Err),
@@ -142,21 +166,37 @@ fn told(registry: &Registry, kill: &Kill, result: Result<Receipt, Refusal>) -> R
     let spared = result.as_ref().map_or(0, |receipt| receipt.spared().count);
     let denied = spared > 0 || outcome.is_err_and(KillError::is_denial);
     registry.counters.denied(denied.into());
+    let came_of_it = match &result {
+        Ok(receipt) if receipt.victims().iter().any(|victim| victim.struck.is_some()) => Asked::Signalled,
+        Ok(_) => Asked::NothingToEnd,
+        Err(_) if denied => Asked::Denied,
+        Err(refusal) if refusal.truth().is_some() => Asked::Unknown,
+        Err(_) => Asked::NothingToEnd,
+    };
+    registry.counters.asked(kill.mode, came_of_it);
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
     match &outcome {
-        Ok(sessions @ 1..) => tracing::info!(%by, ?target, ?mode, sessions, spared, "kill"),
+        Ok(sessions @ 1..) => {
+            tracing::info!(by = logged(by), target = logged_target(target), ?mode, %cause, sessions, spared, "kill");
+        }
         // Anybody can ask for these as often as they like.
-        other => tracing::debug!(%by, ?target, ?mode, outcome = ?other, "kill"),
+        Ok(_) => tracing::debug!(by = logged(by), target = logged_target(target), ?mode, %cause, sessions = 0, "kill"),
+        Err(error) => {
+            let why = || logged(&error.to_string());
+            tracing::debug!(by = logged(by), target = logged_target(target), ?mode, %cause, error = why(), "kill");
+        }
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
-    registry.history().add(at, kill, from, &result);
+    registry.history().add((number, at), kill, &cause, from, &result);
     registry.events.publish(kill.from, || Event::KillAsked {
+        kill: number,
         by: Arc::clone(&kill.by),
-        target: kill.target.clone(),
+        target: shown_target(&kill.target),
         mode: kill.mode,
+        cause,
         spared,
-        outcome: outcome.map_err(KillError::clone),
+        outcome: outcome.map_err(shown_kill_error),
     });
     result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))
 }
@@ -197,48 +237,16 @@ impl Handler<Shutdown> for Supervisor {
     type Result = ResponseFuture<Summary>;
 
     fn handle(&mut self, Shutdown { grace }: Shutdown, _: &mut Self::Context) -> Self::Result {
-        let registry = Arc::clone(&self.registry);
-        registry.close();
-        let rollback = self.rollback_timeout.saturating_add(Duration::from_secs(1));
-        Box::pin(async move {
-            let reason = Reason::Shutdown;
-            let total = registry.len();
-            // First those that run nothing, and those that run something as soon as that is over.
-            each(&registry, |slot| {
-                if slot.switch.drain(reason) == Raised::First {
-                    slot.signal(Signal::Leaving);
-                }
-            })
-            .await;
-            left(&registry, grace).await;
-            let mut forced = 0;
-            each(&registry, |slot| {
-                if slot.switch.terminate(reason) == Raised::First {
-                    slot.signal(Signal::Leaving);
-                    forced += 1;
-                }
-            })
-            .await;
-            left(&registry, rollback).await;
-            Summary { drained: total.saturating_sub(forced), forced, left_behind: registry.len() }
-        })
-    }
-}
-
-async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
-    for chunk in registry.chunks() {
-        chunk.iter().for_each(|slot| visit(slot));
-        yield_now().await;
-    }
-}
-
-/// Waits until all have left, for so long at most.
-async fn left(registry: &Registry, time: Duration) {
-    let begin = Instant::now();
-    // What is left, rather than a moment at which it is over: a host may wait as long as it takes (`Duration::MAX`).
-    while let Some(rest) = time.checked_sub(begin.elapsed()).filter(|rest| !rest.is_zero())
-        && registry.len() > 0
-    {
-        sleep(LOOK.min(rest)).await;
+        let closing = match &self.closing {
+            Some(closing) => {
+                closing.again(grace);
+                closing
+            }
+            None => {
+                let rollback = self.rollback_timeout.saturating_add(Duration::from_secs(1));
+                self.closing.insert(Closing::begin(&self.registry, grace, rollback))
+            }
+        };
+        Box::pin(closing.summary())
     }
 }

@@ -1,12 +1,61 @@
 //! What is counted: exact numbers, kept where things happen and read without asking anybody.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
 use super::gauge::Gauge;
-use crate::model::Reason;
+use crate::model::{KillMode, Reason, Refused};
+
+/// What became of a kill when it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It was signalled to a statement or a session.
+    Signalled,
+    /// It found nothing that ran.
+    NothingToEnd,
+    /// The session was not the requester's to kill.
+    Denied,
+    /// There was no such session.
+    Unknown,
+}
+
+impl Asked {
+    pub(super) const ALL: [Asked; 4] = [Asked::Signalled, Asked::NothingToEnd, Asked::Denied, Asked::Unknown];
+}
+
+pub(super) const MODES: [KillMode; 2] = [KillMode::Query, KillMode::Connection];
+
+/// How often each of so many things has happened.
+#[derive(Debug)]
+pub(super) struct Tally<const N: usize>([AtomicU64; N]);
+
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl<const N: usize> Tally<N> {
+    fn add(&self, which: usize) {
+        if let Some(count) = self.0.get(which) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn get(&self, which: usize) -> u64 {
+        self.0.get(which).map_or(0, |count| count.load(Relaxed))
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|count| count.load(Relaxed)).sum()
+    }
+}
+
+/// By the codes of reasons, which are below this.
+pub(super) type ByCode = Tally<128>;
 
 /// The reasons that are time-outs.
 const TIMEOUTS: [Reason; 6] = [
@@ -22,7 +71,8 @@ const TIMEOUTS: [Reason; 6] = [
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     connections: AtomicU64,
-    refused: AtomicU64,
+    /// By [`Refused::cause`].
+    pub(super) refused: Tally<{ Refused::CAUSES.len() }>,
     aborted_logins: AtomicU64,
     aborted_clients: AtomicU64,
     kills: AtomicU64,
@@ -32,6 +82,13 @@ pub(crate) struct Counters {
     timeouts: [AtomicU64; TIMEOUTS.len()],
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
+    transactions_ended: AtomicUsize,
+    /// Clients that are owed words which may not have reached them.
+    pub(crate) farewells: Gauge,
+    /// Of each kind, by what came of them.
+    pub(super) asked: [Tally<{ Asked::ALL.len() }>; MODES.len()],
+    pub(super) ended_sessions: ByCode,
+    pub(super) cut_statements: ByCode,
     /// Session actors that exist.
     pub(crate) actors: Gauge,
     /// Statements that clients keep prepared.
@@ -76,8 +133,29 @@ impl Counters {
         self.connections.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
+    /// A connection was not admitted.
+    pub(crate) fn refused(&self, why: &Refused) {
+        why.cause().into_iter().for_each(|cause| self.refused.add(cause));
+    }
+
+    /// A kill was asked for.
+    pub(super) fn asked(&self, mode: KillMode, outcome: Asked) {
+        self.asked[mode as usize].add(outcome as usize);
+    }
+
+    /// A session has ended.
+    pub(super) fn session_ended(&self, reason: Reason) {
+        self.ended_sessions.add(reason.code().into());
+    }
+
+    /// A statement was ended from outside.
+    pub(super) fn statement_cut(&self, reason: Reason) {
+        self.cut_statements.add(reason.code().into());
+    }
+
+    /// Statements of sessions that have left the list.
+    pub(super) fn retired_statements(&self) -> u64 {
+        self.retired_statements.load(Relaxed)
     }
 
     pub(crate) fn aborted_login(&self) {
@@ -112,6 +190,15 @@ impl Counters {
         self.panics.fetch_add(1, Relaxed);
     }
 
+    /// During a shutdown, a transaction came to its end.
+    pub(crate) fn transaction_ended(&self) {
+        self.transactions_ended.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn transactions_ended(&self) -> usize {
+        self.transactions_ended.load(Relaxed)
+    }
+
     pub(crate) fn retired(&self, statements: u64) {
         self.retired_statements.fetch_add(statements, Relaxed);
     }
@@ -123,21 +210,21 @@ impl Counters {
         nanos > self.longest_poll.load(Relaxed) && nanos > self.longest_poll.fetch_max(nanos, Relaxed)
     }
 
-    /// The figures now; `live_statements` are those of the sessions still in the list.
-    pub(crate) fn status(&self, sessions: usize, live_statements: u64) -> Status {
+    /// The figures now, of which the list knows the first two.
+    pub(super) fn status(&self, sessions: usize, statements: u64) -> Status {
         Status {
             sessions,
             actors: self.actors.get(),
             prepared: self.prepared.get(),
             connections: self.connections.load(Relaxed),
-            refused: self.refused.load(Relaxed),
+            refused: self.refused.sum(),
             aborted_logins: self.aborted_logins.load(Relaxed),
             aborted_clients: self.aborted_clients.load(Relaxed),
             kills: self.kills.load(Relaxed),
             kills_denied: self.denied.load(Relaxed),
             timeouts: self.timeouts().map(|(_, count)| count).sum(),
             panics: self.panics.load(Relaxed),
-            statements: self.retired_statements.load(Relaxed) + live_statements,
+            statements,
             longest_poll: Duration::from_nanos(self.longest_poll.load(Relaxed)),
         }
     }

@@ -9,9 +9,10 @@ use super::{
     receipt::{Fate, Receipt},
 };
 use crate::{
+    control::logged_target,
     dialect::Dialect,
     id::SessionId,
-    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal, Target},
+    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal},
     state::Slot,
 };
 
@@ -39,7 +40,7 @@ impl Suspect {
 /// One kill. Keeps no session: what a client has sent goes when the session does.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Which one it is, counted from 0: clocks can be set back.
+    /// The kill's number: clocks can be set back.
     number: u64,
     at: SystemTime,
     by: Arc<Principal>,
@@ -47,6 +48,7 @@ pub(crate) struct Record {
     /// As a statement would name it, what a client may choose cut.
     target: String,
     mode: KillMode,
+    cause: KillCause,
     found: Vec<Suspect>,
     sessions: usize,
     outcome: Outcome,
@@ -89,18 +91,23 @@ impl Outcome {
 pub(crate) struct History {
     struck: VecDeque<Arc<Record>>,
     in_vain: VecDeque<Arc<Record>>,
-    /// How many records there ever were.
-    kept: u64,
 }
 
 impl History {
-    /// Adds a kill.
-    pub(super) fn add(&mut self, at: SystemTime, kill: &Kill, peer: Option<Origin>, result: &Result<Receipt, Refusal>) {
+    /// Adds a kill, with its number.
+    pub(super) fn add(
+        &mut self,
+        (number, at): (u64, SystemTime),
+        kill: &Kill,
+        cause: &KillCause,
+        peer: Option<Origin>,
+        result: &Result<Receipt, Refusal>,
+    ) {
         let (found, sessions, ended_something) = match result {
             Ok(receipt) => {
                 let victims = receipt.victims();
                 let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
-                (found, victims.len(), victims.iter().any(|victim| victim.fate().is_over().is_some()))
+                (found, victims.len(), victims.iter().any(|victim| victim.struck.is_some()))
             }
             Err(refusal) => (refusal.suspects(), 0, false),
         };
@@ -111,17 +118,17 @@ impl History {
                 kept.pop_front();
             }
             kept.push_back(Arc::new(Record {
-                number: self.kept,
+                number,
                 at,
                 by: Arc::clone(&kill.by),
                 from,
-                target: shown(&kill.target),
+                target: logged_target(&kill.target),
                 mode: kill.mode,
+                cause: cause.clone(),
                 found,
                 sessions,
                 outcome,
             }));
-            self.kept += 1;
         };
         record(found, sessions, ended_something, Outcome::of(result));
         if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
@@ -132,7 +139,8 @@ impl History {
     /// All of them, the oldest first.
     pub(super) fn records(&self) -> Vec<Arc<Record>> {
         let mut records: Vec<_> = self.struck.iter().chain(&self.in_vain).cloned().collect();
-        records.sort_unstable_by_key(|record| record.number);
+        // Stable: of one kill, what was carried out comes first.
+        records.sort_by_key(|record| record.number);
         records
     }
 }
@@ -142,7 +150,11 @@ impl Record {
     /// whose sessions it may see.
     pub(super) fn row(&self, dialect: &Dialect, viewer: &Principal) -> Option<KillRow> {
         let sees = |owner: Option<&Principal>| dialect.may_see(viewer, owner);
-        let by_visible = sees(Some(&self.by));
+        // The policies are no account: a user of their name is nothing to them.
+        let by_visible = match self.cause {
+            KillCause::Policy(_) => sees(None),
+            _ => sees(Some(&self.by)),
+        };
         let visible = self.found.iter().filter(|suspect| sees(suspect.principal.as_deref())).count();
         if !by_visible && visible == 0 {
             return None;
@@ -150,13 +162,15 @@ impl Record {
         let all_visible = visible == self.found.len();
         let one = self.sessions <= 1 && visible == 1;
         let victim = self.found.iter().find(|suspect| one && sees(suspect.principal.as_deref()));
+        let mut duration = None;
         let result = match &self.outcome {
             Outcome::Struck(fates) => {
-                let over: Vec<bool> = fates.iter().filter_map(Fate::is_over).collect();
-                match over.as_slice() {
-                    [] => KillResult::NothingToEnd,
-                    over if over.iter().all(|over| *over) => KillResult::Ended,
-                    _ => KillResult::Ending,
+                let times: Vec<_> = fates.iter().filter_map(Fate::time).collect();
+                duration = times.iter().copied().collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().max());
+                match (times.as_slice(), duration) {
+                    ([], _) => KillResult::NothingToEnd,
+                    (_, Some(_)) => KillResult::Ended,
+                    (_, None) => KillResult::Ending,
                 }
             }
             // Who was told that there is no such session is not told otherwise here, unless it sees the session by now.
@@ -180,21 +194,10 @@ impl Record {
                 host: suspect.peer,
             }),
             sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
-            cause: if self.from.is_some() { KillCause::Statement } else { KillCause::Host },
+            cause: self.cause.clone(),
             result,
+            duration,
         })
-    }
-}
-
-/// The target as a statement would name it; what a client may choose is cut.
-fn shown(target: &Target) -> String {
-    let cut = |text: &str| crate::control::truncate_chars(text, 80).to_owned();
-    match target {
-        Target::Session(id) => id.to_string(),
-        Target::Statement(id) => format!("QUERY ID {id}"),
-        Target::Named(name) => format!("'{}'", cut(name)),
-        Target::User { user, host: None } => format!("USER {}", cut(user)),
-        Target::User { user, host: Some(host) } => format!("USER {}@{}", cut(user), cut(host)),
     }
 }
 

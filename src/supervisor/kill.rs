@@ -14,7 +14,7 @@ use crate::{
     dialect::Verdict,
     id::SessionId,
     model::{KillError, KillMode, Origin, Principal, Reason, StatementNo, Target},
-    state::{Raised, Signal, Slot},
+    state::{Raised, Signal, Slot, Strike},
 };
 
 /// Who asks for a kill, and from where.
@@ -23,6 +23,8 @@ pub(crate) struct Requester<'a> {
     pub(crate) session: Option<SessionId>,
     /// Where the session's client is, if somebody is to be told of it.
     pub(crate) peer: Option<Origin>,
+    /// The kill's number.
+    pub(crate) kill: u64,
 }
 
 /// Why a kill was not carried out: what the requester is told, and what there was.
@@ -40,7 +42,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// The session exists, and is not the requester's to kill.
-    fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
+    pub(super) fn denied(verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) -> Self {
         let suspect = Suspect::of(slot);
         match verdict {
             Verdict::Unseen => Self { told: unknown, hidden: Some(denial), suspect, absent: false },
@@ -229,24 +231,27 @@ fn denial(verdict: Verdict, id: SessionId) -> KillError {
 
 /// Throws the switch. Only who throws it sends the message: a flood of kills cannot fill a mailbox.
 fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<StatementNo>) -> Victim {
-    let now = Instant::now();
-    let what = match (mode, observed) {
-        (KillMode::Query, None) => What::Nothing,
+    let strike = Strike { kill: by.kill, at: Instant::now(), from: by.peer };
+    let (what, ending) = match (mode, observed) {
+        (KillMode::Query, None) => (What::Nothing, None),
         (KillMode::Query, Some(statement)) => {
             let reason = Reason::KillQuery;
-            match slot.kill(now, by.peer, |switch| switch.cancel(statement, reason)) {
+            let (raised, ending) = slot.strike(strike, Some(statement), |switch| switch.cancel(statement, reason));
+            let what = match raised {
                 Raised::First => {
                     slot.signal(Signal::Cancelled);
                     What::Statement(statement, reason)
                 }
                 Raised::Already(first) => What::Statement(statement, first),
                 Raised::NotRunning => What::Nothing,
-            }
+            };
+            (what, ending)
         }
         (KillMode::Connection, _) => {
             let own = by.session == Some(slot.id());
             let reason = if own { Reason::KillOwnConnection } else { Reason::KillConnection };
-            match slot.kill(now, by.peer, |switch| switch.terminate(reason)) {
+            let (raised, ending) = slot.strike(strike, None, |switch| switch.terminate(reason));
+            let what = match raised {
                 Raised::First => {
                     slot.signal(Signal::Leaving);
                     // It may have been told before to end after its statement.
@@ -254,10 +259,11 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
                 }
                 Raised::Already(first) => What::Session(first),
                 Raised::NotRunning => What::Nothing,
-            }
+            };
+            (what, ending)
         }
     };
-    Victim { slot, what }
+    Victim { slot, what, struck: ending.map(|ending| (strike.at, ending)) }
 }
 
 #[cfg(test)]
@@ -298,7 +304,7 @@ pub(super) mod tests {
             let alice = Arc::new(Principal::new("alice", Privileges::NONE));
             let alice = registry.admit(Origin::Local, deaf(), Some(alice)).unwrap();
             let mallory = Principal::new("mallory", Privileges::NONE);
-            let by = Requester { principal: &mallory, session: None, peer: None };
+            let by = Requester { principal: &mallory, session: None, peer: None, kill: 0 };
             let all = Target::User { user: "alice".into(), host: None };
             let found = || vec![Arc::clone(alice.slot())];
             let kill = |id| registry.kill_session(&by, id, KillMode::Connection).unwrap_err();
@@ -318,7 +324,7 @@ pub(super) mod tests {
             // To whoever may kill all, and to whoever has the name, it is nobody all the same.
             for (name, privileges) in [("root", Privileges::ALL), ("\0", Privileges::NONE)] {
                 let asker = Principal::new(name, privileges).in_tenant(Tenant { name: "sys".into(), cluster: None });
-                let by = Requester { principal: &asker, session: None, peer: None };
+                let by = Requester { principal: &asker, session: None, peer: None, kill: 0 };
                 let refusal = registry.kill_session(&by, SessionId::new(999), KillMode::Query).unwrap_err();
                 assert_eq!(refusal.truth(), Some(&KillError::UnknownSession("999".into())), "{dialect:?}");
             }
@@ -337,7 +343,7 @@ pub(super) mod tests {
             let found = vec![Arc::clone(stays.slot()), Arc::clone(changes.slot())];
             registry.authenticated(changes.slot(), user("b"));
             let target = Target::User { user: "a".into(), host: None };
-            let by = Requester { principal: asker, session: None, peer: None };
+            let by = Requester { principal: asker, session: None, peer: None, kill: 0 };
             let receipt = registry.kill_user(&by, &target, found, KillMode::Connection).unwrap();
             assert_eq!(receipt.sessions(), 1);
             assert_eq!(stays.slot().switch.word().leaving(), Some(Reason::KillConnection));

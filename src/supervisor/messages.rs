@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix::{Message, WeakRecipient};
 
-use super::{admission::Place, listing::Listing, receipt::Receipt, registry::Registration};
+use super::{admission::Place, listing::Listing, receipt::Receipt, registration::Registration};
 use crate::{
     id::SessionId,
     model::{KillError, KillMode, Origin, Principal, Refused, Target},
@@ -57,22 +57,29 @@ pub struct List {
     pub by: Arc<Principal>,
 }
 
-/// Ends all sessions and takes no more.
+/// Ends all sessions and takes no more. Sent again while that goes on, the grace that is over first counts; whoever sends
+/// it, then or later, gets the one summary.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Summary")]
 pub struct Shutdown {
-    /// So long running statements may still end by themselves.
+    /// So long running statements and open transactions may still end by themselves.
     pub grace: Duration,
 }
 
-/// How a shutdown went.
+/// How a shutdown went. `drained` and `forced` together are the sessions that there were when it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Sessions that were idle, or became so within the grace.
+    /// Sessions that were idle and in no transaction, or became so within the grace, or whose clients left meanwhile.
     pub drained: usize,
-    /// Sessions whose statement had to be ended.
+    /// Sessions that were ended when the grace was over: a statement ran, its client had not read the answer, or a
+    /// transaction was open.
     pub forced: usize,
-    /// Sessions that had not left when the supervisor stopped waiting: their engine neither ends nor rolls back.
+    /// Transactions that came to their end within the grace, by their clients' `COMMIT` or `ROLLBACK`.
+    pub transactions_ended: usize,
+    /// Sessions of the forced ones in which a transaction was open, as their last statement left it.
+    pub transactions_rolled_back: usize,
+    /// Sessions of the forced ones that had not left when the supervisor stopped waiting: their engine neither ends nor
+    /// rolls back.
     pub left_behind: usize,
 }
 

@@ -3,34 +3,47 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
+//! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
+//! | `enforce` | kills by the policies |
 //! | `receipt` | what a kill has reached |
 //! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
+//! | `figures` | the same for those who collect figures |
 
 mod actor;
 mod admission;
 mod counters;
+#[cfg(feature = "policies")]
+mod enforce;
 mod events;
+#[cfg(feature = "metrics")]
+mod figures;
 mod gauge;
 mod history;
 mod hosts;
 mod kill;
 mod listing;
 mod messages;
+mod readiness;
 mod receipt;
+mod registration;
 mod registry;
+mod shutdown;
 mod timers;
 
+#[cfg(feature = "policies")]
+pub(crate) use self::enforce::Enforce;
 pub use self::{
     actor::Supervisor,
     counters::Status,
     events::SessionEvent,
     listing::Listing,
     messages::{Kill, List, Shutdown, Summary},
+    readiness::Readiness,
     receipt::Receipt,
 };
 #[cfg(feature = "mysql")]
@@ -38,5 +51,6 @@ pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{
     gauge::Gauged,
     messages::{Connect, Reap, Work},
-    registry::{Registration, Registry},
+    registration::Registration,
+    registry::Registry,
 };

@@ -1,11 +1,13 @@
 //! What a kill has reached, and how whoever asked for it waits for the end of that.
 
-use std::sync::{Arc, Weak};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::history::{Suspect, VICTIMS};
 use crate::{
     model::{KillOutcome, Reason, StatementNo},
-    state::Slot,
+    state::{Ending, Slot},
 };
 
 /// Says that a kill was signalled, which is what SQL's OK means; and can be awaited until what was killed is over.
@@ -41,6 +43,8 @@ impl Spared {
 pub(super) struct Victim {
     pub(super) slot: Arc<Slot>,
     pub(super) what: What,
+    /// When it was struck, and its end; `None`: there was nothing to end.
+    pub(super) struck: Option<(Instant, Arc<Ending>)>,
 }
 
 /// What of a session a kill ended.
@@ -57,26 +61,18 @@ pub(super) enum What {
 impl Victim {
     /// The same, without keeping the session.
     pub(super) fn fate(&self) -> Fate {
-        Fate { slot: Arc::downgrade(&self.slot), what: self.what }
+        Fate(self.struck.clone())
     }
 }
 
-/// What a kill has ended. Keeps nothing of the session, only the place where it was.
+/// What a kill has ended. Keeps nothing of the session.
 #[derive(Clone, Debug)]
-pub(super) struct Fate {
-    slot: Weak<Slot>,
-    what: What,
-}
+pub(super) struct Fate(Option<(Instant, Arc<Ending>)>);
 
 impl Fate {
-    /// Whether what was killed is over; `None`: there was nothing to end.
-    pub(super) fn is_over(&self) -> Option<bool> {
-        let over = |is_over: &dyn Fn(&Slot) -> bool| Some(self.slot.upgrade().is_none_or(|slot| is_over(&slot)));
-        match self.what {
-            What::Nothing => None,
-            What::Statement(number, _) => over(&|slot| slot.switch.word().running() != Some(number)),
-            What::Session(_) => over(&|slot| slot.switch.word().gone()),
-        }
+    /// How long after the kill it was over: `Some(None)` while it is not. `None`: there was nothing to end.
+    pub(super) fn time(&self) -> Option<Option<Duration>> {
+        self.0.as_ref().map(|(asked, ending)| ending.after(*asked))
     }
 }
 
@@ -110,7 +106,7 @@ impl Receipt {
     /// The answer for a single victim names the first reason that reached it, which need not be this kill's.
     pub async fn ended(self) -> KillOutcome {
         let mut outcome = KillOutcome::NotRunning;
-        for Victim { slot, what } in self.victims {
+        for Victim { slot, what, .. } in self.victims {
             match what {
                 What::Nothing => {}
                 What::Statement(number, first) => {

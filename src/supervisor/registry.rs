@@ -5,14 +5,16 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use actix::{WeakAddr, WeakRecipient};
+use actix::{Addr, WeakAddr, WeakRecipient};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::figures;
 use super::{
     actor::Supervisor,
     admission::{Admission, Place, Present, Waiting},
@@ -21,13 +23,19 @@ use super::{
     gauge::Gauged,
     history::History,
     messages::Reap,
+    readiness::{Readiness, Stage},
+    registration::Registration,
     timers::Timers,
 };
+#[cfg(feature = "metrics")]
+use crate::state::Activity;
 use crate::{
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
-    model::{Clock, Event, Globals, Origin, Principal, Privileges, Reason, Refused, Settings, StatementNo, Tenant},
-    state::{Raised, Signal, Slot},
+    model::{
+        Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings, StatementNo, Tenant,
+    },
+    state::{Ending, Phase, Raised, Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -47,8 +55,10 @@ pub(crate) struct Registry {
     sessions: IdMap<Arc<Slot>>,
     /// See [`Slot::decoy`].
     pub(super) decoy: Arc<Slot>,
-    open: AtomicBool,
+    /// How far it has come on its way down.
+    pub(super) stage: Stage,
     query_ids: AtomicU64,
+    kills: AtomicU64,
     #[cfg(feature = "mysql")]
     started: Instant,
     #[cfg(feature = "mysql")]
@@ -73,8 +83,9 @@ impl Registry {
             number: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             sessions: IdMap::new(layout, IdMap::<Arc<Slot>>::SHARDS),
             decoy: Arc::new(Slot::decoy(nobody(&dialect))),
-            open: AtomicBool::new(true),
+            stage: Stage::default(),
             query_ids: AtomicU64::new(1),
+            kills: AtomicU64::new(1),
             #[cfg(feature = "mysql")]
             started: Instant::now(),
             #[cfg(feature = "mysql")]
@@ -105,8 +116,8 @@ impl Registry {
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
         let admitted = self.register(peer, control, principal);
-        if admitted.is_err() {
-            self.counters.refused();
+        if let Err(refused) = &admitted {
+            self.counters.refused(refused);
         }
         admitted
     }
@@ -117,7 +128,7 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.open.load(Ordering::Acquire) {
+        if !self.stage.admits() {
             return Err(Refused::ShuttingDown);
         }
         // A session of the host's own does not wait for its login.
@@ -136,10 +147,10 @@ impl Registry {
         place.name(slot.id());
         self.counters.connected();
         self.events.publish(Some(slot.id()), || Event::Connected { peer });
-        let stage = if principal.is_some() { Stage::In } else { Stage::Greeted };
-        let registration = Registration { slot, registry: Arc::clone(self), place: Some(place), stage };
+        let progress = if principal.is_some() { Progress::In } else { Progress::Greeted };
+        let registration = Registration::new(slot, Arc::clone(self), place, progress);
         if let Some(principal) = principal {
-            self.authenticated(&registration.slot, principal);
+            self.authenticated(registration.slot(), principal);
         }
         Ok(registration)
     }
@@ -165,11 +176,17 @@ impl Registry {
         match &entered {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
-                self.counters.refused();
-                tracing::info!(session = %slot.id(), user = %principal.user().escape_debug(), %refused, "no place");
+                self.counters.refused(refused);
+                tracing::info!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
             }
         }
         entered
+    }
+
+    /// A client is logged in.
+    #[cfg(feature = "mysql")]
+    pub(super) fn logged_in(&self, slot: &Slot) {
+        self.admission.succeeded(&slot.peer());
     }
 
     /// Hosts that were refused are heard again (`FLUSH HOSTS`).
@@ -185,6 +202,7 @@ impl Registry {
     /// The session's owner is known.
     pub(super) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
         slot.set_principal(Arc::clone(&principal), self.clock.now());
+        slot.trace.user(&principal);
         self.events.publish(Some(slot.id()), || Event::Authenticated { principal });
     }
 
@@ -203,9 +221,20 @@ impl Registry {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits nobody any more.
-    pub(crate) fn close(&self) {
-        self.open.store(false, Ordering::Release);
+    /// What load balancers are to be told.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.stage.readiness()
+    }
+
+    /// A shutdown will follow.
+    pub(crate) fn announce_shutdown(&self) {
+        self.stage.announce();
+    }
+
+    /// A client is owed words that may not have reached it: a shutdown waits a little for as long as this is held.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn owe(&self) -> Gauged {
+        self.counters.farewells.count()
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Slot>> {
@@ -250,8 +279,22 @@ impl Registry {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let live = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
-        self.counters.status(self.len(), live)
+        // First those that have left: what leaves meanwhile is missed rather than counted twice.
+        let retired = self.counters.retired_statements();
+        let live: u64 = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
+        self.counters.status(self.len(), retired + live)
+    }
+
+    /// Hands the same and more to whoever collects figures; by one walk over the list too.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_figures(&self) {
+        let mut statements = self.counters.retired_statements();
+        let mut sessions = Activity::ALL.map(|activity| (activity, 0));
+        for slot in self.chunks().flatten() {
+            statements += slot.switch.word().number().get();
+            sessions[slot.activity() as usize].1 += 1;
+        }
+        self.counters.publish(&self.counters.status(self.len(), statements), &sessions);
     }
 
     /// A number for a statement that no other statement of this runtime has had.
@@ -274,6 +317,27 @@ impl Registry {
         })
     }
 
+    /// A number for a kill that no other kill of this runtime has had, and later ones have greater ones.
+    pub(super) fn next_kill(&self) -> u64 {
+        self.kills.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A statement was ended from outside, and is over; with its end, if kills were aimed at it.
+    pub(crate) fn cut_short(&self, slot: &Slot, statement: StatementNo, reason: Reason, ending: Option<&Ending>) {
+        self.counters.statement_cut(reason);
+        ending.iter().for_each(|ending| self.kill_ended(slot, Some(statement), reason, ending));
+    }
+
+    /// A statement or a session that kills were aimed at is over.
+    fn kill_ended(&self, slot: &Slot, statement: Option<StatementNo>, reason: Reason, ending: &Ending) {
+        let Some(duration) = ending.time() else { return };
+        let kill = ending.kill();
+        #[cfg(feature = "metrics")]
+        figures::kill_ended(statement.is_some(), duration);
+        tracing::debug!(session = %slot.id(), statement = ?statement, %reason, kill, ?duration, "what was killed is over");
+        self.events.publish(Some(slot.id()), || Event::KillEnded { kill, statement, reason, duration });
+    }
+
     /// An inline engine's poll took this long.
     pub(crate) fn polled(&self, session: SessionId, statement: StatementNo, time: Duration) {
         if self.counters.polled(time) && time > SLOW_POLL {
@@ -288,33 +352,47 @@ impl Registry {
         self.counters.actors.count()
     }
 
+    /// The supervisor, while there is one.
+    pub(crate) fn supervisor(&self) -> Option<Addr<Supervisor>> {
+        self.supervisor.get().and_then(WeakAddr::upgrade)
+    }
+
     /// Takes over the work of a session whose actor died before it was done.
     pub(crate) fn reap(&self, reap: Reap) {
         // Without a supervisor the process itself is ending: the work is dropped, and the engine session's Drop must
         // stand in for the rollback.
-        if let Some(supervisor) = self.supervisor.get().and_then(WeakAddr::upgrade) {
+        if let Some(supervisor) = self.supervisor() {
             supervisor.do_send(reap);
         }
     }
 
-    fn release(&self, slot: &Slot, stage: Stage) {
+    pub(super) fn release(&self, slot: &Slot, progress: Progress) {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
         self.timers.disarm(slot);
         let word = slot.switch.word();
         self.counters.retired(word.number().get());
-        slot.switch.close(Reason::Quit);
+        let (cut_off, killed) = slot.close(Reason::Quit, Instant::now());
         let reason = slot.switch.word().leaving().unwrap_or(Reason::Quit);
-        match stage {
-            Stage::In if reason != Reason::Quit => self.counters.aborted_client(),
-            Stage::In | Stage::Refused => {}
-            Stage::Greeted | Stage::Heard => self.counters.aborted_login(),
+        // Its work was dropped in mid-statement.
+        if let Phase::Ended(first) = word.phase() {
+            self.cut_short(slot, word.number(), first, cut_off.as_deref());
         }
-        if stage.is_failure(reason) {
+        self.counters.session_ended(reason);
+        slot.trace.reason(reason);
+        match progress {
+            Progress::In if reason != Reason::Quit => self.counters.aborted_client(),
+            Progress::In | Progress::Refused => {}
+            Progress::Greeted | Progress::Heard => self.counters.aborted_login(),
+        }
+        if progress.is_failure(reason) {
             self.admission.failed(&slot.peer());
         }
-        self.events.publish(Some(slot.id()), || Event::Disconnected { reason });
+        if let Some(ending) = killed {
+            self.kill_ended(slot, None, reason, &ending);
+        }
+        self.events.publish(Some(slot.id()), || Event::Disconnected { reason, progress });
     }
 }
 
@@ -332,88 +410,5 @@ fn nobody(dialect: &Dialect) -> Principal {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("sessions", &self.len()).finish_non_exhaustive()
-    }
-}
-
-/// A session's place in the list. Owned by the session's work; dropping it takes the session out, at once and without
-/// asking anybody.
-#[derive(Debug)]
-pub(crate) struct Registration {
-    slot: Arc<Slot>,
-    registry: Arc<Registry>,
-    /// Among those who may be there. `None` while it is dropped.
-    place: Option<Place>,
-    stage: Stage,
-}
-
-/// How far a session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Its client was greeted, and has said nothing yet that makes sense.
-    Greeted,
-    /// Its client has said who it is, and may have to prove it.
-    Heard,
-    /// There was no place for it: that is nobody's failure.
-    Refused,
-    /// It is logged in.
-    In,
-}
-
-impl Stage {
-    /// Whether a connection that ended in this stage, for this reason, counts against its host. A password that is wrong
-    /// does not, as in MySQL; nor does what was our own doing.
-    fn is_failure(self, reason: Reason) -> bool {
-        match self {
-            Stage::Greeted => matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol),
-            Stage::Heard => matches!(reason, Reason::ClientGone | Reason::LoginTimeout),
-            Stage::Refused | Stage::In => false,
-        }
-    }
-}
-
-impl Registration {
-    pub(crate) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-
-    /// Its client has said who it is.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn heard(&mut self) {
-        self.stage = Stage::Heard;
-    }
-
-    /// There was no place for it.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn refused(&mut self) {
-        self.stage = Stage::Refused;
-    }
-
-    /// It has this place from now on.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn enter(&mut self, mut place: Place) {
-        if let Some(before) = self.place.take() {
-            place.succeed(before);
-        }
-        self.place = Some(place);
-    }
-
-    /// Its client is logged in.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn logged_in(&mut self) {
-        self.stage = Stage::In;
-        self.registry.admission.succeeded(&self.slot.peer());
-    }
-
-    #[cfg(any(feature = "mysql", test))]
-    pub(crate) fn id(&self) -> SessionId {
-        self.slot.id()
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        // First: whoever sees that the session is gone finds its place free.
-        drop(self.place.take());
-        self.registry.release(&self.slot, self.stage);
     }
 }

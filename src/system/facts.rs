@@ -20,11 +20,8 @@ pub(crate) struct Facts {
     pub(crate) database: Option<String>,
     /// `VERSION()`.
     pub(crate) version: String,
-    /// When the statement began: `NOW()` and all that follows from it are of one moment.
+    /// When the statement began: `NOW()` and all that follows from it are of one moment, and UTC.
     pub(crate) now: SystemTime,
-    /// What the session's time zone is ahead of UTC, in seconds; behind it, below zero. `NOW()` and `FROM_UNIXTIME` show
-    /// its time.
-    pub(crate) zone: i32,
 }
 
 impl Facts {

@@ -1,5 +1,5 @@
 //! SQLite's errors as MySQL's. SQLite says in words alone what is wrong with a statement, so its words are read, here and
-//! nowhere else; what is not known among them is told as it is.
+//! nowhere else; none of them reaches a client.
 
 use rusqlite::{Error, ErrorCode};
 
@@ -24,8 +24,8 @@ pub(super) fn explain(error: &Error, sql: &[u8], database: Option<&str>) -> SqlE
         Some(ErrorCode::TooBig) => return too_much("a row or a text is too long"),
         _ => {}
     }
-    read(&text, sql, database)
-        .unwrap_or_else(|| SqlError::of(ErrorKind::UnknownError, text.replace(super::functions::PREFIX, "")))
+    let unread = || SqlError::of(ErrorKind::UnknownError, "The system tables cannot answer this question");
+    read(&text, sql, database).or_else(|| windows_and_rows(&text, sql)).unwrap_or_else(unread)
 }
 
 /// What SQLite's words say.
@@ -50,10 +50,13 @@ fn read(text: &str, sql: &[u8], database: Option<&str>) -> Option<SqlError> {
         let text = format!("Incorrect parameter count in the call to native function '{name}'");
         return Some(SqlError::of(ErrorKind::WrongArgumentCount, text));
     }
-    if text.starts_with("misuse of aggregate") || text.starts_with("misuse of window function") {
+    if ["misuse of aggregate", "misuse of window function", "aggregate functions are not allowed in the GROUP BY"]
+        .into_iter()
+        .any(|start| text.starts_with(start))
+    {
         return Some(SqlError::of(ErrorKind::InvalidGroupFunction, "Invalid use of group function"));
     }
-    if text.contains("ORDER BY term out of range") || text.contains("GROUP BY term out of range") {
+    if text.contains("ORDER BY term ") || text.contains("GROUP BY term ") {
         let number: String = text.chars().take_while(char::is_ascii_digit).collect();
         let clause = if text.contains("ORDER") { "order clause" } else { "group statement" };
         return Some(unknown_column(&format!("item {number}"), clause));
@@ -73,6 +76,52 @@ fn read(text: &str, sql: &[u8], database: Option<&str>) -> Option<SqlError> {
     }
     let near = text.strip_prefix("near \"")?.strip_suffix("\": syntax error")?;
     Some(syntax_error(sql, place(near.trim_matches('"'), sql)))
+}
+
+/// What they say of joins, rows, windows and what a question calls by a name of its own.
+fn windows_and_rows(text: &str, sql: &[u8]) -> Option<SqlError> {
+    // The last number that they give is the one that was expected.
+    let columns = || {
+        let last = text.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty()).unwrap_or("1");
+        SqlError::of(ErrorKind::OperandColumns, format!("Operand should contain {last} column(s)"))
+    };
+    let name = || text.rsplit(": ").next().unwrap_or_default().trim_matches('"');
+    Some(if let Some(rest) = text.strip_prefix("cannot join using column ") {
+        unknown_column(rest.split(" - ").next().unwrap_or(rest), "from clause")
+    } else if text.starts_with("sub-select returns ") || text.starts_with("IN(...) element has ") {
+        columns()
+    } else if text.starts_with("row value misused") {
+        SqlError::of(ErrorKind::OperandColumns, "Operand should contain 1 column(s)")
+    } else if text.starts_with("HAVING clause on a non-aggregate") {
+        SqlError::not_supported("HAVING without GROUP BY")
+    } else if text.starts_with("no such window: ") {
+        SqlError::of(ErrorKind::NoSuchWindow, format!("Window name '{}' is not defined.", name()))
+    } else if text.starts_with("frame starting offset") || text.starts_with("frame ending offset") {
+        let text = "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type";
+        SqlError::of(ErrorKind::IllegalFrame, text)
+    } else if text.starts_with("RANGE with offset PRECEDING/FOLLOWING") {
+        let text = "Window '<unnamed window>' with RANGE N PRECEDING/FOLLOWING frame requires exactly one ORDER BY \
+                    expression, of numeric or temporal type";
+        SqlError::of(ErrorKind::FrameWithoutOrder, text)
+    } else if text.contains("ntile must be a positive integer") {
+        SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to ntile")
+    } else if text.contains("nth_value must be a positive integer") {
+        SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to nth_value")
+    } else if text.starts_with("recursive aggregate queries") {
+        let text = "A recursive common table expression can contain neither aggregation nor window functions in its \
+                    recursive query block";
+        SqlError::of(ErrorKind::RecursiveAggregation, text)
+    } else if text.starts_with("multiple references to recursive table: ") || text.starts_with("circular reference: ") {
+        let text = format!(
+            "In recursive query block of Recursive Common Table Expression '{}', the recursive table must be referenced \
+             only once, and not in any subquery",
+            name()
+        );
+        SqlError::of(ErrorKind::RecursiveReference, text)
+    } else {
+        let joined = text.strip_prefix("unknown join type: ")?;
+        syntax_error(sql, place(joined.split(' ').next().unwrap_or(joined), sql))
+    })
 }
 
 /// 1146, or 1046 where no database is current.

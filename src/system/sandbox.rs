@@ -272,7 +272,9 @@ fn refused(
                 return (!known).then(|| no_such_table(table_name, current));
             };
             let Some(columns) = known.get(&(database.to_ascii_lowercase(), table)) else {
-                return Some(SqlError::no_such_table(Some(database), table_name));
+                // These two are SQLite's own, and mostly nobody named them.
+                let database = if matches!(database, "main" | "temp") { current } else { Some(database) };
+                return Some(SqlError::no_such_table(database, table_name));
             };
             let longest = columns.get(&column_name.to_ascii_lowercase());
             environment.handles(longest.copied().unwrap_or(1));

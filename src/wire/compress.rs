@@ -72,6 +72,12 @@ impl Frames {
         self.arrived.len() + self.half.as_ref().map_or(0, |half| half.len())
     }
 
+    /// The room that they take.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn capacity(&self) -> usize {
+        self.arrived.capacity()
+    }
+
     /// Keeps bytes that arrived.
     pub(super) fn keep(&mut self, fresh: &[u8]) {
         self.arrived.extend_from_slice(fresh);

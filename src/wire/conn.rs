@@ -9,10 +9,8 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
-};
+use futures::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     compress::{Algorithm, Frames},
@@ -21,7 +19,7 @@ use super::{
 };
 #[cfg(feature = "tls")]
 use crate::model::Encryption;
-use crate::session::Pipe;
+use crate::session::{Pipe, Timer};
 
 /// While a statement runs, so many bytes that the client sends are read ahead, so that its goodbye behind them is seen.
 const READ_AHEAD: usize = 16 * 1024;
@@ -52,7 +50,7 @@ pub(super) struct Conn {
     inbound: Inbound,
     /// What of the pipe's last chunk was not written yet.
     chunk: Bytes,
-    look: Option<Pin<Box<Sleep>>>,
+    look: Option<Box<Timer>>,
     /// Around the packets, if the client has asked for it.
     frames: Option<Box<Frames>>,
     /// The number that the client expects next, behind what was written and `chunk`.
@@ -106,6 +104,11 @@ impl Conn {
         }
     }
 
+    /// Has these bytes read first: they have come already.
+    pub(super) fn keep(&mut self, early: &[u8]) {
+        self.inbound.keep(early);
+    }
+
     /// Compresses what is written from now on, and uncompresses what is read.
     pub(super) fn compress(&mut self, algorithm: Algorithm) {
         let mut frames = Frames::new(algorithm);
@@ -131,7 +134,7 @@ impl Conn {
         let io = self.io.take().ok_or(Broken::Gone)?;
         let under = io.start_tls(acceptor, self.inbound.take()).await;
         self.io = Some(under.map_err(|error| {
-            tracing::debug!(%error, "no TLS came about");
+            tracing::debug!(error = crate::control::logged(&error.to_string()), "no TLS came about");
             Broken::Gone
         })?);
         Ok(())
@@ -315,8 +318,8 @@ impl Conn {
                 if io.peer_closed() {
                     return Poll::Ready(());
                 }
-                let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
-                ready!(look.as_mut().poll(cx));
+                let look = self.look.get_or_insert_with(|| Box::new(Timer::after(LOOK)));
+                ready!(look.poll_unpin(cx));
                 self.look = None;
                 continue;
             }

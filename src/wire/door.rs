@@ -6,8 +6,11 @@ use actix_rt::net::TcpStream;
 #[cfg(unix)]
 use actix_rt::net::UnixStream;
 
+use tokio::time::Instant;
+
 use super::{
     gate::{Gate, Terms},
+    lead_in::Arrival,
     life,
     stream::Stream,
 };
@@ -18,8 +21,8 @@ use crate::{
     session::{Inbox, Session},
 };
 
-/// The way in for connections that the host accepts itself: where a proxy says who its client is (the PROXY protocol),
-/// where the socket comes from elsewhere (inetd), where a test says so. [`Serve`](super::Serve) accepts by itself.
+/// The way in for connections that the host accepts itself: where something else than the PROXY protocol says whose they
+/// are, where the socket comes from elsewhere (inetd), where a test says so. [`Serve`](super::Serve) accepts by itself.
 ///
 /// Cheap to clone, and to be shared by all the arbiters that accept: the clones share which passwords were proved before,
 /// and the RSA key.
@@ -32,7 +35,6 @@ use crate::{
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3307").await?;
 /// loop {
 ///     let (stream, from) = listener.accept().await?;
-///     // A host behind a proxy reads the proxy's header here, and takes the client's address from it.
 ///     door.admit(stream, from.into());
 /// }
 /// # }
@@ -53,14 +55,19 @@ impl<E: Engine> Door<E> {
     /// client, a kill, or [`Runtime::shutdown`].
     ///
     /// `from` is where it comes from, and the host's word is taken for it: lists show it, `USER()` says it, engines let
-    /// accounts in by it.
+    /// accounts in by it. If it is a proxy that the terms trust ([`Terms::proxied_from`]), the client's address in the
+    /// proxy's header counts instead.
     ///
     /// # Panics
     /// Outside of an actix `System` and of any `LocalSet`.
     pub fn admit(&self, stream: TcpStream, from: Origin) {
         // Without it, small answers would wait for the client's acknowledgements.
         let _ = stream.set_nodelay(true);
-        self.launch(stream.into(), from);
+        if let Some(Err(error)) = self.gate.keepalive.map(|keepalive| keepalive.watch(&stream)) {
+            tracing::debug!(%from, %error, "no keepalive");
+        }
+        let proxied = from.ip().is_some_and(|ip| self.gate.trusts(ip));
+        self.launch(stream.into(), from, proxied);
     }
 
     /// As [`Door::admit`], for a client of a Unix socket. Its connection counts as secret, wherever it comes from.
@@ -69,15 +76,17 @@ impl<E: Engine> Door<E> {
     /// Outside of an actix `System` and of any `LocalSet`.
     #[cfg(unix)]
     pub fn admit_unix(&self, stream: UnixStream, from: Origin) {
-        self.launch(stream.into(), from);
+        self.launch(stream.into(), from, false);
     }
 
-    fn launch(&self, stream: Stream, from: Origin) {
+    fn launch(&self, io: Stream, from: Origin, proxied: bool) {
+        let accepted = Instant::now();
         let (shared, gate) = (Arc::clone(&self.runtime.shared), Arc::clone(&self.gate));
         let registry = Arc::clone(&shared.registry);
         let inbox = Inbox::closed();
         Session::launch(&registry, Arc::clone(&inbox), |control| {
-            Box::pin(life::live(shared, inbox, control, gate, stream, from))
+            let arrival = Arrival { io, from, proxied, accepted, control };
+            Box::pin(life::live(shared, inbox, gate, Box::new(arrival)))
         });
     }
 }

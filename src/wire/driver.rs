@@ -17,17 +17,14 @@ use std::{
 use bytes::Bytes;
 use futures::future::{BoxFuture, join};
 use mysql_common::constants::CapabilityFlags;
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout},
-};
+use tokio::{task::yield_now, time::Instant};
 
 use super::{
     command::{self, WireCommand},
     conn::{Broken, Chunk, Conn},
     farewell,
     gate::Gate,
-    life::FAREWELL,
+    lead_in::FAREWELL,
     login::frame_error,
     pace,
     packet::Peer,
@@ -38,7 +35,7 @@ use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
     model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
-    session::{Core, Pipe},
+    session::{Core, Pipe, within},
     state::{Phase, Slot},
     supervisor::Registry,
 };
@@ -75,6 +72,8 @@ fn watch_flow(conn: &mut Conn, slot: &Slot, registry: &Registry) {
 enum Next {
     Serve,
     Leave(Reason),
+    /// The command was not begun, since the session is to end.
+    Unbegun(Reason),
 }
 
 /// A call of the session, as a future beside the socket.
@@ -113,17 +112,29 @@ impl<E: Engine> Driver<E> {
                 }
                 Err(reason) => Next::Leave(reason),
             };
-            if let Next::Leave(reason) = next {
-                break reason;
+            match next {
+                Next::Serve => {}
+                Next::Leave(reason) => break reason,
+                Next::Unbegun(reason) => {
+                    // On the heap, as all that an idle connection has no room for.
+                    Box::pin(self.turn_down(reason)).await;
+                    break reason;
+                }
             }
         };
         let reason = slot.switch.word().leaving().unwrap_or(reason);
+        if reason == Reason::Shutdown && !self.told {
+            Box::pin(self.turn_down_arrived()).await;
+        }
         let shared = self.core.shared();
         let tell = shared.tell_killed || reason.is_inactivity() && shared.registry.dialect.tells_inactivity();
         if tell && !self.told && farewell::is_due(reason) {
             self.conn.part_ahead(&[], &farewell::packet(reason, 1, true));
         }
         let told = reason.is_told() || tell && self.told;
+        // An answer of just now may still be on its way.
+        let owed = self.told || slot.since().elapsed() < FAREWELL;
+        let owed = owed.then(|| self.core.shared().registry.owe());
         self.statements = None;
         let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.
@@ -136,12 +147,13 @@ impl<E: Engine> Driver<E> {
         Box::pin(async move {
             if conn.is_parting() {
                 // Its session does not wait for it.
-                let departed = timeout(FAREWELL, conn.depart());
+                let departed = within(FAREWELL, conn.depart());
                 let ((), _) = join(core.leave(reason), departed).await;
             } else {
                 core.leave(reason).await;
-                let _ = timeout(FAREWELL, conn.linger()).await;
+                let _ = within(FAREWELL, conn.linger()).await;
             }
+            drop(owed);
         })
         .await;
     }
@@ -201,7 +213,7 @@ impl<E: Engine> Driver<E> {
     async fn query(&mut self, sql: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::Query, Some(sql.clone())) {
             Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         self.begin();
         let several = self.peer.0.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
@@ -273,7 +285,7 @@ impl<E: Engine> Driver<E> {
             self.run(Command::InitDb, None, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began)));
         match run.await {
             Ok((cx, result)) => self.conclude(&cx, result).await,
-            Err(reason) => Next::Leave(reason),
+            Err(reason) => Next::Unbegun(reason),
         }
     }
 

@@ -43,6 +43,12 @@ impl Inbound {
         self.buffer.len()
     }
 
+    /// The room that it takes.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// What waits.
     pub(super) fn into_bytes(self) -> Bytes {
         self.buffer.freeze()

@@ -1,30 +1,37 @@
 //! What logins need of the server: how passwords are proved, and TLS. First as a host says it, then as connections share
 //! it.
 
+use std::net::IpAddr;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
 use super::{
     auth::{AuthPlugin, Prover},
     conn::{Broken, Conn},
+    keepalive::Keepalive,
+    proxy::Network,
 };
 
-/// On which terms clients are let in, for a [`Door`](super::Door): how they prove their passwords, and whether there is
-/// TLS.
+/// On which terms clients are let in, for a [`Door`](super::Door): how they prove their passwords, whether there is TLS,
+/// which proxies are trusted, and when a silent client is given up.
 #[derive(Clone, Debug)]
 pub struct Terms {
     plugin: AuthPlugin,
     rsa: bool,
+    proxies: Vec<Network>,
+    keepalive: Option<Keepalive>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
 }
 
 impl Default for Terms {
-    /// [`AuthPlugin::CachingSha2`], passwords by RSA too, no TLS.
+    /// [`AuthPlugin::CachingSha2`], passwords by RSA too, no TLS, no proxies, the keepalive that is [`Keepalive`]'s default.
     fn default() -> Self {
         Self {
             plugin: AuthPlugin::default(),
             rsa: true,
+            proxies: Vec::new(),
+            keepalive: Some(Keepalive::default()),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -55,10 +62,31 @@ impl Terms {
         Self { rsa: allowed, ..self }
     }
 
+    /// Trusts proxies of these networks to say whom they forward, by the PROXY protocol, version 1 or 2; none unless said
+    /// otherwise. Every TCP connection from there has to begin with a header, health checks included, or it is closed
+    /// without a greeting (Percona Server: proxy_protocol_networks). The client's address in it counts from then on: lists
+    /// show it, `USER()` says it, engines let accounts in by it, those of this machine too. A header without one
+    /// (`UNKNOWN`, `LOCAL`) leaves the connection its own address. From elsewhere no header is read: one that comes is
+    /// rubbish where a login should be. Unix sockets are not proxied.
+    ///
+    /// Whoever connects from these networks can say that it is anybody: name proxies alone, not the networks of clients.
+    #[must_use]
+    pub fn proxied_from(self, networks: impl IntoIterator<Item = Network>) -> Self {
+        Self { proxies: networks.into_iter().collect(), ..self }
+    }
+
+    /// When a client of TCP that is silent is given up; [`Keepalive::default`] unless said otherwise, and `None`: never.
+    #[must_use]
+    pub fn keepalive(self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        Self { keepalive: keepalive.into(), ..self }
+    }
+
     /// What connections on these terms share.
     pub(super) fn gate(self) -> Gate {
         Gate {
             prover: Prover::new(self.plugin, self.rsa),
+            proxies: self.proxies.into(),
+            keepalive: self.keepalive,
             #[cfg(feature = "tls")]
             tls: self.tls.map(Into::into),
         }
@@ -68,11 +96,18 @@ impl Terms {
 /// Shared by all connections of a server.
 pub(super) struct Gate {
     pub(super) prover: Prover,
+    proxies: Box<[Network]>,
+    pub(super) keepalive: Option<Keepalive>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
 impl Gate {
+    /// Whether what comes from there is a proxy's.
+    pub(super) fn trusts(&self, from: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(from))
+    }
+
     /// Whether a client may go on under TLS.
     #[cfg(feature = "tls")]
     pub(super) fn offers_tls(&self) -> bool {

@@ -4,6 +4,7 @@ use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use mysql_common::constants::CapabilityFlags;
+use tracing::Instrument;
 
 use super::{
     auth::{self, Exchange},
@@ -16,6 +17,7 @@ use super::{
     rows::{HELD, WireRows},
 };
 use crate::{
+    control::{logged, logged_attributes},
     engine::{Engine, RowSink},
     id::SessionId,
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
@@ -28,11 +30,8 @@ use crate::{
 /// MySQL bounds at 64 KiB).
 const LOGIN_LIMIT: usize = 128 * 1024;
 
-/// Of a name that was not let in, so many characters are logged.
-const LOGGED_NAME: usize = 64;
-
 /// What we can do.
-const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
+pub(super) const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_FOUND_ROWS)
     .union(CapabilityFlags::CLIENT_LONG_FLAG)
     .union(CapabilityFlags::CLIENT_CONNECT_WITH_DB)
@@ -216,7 +215,8 @@ pub(super) async fn prove<E: Engine>(
         login.database = database;
         login.attributes = attributes;
         // Within a future of ours, so that a panic before the engine's own first await is caught too.
-        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&mut login).await }).catch_unwind().await;
+        let asked = AssertUnwindSafe(async { shared.engine.authenticate(&mut login).await }).catch_unwind();
+        let asked = asked.instrument(slot.trace.span()).await;
         (asked, (login.user, login.database, login.attributes))
     };
     let (user, database, attributes) = login;
@@ -226,8 +226,7 @@ pub(super) async fn prove<E: Engine>(
     let principal = match asked {
         Ok(Ok(principal)) => Arc::new(principal),
         Ok(Err(error)) => {
-            let user: String = user.chars().take(LOGGED_NAME).collect();
-            tracing::info!(session = %id, user = %user.escape_debug(), %from, code = error.code(), "login refused");
+            tracing::info!(session = %id, user = logged(&user), %from, code = error.code(), "login refused");
             return Err(Unproved::Refused(error));
         }
         Err(_panic) => {
@@ -236,7 +235,8 @@ pub(super) async fn prove<E: Engine>(
             return Err(Unproved::Refused(SqlError::panicked()));
         }
     };
-    tracing::debug!(session = %id, user = %principal.user(), %from, charset, ?attributes, "logged in");
+    let said = || logged_attributes(attributes.as_ref());
+    tracing::debug!(session = %id, user = logged(principal.user()), %from, charset, attributes = said(), "logged in");
     slot.set_attributes(attributes);
     #[cfg(feature = "tls")]
     slot.set_encryption(talk.conn.encryption());

@@ -6,6 +6,9 @@
 //! | `server` | accepting: `serve`, workers |
 //! | `door` | letting in a connection, whoever has accepted it |
 //! | `life` | one connection, from greeting to goodbye |
+//! | `lead_in` | the beginning of it: whom a proxy forwards, a place in the list, the login; one deadline for all |
+//! | `proxy` | the PROXY protocol: who a client is that a proxy forwards |
+//! | `keepalive` | when a silent client is given up |
 //! | `driver` | a client that is in: its commands, one after the other |
 //! | `login` | the handshake |
 //! | `command` | the commands a client sends after it |
@@ -15,6 +18,7 @@
 //! | `conn` | packets in, bytes out, and whether the client is still there |
 //! | `farewell` | what a client is told whose connection is closed for it; pure |
 //! | `frame` | packets in a stream of bytes; pure |
+//! | `fuzz` | what is tried with bytes of any kind |
 //! | `packet` | the packets that we send; pure |
 //! | `rows`, `binary` | result sets on their way out |
 //! | `track` | what changed in the session, as OK packets tell it; pure |
@@ -42,17 +46,22 @@ mod door;
 mod driver;
 mod farewell;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod gate;
 #[cfg(all(test, feature = "compat"))]
 mod golden;
 mod heads;
 mod hello;
+mod keepalive;
+mod lead_in;
 mod life;
 mod login;
 mod pace;
 mod packet;
 mod params;
 mod prepared;
+mod proxy;
 mod rows;
 mod server;
 mod stream;
@@ -68,6 +77,8 @@ pub use self::{
     auth::{AuthPlugin, caching_sha2_verifier, native_verifier},
     door::Door,
     gate::Terms,
+    keepalive::Keepalive,
+    proxy::{Network, NetworkError},
     server::{Serve, Serving, listen, serve},
 };
 /// The TLS library whose `ServerConfig` [`Serve::tls`] and [`Terms::tls`] take.

@@ -61,6 +61,12 @@ impl Statements {
         Self { last: 0, by_id: HashMap::new(), held: 0, limit }
     }
 
+    /// How many bytes they hold.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Keeps a statement; its id is never 0.
     ///
     /// # Errors

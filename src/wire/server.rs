@@ -25,7 +25,7 @@ use actix_rt::net::UnixStream;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
-use super::{auth::AuthPlugin, door::Door, gate::Terms, pace};
+use super::{auth::AuthPlugin, door::Door, gate::Terms, keepalive::Keepalive, pace, proxy::Network};
 use crate::{engine::Engine, model::Origin, runtime::Runtime};
 
 /// How many connections may wait to be accepted.
@@ -140,9 +140,23 @@ impl Serve {
         Self { terms: self.terms.passwords_by_rsa(allowed), ..self }
     }
 
+    /// Trusts proxies of these networks to say whom they forward, by the PROXY protocol, version 1 or 2; none unless said
+    /// otherwise. Every TCP connection from there has to begin with a header: see [`Terms::proxied_from`].
+    #[must_use]
+    pub fn proxied_from(self, networks: impl IntoIterator<Item = Network>) -> Self {
+        Self { terms: self.terms.proxied_from(networks), ..self }
+    }
+
+    /// When a client of TCP that is silent is given up; [`Keepalive::default`] unless said otherwise, and `None`: never.
+    #[must_use]
+    pub fn keepalive(self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        Self { terms: self.terms.keepalive(keepalive), ..self }
+    }
+
     /// Begins to serve.
     ///
-    /// Signals are left to the host. To stop in order: [`Serving::pause`], [`Runtime::shutdown`], [`Serving::stop`].
+    /// Signals are left to the host. To stop in order: [`Runtime::shutdown`], which refuses new clients with 1053, then
+    /// [`Serving::stop`].
     ///
     /// # Errors
     /// A listener is not one.
@@ -194,7 +208,7 @@ impl Serving {
         self.address
     }
 
-    /// Accepts no more connections; those that are there go on.
+    /// Accepts no more connections; those that are there go on. New ones wait, unanswered, in the listener's queue.
     pub fn pause(&self) -> impl Future<Output = ()> + use<> {
         let handle = self.handle.clone();
         async move { handle.pause().await }

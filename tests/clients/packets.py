@@ -265,6 +265,10 @@ class Connection:
         self._deprecates_eof = bool(capabilities & DEPRECATE_EOF)
         try:
             self.greeting = self._packet("greeting", greeting)
+            if self.greeting.kind == "error":
+                # There is no room for it.
+                self.login = self.greeting
+                return
             nonce = self.greeting.get("nonce, first part") + self.greeting.get("nonce, second part")
             self.id = int.from_bytes(self.greeting.get("connection id"), "little")
             proof = scramble(password.encode(), nonce)
@@ -302,6 +306,10 @@ class Connection:
                 raise Failure(f"the server has closed the connection after {data.hex(' ') or 'nothing'}")
             data += more
         return data
+
+    def receive_some(self) -> int:
+        """Takes whatever comes next, and throws it away; 0: the server has closed."""
+        return len(self._socket.recv(1 << 14))
 
     def _raw(self) -> tuple[int, bytes]:
         head = self._exactly(4)
@@ -345,6 +353,10 @@ class Connection:
     def rows(self, command: int, payload: bytes = b"") -> list[Packet]:
         """A command that may be answered by rows in the text format."""
         self.send(command, payload)
+        return self.results()
+
+    def results(self) -> list[Packet]:
+        """The answer to such a command, once it was sent."""
         return list(self._results("row", text_row))
 
     def prepare(self, sql: str) -> list[Packet]:

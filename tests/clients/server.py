@@ -12,10 +12,10 @@ STOPPING = 15.0
 
 
 class Server:
-    def __init__(self, binary: str, home: Path, *options: str) -> None:
+    def __init__(self, binary: str, home: Path, *options: str, host: str = "127.0.0.1") -> None:
         self.binary = binary
         self.home = home
-        self.host = "127.0.0.1"
+        self.host = host
         self._log = home / f"server-{len(list(home.glob('server-*')))}.log"
         with self._log.open("wb") as log:
             # Port 0: the server takes a free one and says which.
@@ -35,17 +35,31 @@ class Server:
             raise Failure(f"the server does not listen: it said {line!r}, and in its log {self.log()[-400:]!r}")
         return int(address.rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def hang_up(self) -> None:
+        """Has it read its files again."""
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """Stops it as Ctrl-C would, and expects that it is content with its end."""
-        self._process.send_signal(signal.SIGINT)
+        self.signal(signal.SIGINT)
+        expect_equal(self.wait(STOPPING), 0, "the server's exit code")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code."""
         try:
-            code = self._process.wait(STOPPING)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the server runs {STOPPING} s after SIGINT still") from None
-        expect_equal(code, 0, "the server's exit code")
+            raise Failure(f"the server runs after {seconds} s still") from None
 
     def discard(self) -> None:
         """Leaves nothing running, whatever has happened."""

@@ -28,7 +28,8 @@ impl Handler<SessionEvent> for Subscriber {
             Event::StatementEnded { result: Ok(rows), .. } => format!("ended {rows}"),
             Event::StatementEnded { result: Err(error), killed, .. } => format!("ended {} {killed:?}", error.code()),
             Event::KillAsked { by, outcome, .. } => format!("kill by {} {outcome:?}", by.user()),
-            Event::Disconnected { reason } => format!("left: {reason}"),
+            Event::KillEnded { kill, reason, .. } => format!("kill {kill} is over: {reason}"),
+            Event::Disconnected { reason, .. } => format!("left: {reason}"),
             Event::Lagged(lost) => format!("lagged {lost}"),
             other => format!("{other:?}"),
         });
@@ -68,7 +69,14 @@ fn a_session_is_told_from_its_first_moment_to_its_last() {
         let told = subscriber.send(Told).await.unwrap();
         assert_eq!(told[..2], ["connected", "is alice"]);
         assert!(told[2].starts_with("began SET PASSWORD = ") && !told[2].contains("swordfish"), "{}", told[2]);
-        let rest = ["ended 0", "began wait", "kill by root Ok(1)", "ended 1317 Some(KillQuery)", "left: quit"];
+        let rest = [
+            "ended 0",
+            "began wait",
+            "kill by root Ok(1)",
+            "ended 1317 Some(KillQuery)",
+            "kill 1 is over: kill query",
+            "left: quit",
+        ];
         assert_eq!(told[3..], rest);
     });
 }

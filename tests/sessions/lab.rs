@@ -21,6 +21,10 @@ impl Log {
         self.0.lock().unwrap().push(what.into());
     }
 
+    pub fn has(&self, what: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|line| line == what)
+    }
+
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -82,6 +86,10 @@ impl EngineSession for LabSession {
                 out.row(&[own.borrow(), values.global(setting).borrow()])?;
             }
             "begin" => self.in_transaction = true,
+            "begin-slowly" => {
+                sleep(Duration::from_secs(rest.parse().unwrap())).await;
+                self.in_transaction = true;
+            }
             "commit" => self.in_transaction = false,
             "fail" => return Err(SqlError::new(1062, "23000", "as asked")),
             "panic" => panic!("asked to"),

@@ -6,7 +6,7 @@ use killdeer::{KillMode, Layout, Principal, Privileges, Reason, Refused, Target}
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use crate::lab::{Running, build, code, connect, lab, paused, peer, root, settle};
+use crate::lab::{Running, build, connect, lab, paused, peer, root, settle};
 
 #[test]
 fn no_two_sessions_have_one_id_and_a_released_one_comes_back_last() {
@@ -200,37 +200,4 @@ proptest! {
             assert_eq!((runtime.status().sessions, runtime.status().actors), (0, 0));
         });
     }
-}
-
-#[test]
-fn a_session_whose_arbiter_is_stopped_rolls_back_and_leaves() {
-    actix_rt::System::new().block_on(async {
-        let lab = crate::lab::Lab::default();
-        let log = lab.log.clone();
-        let runtime = killdeer::Runtime::builder(lab).start();
-        let arbiter = actix_rt::Arbiter::new();
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        let there = runtime.clone();
-        arbiter.spawn(async move {
-            let alice = connect(&there, "alice").await;
-            assert_eq!(code(&alice, "begin").await, 0);
-            let waiting = alice.addr().send(killdeer::Query("wait".into()));
-            actix_rt::spawn(async move { drop(waiting.await) });
-            while alice.running().is_none() {
-                tokio::task::yield_now().await;
-            }
-            let _ = sender.send(());
-            // It keeps its session until the arbiter goes down with both.
-            std::future::pending::<()>().await;
-            drop(alice);
-        });
-        receiver.await.unwrap();
-        arbiter.stop();
-        arbiter.join().unwrap();
-        while runtime.status().sessions > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        assert_eq!(runtime.status().actors, 0);
-        assert!(log.take().contains(&"alice rolled back".to_owned()));
-    });
 }

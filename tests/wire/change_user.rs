@@ -336,7 +336,7 @@ impl Handler<SessionEvent> for Subscriber {
         let _ = self.0.send(match &told.event {
             Event::StatementBegan { .. } => "began".to_owned(),
             Event::StatementEnded { killed, .. } => format!("ended {killed:?}"),
-            Event::Disconnected { reason } => format!("left: {reason}"),
+            Event::Disconnected { reason, .. } => format!("left: {reason}"),
             _ => return,
         });
     }

@@ -1,7 +1,8 @@
 //! Connections that the host accepts itself, with origins that it states.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::{Arc, mpsc},
     thread,
 };
@@ -92,6 +93,20 @@ fn lists_accounts_and_refusals_go_by_the_stated_origin() {
     assert_eq!(other.query(&format!("KILL {}", raw.id)).code(), 0);
     assert_eq!(raw.answer(), None, "closed without a word");
     drop((raw, other));
+    server.wait_empty();
+}
+
+#[test]
+fn a_stated_proxy_says_whom_it_forwards() {
+    let server = Server::start();
+    let proxy: Origin = "192.0.2.7:4711".parse().unwrap();
+    let terms = Terms::default().proxied_from(["192.0.2.0/24".parse().unwrap()]);
+    let acceptor = Acceptor::start(&server, terms, proxy);
+    let mut socket = TcpStream::connect(acceptor.address).unwrap();
+    socket.write_all(b"PROXY TCP4 127.0.0.8 127.0.0.1 63746 3306\r\n").unwrap();
+    let raw = Raw::over(socket).log_in("root", BASIC);
+    assert_eq!(server.row(raw.id).expect("it is listed").peer.to_string(), "127.0.0.8:63746");
+    drop((raw, acceptor));
     server.wait_empty();
 }
 

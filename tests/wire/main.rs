@@ -11,9 +11,14 @@ mod door;
 #[allow(dead_code)] // it is echo_sql's, which has more users than these
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
+#[cfg(feature = "metrics")]
+mod figures;
 mod kills;
 mod login;
 mod main_job;
+#[cfg(feature = "metrics")]
+#[path = "../../examples/echo/metrics.rs"]
+mod metrics_endpoint;
 mod own_kills;
 mod packets;
 mod panics;
@@ -22,9 +27,12 @@ mod pools;
 mod prepared;
 mod privileges;
 mod protocol;
+mod proxied;
 mod raw;
+mod security;
 mod server;
 mod settings;
+mod shutdown;
 mod tables;
 mod timeouts;
 mod tls;

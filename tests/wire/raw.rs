@@ -57,14 +57,23 @@ impl Raw {
     }
 
     pub fn greeted_at(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).unwrap())
+        Self::connected_at(address).greeting()
     }
 
-    /// The same, over a connection that is there.
+    /// Reads the greeting of a connection that is there.
     pub fn over(socket: TcpStream) -> Self {
+        Self::new(socket).greeting()
+    }
+
+    /// Has read nothing yet.
+    pub fn connected_at(address: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(address).unwrap())
+    }
+
+    fn new(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        let mut raw = Self {
+        Self {
             socket,
             id: 0,
             nonce: Vec::new(),
@@ -73,7 +82,11 @@ impl Raw {
             plugin: String::new(),
             collation: 45,
             next: 0,
-        };
+        }
+    }
+
+    fn greeting(self) -> Self {
+        let mut raw = self;
         let greeting = raw.receive().expect("a greeting");
         assert_eq!(greeting[0], 10, "{greeting:?}");
         let end = greeting.iter().position(|b| *b == 0).unwrap();
@@ -100,7 +113,12 @@ impl Raw {
     }
 
     pub fn login_at(address: SocketAddr, user: &str, capabilities: CapabilityFlags) -> Self {
-        let mut raw = Self::greeted_at(address);
+        Self::greeted_at(address).log_in(user, capabilities)
+    }
+
+    /// Logs in without a password.
+    pub fn log_in(self, user: &str, capabilities: CapabilityFlags) -> Self {
+        let mut raw = self;
         raw.answer_greeting(user, &[], capabilities, "mysql_native_password");
         assert_eq!(raw.receive().expect("an OK")[0], 0x00);
         raw

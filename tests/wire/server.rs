@@ -107,12 +107,30 @@ impl Server {
     }
 
     pub fn start_serving(accounts: Accounts, served: impl FnOnce(Serve) -> Serve + Send + 'static) -> Self {
-        Self::start_as(Odd { echo: echo(accounts), cast: None }, |builder| builder, served)
+        Self::start_with_both(accounts, |builder| builder, served)
+    }
+
+    /// With choices of both kinds.
+    pub fn start_with_both(
+        accounts: Accounts,
+        change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
+        served: impl FnOnce(Serve) -> Serve + Send + 'static,
+    ) -> Self {
+        Self::start_as(Odd { echo: echo(accounts), cast: None }, change, served)
     }
 
     /// A server whose clients are whom they say they are, as `cast` understands them.
     pub fn start_cast(cast: Cast, change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static) -> Self {
-        Self::start_as(Odd { echo: echo(Accounts::default()), cast: Some(cast) }, change, |serve| serve)
+        Self::start_cast_serving(cast, change, |serve| serve)
+    }
+
+    /// The same, served as `served` says.
+    pub fn start_cast_serving(
+        cast: Cast,
+        change: impl FnOnce(Builder<Odd>) -> Builder<Odd> + Send + 'static,
+        served: impl FnOnce(Serve) -> Serve + Send + 'static,
+    ) -> Self {
+        Self::start_as(Odd { echo: echo(Accounts::default()), cast: Some(cast) }, change, served)
     }
 
     /// A server that behaves as this system does.

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use socket2::SockRef;
+
 use crate::{
     raw::{Raw, framed},
     server::Server,
@@ -80,5 +82,66 @@ fn pipelined_statements_of_a_client_that_is_still_there_all_run() {
     for _ in 0..20_000 {
         raw.expect_next(1);
         assert_eq!(raw.answer().unwrap().code(), 0);
+    }
+}
+
+/// How a client is cut off.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// Its socket is reset.
+    Reset,
+    /// Its sending end is closed; it reads nothing of what was sent to it.
+    Fin,
+}
+
+#[test]
+fn a_hundred_resets_and_a_hundred_goodbyes_in_the_middle_of_statements() {
+    /// What the issue states is a second; a machine that is busy with other tests gets some more.
+    const BOUND: Duration = Duration::from_secs(5);
+    let server = Server::start();
+    for (cut, name) in [(Cut::Reset, "RST"), (Cut::Fin, "FIN")] {
+        let before = server.runtime.status();
+        let clients: Vec<_> = (0..100)
+            .map(|n| {
+                let mut raw = Raw::login(&server);
+                raw.send_query(match n {
+                    // Few compute, and last: each takes a processor.
+                    96.. => "SELECT BENCHMARK(1000000000000, 1)",
+                    // It waits for its reader in the middle of rows; before that it fills megabytes of buffers.
+                    _ if n % 12 == 0 => "SELECT * FROM seq(100000000)",
+                    _ => "SELECT SLEEP(1000)",
+                });
+                server.wait_running(raw.id);
+                raw
+            })
+            .collect();
+        let running = server.list().iter().filter(|row| row.statement.is_some()).count();
+        assert_eq!(running, 100, "all in the middle of their statements");
+        let begin = Instant::now();
+        let left: Vec<_> = clients
+            .into_iter()
+            .filter_map(|raw| match cut {
+                Cut::Reset => {
+                    SockRef::from(&raw.socket).set_linger(Some(Duration::ZERO)).unwrap();
+                    drop(raw);
+                    None
+                }
+                Cut::Fin => {
+                    raw.half_close();
+                    Some(raw)
+                }
+            })
+            .collect();
+        server.wait_empty();
+        let took = begin.elapsed();
+        println!("100 clients were cut off by {name}: all were gone after {took:?}");
+        assert!(took < BOUND, "{took:?}");
+        drop(left);
+        let status = server.runtime.status();
+        assert_eq!((status.sessions, status.actors), (0, 0));
+        assert_eq!(status.connections - before.connections, 100);
+        assert_eq!(status.aborted_clients - before.aborted_clients, 100);
+        assert_eq!(status.statements - before.statements, 100);
+        assert_eq!(status.panics, 0);
     }
 }

@@ -4,11 +4,12 @@ use super::*;
 use crate::{
     dialect::{KillDenied, Node},
     id::Layout,
-    model::{Clock, Privileges, Settings, StatementNo},
+    model::{Clock, Privileges, Settings, StatementNo, Target},
     state::Running,
     supervisor::{
         kill::{Requester, tests::deaf},
-        registry::{Registration, Registry},
+        registration::Registration,
+        registry::Registry,
     },
 };
 
@@ -27,7 +28,8 @@ impl Lab {
 
     fn kill(&self, by: &Arc<Principal>, from: Option<&Registration>, target: Target, mode: KillMode) {
         let kill = Kill { by: Arc::clone(by), from: from.map(Registration::id), target, mode };
-        let requester = Requester { principal: by, session: kill.from, peer: None };
+        let number = self.0.next_kill();
+        let requester = Requester { principal: by, session: kill.from, peer: None, kill: number };
         let all: Vec<Arc<Slot>> = self.0.chunks().flatten().collect();
         let result = match &kill.target {
             Target::Session(id) => self.0.kill_session(&requester, *id, mode),
@@ -36,7 +38,8 @@ impl Lab {
             Target::User { .. } => self.0.kill_user(&requester, &kill.target, all, mode),
         };
         let peer = from.map(|from| from.slot().peer());
-        self.0.history().add(self.0.clock().now(), &kill, peer, &result);
+        let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
+        self.0.history().add((number, self.0.clock().now()), &kill, &cause, peer, &result);
     }
 
     fn rows(&self, viewer: &Principal) -> Vec<KillRow> {
@@ -119,14 +122,17 @@ fn a_victim_reads_who_it_was_but_not_of_a_session_that_it_may_not_see() {
     let (alice, admin) = (lab.admit(&user("alice")), lab.admit(&root));
     lab.kill(&root, Some(&admin), Target::Session(alice.id()), KillMode::Connection);
     let [row] = &lab.rows(&user("alice"))[..] else { panic!() };
-    assert_eq!((&*row.by, row.by_id, row.by_host, row.cause), ("root", None, None, KillCause::Statement));
+    assert_eq!((&*row.by, row.by_id, row.by_host, row.cause.clone()), ("root", None, None, KillCause::Statement));
     let [row] = &lab.rows(&root)[..] else { panic!() };
     assert_eq!((&*row.by, row.by_id, row.by_host), ("root", Some(admin.id()), Some(Origin::Local)));
     assert_eq!(row.result, KillResult::Ending);
     drop(alice);
     assert_eq!(lab.rows(&root)[0].result, KillResult::Ended);
     lab.kill(&root, None, Target::Session(admin.id()), KillMode::Query);
-    assert_eq!((lab.rows(&root)[1].cause, lab.rows(&root)[1].result), (KillCause::Host, KillResult::NothingToEnd));
+    assert_eq!(
+        (lab.rows(&root)[1].cause.clone(), lab.rows(&root)[1].result),
+        (KillCause::Host, KillResult::NothingToEnd)
+    );
 }
 
 #[test]
@@ -229,8 +235,8 @@ fn a_row_has_a_value_for_each_column_of_its_type() {
     #[rustfmt::skip]
     assert_eq!(shown, [
         ["1970-01-01 00:00:00", "root", &by, "localhost", "CONNECTION", &victim, &victim, "alice", "localhost", "1",
-         "statement", "ending"],
+         "statement", "ending", "NULL"],
         ["1970-01-01 00:00:00", "root", "NULL", "NULL", "QUERY", "QUERY ID 5", "NULL", "NULL", "NULL", "0", "host",
-         "unknown"],
+         "unknown", "NULL"],
     ]);
 }

@@ -13,8 +13,8 @@ use super::{
 use crate::model::{DateTime, Time};
 
 pub(super) const ALL: &[Entry] = &[
-    ("curdate", 0, 0, |call| Ok(text(now(call, true), 0, Part::Date))),
-    ("curtime", 0, 1, |call| Ok(text(now(call, true), precision(call, 0), Part::Time))),
+    ("curdate", 0, 0, |call| Ok(text(now(call), 0, Part::Date))),
+    ("curtime", 0, 1, |call| Ok(text(now(call), precision(call, 0), Part::Time))),
     ("date", 1, 1, |call| Ok(some(fields(call, 0).map(|at| at.date.to_string())))),
     ("date_add", 3, 3, date_add),
     ("date_format", 2, 2, |call| Ok(some(fields(call, 0).zip(call.text(1)).and_then(|(at, how)| written(&at, &how))))),
@@ -31,7 +31,7 @@ pub(super) const ALL: &[Entry] = &[
         let Some(seconds) = call.real(0).filter(|seconds| (0.0..=4e11).contains(seconds)) else {
             return Ok(Value::Null);
         };
-        let at = Moment((seconds * SECOND as f64).round() as i64 + zone(call));
+        let at = Moment((seconds * SECOND as f64).round() as i64);
         if call.count() == 1 {
             return Ok(text(at, if seconds.fract() == 0.0 { 0 } else { 6 }, Part::Both));
         }
@@ -40,7 +40,7 @@ pub(super) const ALL: &[Entry] = &[
     ("hour", 1, 1, |call| field(call, 0, "HOUR")),
     ("minute", 1, 1, |call| field(call, 0, "MINUTE")),
     ("month", 1, 1, |call| field(call, 0, "MONTH")),
-    ("now", 0, 1, |call| Ok(text(now(call, true), precision(call, 0), Part::Both))),
+    ("now", 0, 1, |call| Ok(text(now(call), precision(call, 0), Part::Both))),
     ("sec_to_time", 1, 1, |call| {
         let Some(seconds) = call.real(0) else { return Ok(Value::Null) };
         // TIME ends at 838:59:59.
@@ -67,9 +67,9 @@ pub(super) const ALL: &[Entry] = &[
     ("timestampdiff", 3, 3, timestampdiff),
     ("unix_timestamp", 0, 1, |call| {
         if call.count() == 0 {
-            return Ok(Value::Integer(now(call, false).0 / SECOND));
+            return Ok(Value::Integer(now(call).0 / SECOND));
         }
-        let Some(at) = moment(call, 0).map(|at| at.0 - zone(call)) else { return Ok(Value::Null) };
+        let Some(at) = moment(call, 0).map(|at| at.0) else { return Ok(Value::Null) };
         let seconds = at.max(0);
         Ok(if seconds % SECOND == 0 {
             Value::Integer(seconds / SECOND)
@@ -77,9 +77,9 @@ pub(super) const ALL: &[Entry] = &[
             Value::Real(seconds as f64 / SECOND as f64)
         })
     }),
-    ("utc_date", 0, 0, |call| Ok(text(now(call, false), 0, Part::Date))),
-    ("utc_time", 0, 1, |call| Ok(text(now(call, false), precision(call, 0), Part::Time))),
-    ("utc_timestamp", 0, 1, |call| Ok(text(now(call, false), precision(call, 0), Part::Both))),
+    ("utc_date", 0, 0, |call| Ok(text(now(call), 0, Part::Date))),
+    ("utc_time", 0, 1, |call| Ok(text(now(call), precision(call, 0), Part::Time))),
+    ("utc_timestamp", 0, 1, |call| Ok(text(now(call), precision(call, 0), Part::Both))),
     ("year", 1, 1, |call| field(call, 0, "YEAR")),
 ];
 
@@ -90,14 +90,10 @@ enum Part {
     Time,
 }
 
-fn zone(call: &Call<'_, '_>) -> i64 {
-    i64::from(call.environment.facts.zone) * SECOND
-}
-
 /// When the question was asked.
-fn now(call: &Call<'_, '_>, local: bool) -> Moment {
+fn now(call: &Call<'_, '_>) -> Moment {
     let since = i64::try_from(call.environment.facts.since().as_micros()).unwrap_or(i64::MAX / 2);
-    Moment(if local { since + zone(call) } else { since })
+    Moment(since)
 }
 
 /// The digits behind the point that are asked for.

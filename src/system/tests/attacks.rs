@@ -134,3 +134,32 @@ fn depth_and_length_are_bounded() {
         assert!(codes.contains(&found.code()), "{}: {found}", &sql[..40]);
     }
 }
+
+#[test]
+fn what_sqlite_does_not_take_is_refused_in_mysqls_words() {
+    const LIST: &str = "information_schema.processlist";
+    for (sql, code, word) in [
+        ("SELECT (SELECT 1, 2)", 1241, "Operand should contain 1 column(s)"),
+        ("SELECT 1 WHERE (1,2) IN ((1,2),(3))", 1241, "Operand should contain 2 column(s)"),
+        ("SELECT (1,2) < (1,2,3)", 1241, "Operand should contain 1 column(s)"),
+        ("SELECT 1 FROM LIST a JOIN LIST b USING (nosuch)", 1054, "Unknown column 'nosuch' in 'from clause'"),
+        ("SELECT 1 UNION SELECT 2 ORDER BY nosuch", 1054, "Unknown column 'item 1' in 'order clause'"),
+        ("SELECT id FROM LIST GROUP BY COUNT(*)", 1111, "Invalid use of group function"),
+        ("SELECT id FROM LIST HAVING id = 1", 1235, "'HAVING without GROUP BY'"),
+        ("SELECT COUNT(*) OVER w FROM LIST", 3579, "Window name 'w' is not defined."),
+        ("SELECT NTILE(0) OVER () FROM LIST", 1210, "Incorrect arguments to ntile"),
+        ("SELECT NTH_VALUE(id, 0) OVER () FROM LIST", 1210, "Incorrect arguments to nth_value"),
+        ("SELECT SUM(id) OVER (ROWS BETWEEN -1 PRECEDING AND CURRENT ROW) FROM LIST", 3586, "negative"),
+        ("SELECT SUM(id) OVER (RANGE 1 PRECEDING) FROM LIST", 3587, "exactly one ORDER BY expression"),
+        ("WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT COUNT(*) FROM a) SELECT * FROM a", 3575, "aggregation"),
+        ("WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT 1 FROM a, a b) SELECT * FROM a", 3577, "'a'"),
+        ("SELECT 1 FROM LIST FULL OUTER JOIN LIST p", 1064, "near 'OUTER JOIN"),
+        ("SELECT sql FROM `sqlite_master`", 1146, "Table 'sqlite_master' doesn't exist"),
+    ] {
+        let found = error(&sql.replace("LIST", LIST));
+        assert_eq!(found.code(), code, "{sql}: {found}");
+        assert!(found.message().contains(word), "{sql}: {found}");
+    }
+    let many = error(&format!("SELECT 1{}", " UNION SELECT 1".repeat(1000)));
+    assert_eq!((many.code(), many.message()), (1105, "The system tables cannot answer this question"));
+}

@@ -95,18 +95,18 @@ fn expressions_are_mysqls() {
             "CAST('12x' AS SIGNED), CAST(1.6 AS UNSIGNED), CAST(5 AS CHAR), CAST('abc' AS CHAR(2)), CONVERT('7', SIGNED INTEGER), CONVERT('a' USING utf8mb4), CAST(1.236 AS DECIMAL(10,2))",
             "12|2|5|ab|7|a|1.24",
         ),
-        // moments: the clock stands at 12:30:45.5 UTC, and the session is an hour ahead
+        // moments: the clock stands at 12:30:45.5 UTC
         (
             "NOW(), CURRENT_TIMESTAMP, NOW(3), UTC_TIMESTAMP(), CURDATE(), CURRENT_DATE, CURTIME()",
-            "2024-02-29 13:30:45|2024-02-29 13:30:45|2024-02-29 13:30:45.500|2024-02-29 12:30:45|2024-02-29|2024-02-29|13:30:45",
+            "2024-02-29 12:30:45|2024-02-29 12:30:45|2024-02-29 12:30:45.500|2024-02-29 12:30:45|2024-02-29|2024-02-29|12:30:45",
         ),
         (
             "UNIX_TIMESTAMP(), UNIX_TIMESTAMP('1970-01-02 01:00:00'), FROM_UNIXTIME(86400), FROM_UNIXTIME(0, '%Y')",
-            "1709209845|86400|1970-01-02 01:00:00|1970",
+            "1709209845|90000|1970-01-02 00:00:00|1970",
         ),
         (
             "NOW() - INTERVAL 5 MINUTE, NOW() + INTERVAL 1 DAY, DATE_SUB('2024-03-31', INTERVAL 1 MONTH), DATE_ADD('2024-02-29', INTERVAL 2 HOUR), ADDDATE('2024-02-28', 2)",
-            "2024-02-29 13:25:45|2024-03-01 13:30:45|2024-02-29|2024-02-29 02:00:00|2024-03-01",
+            "2024-02-29 12:25:45|2024-03-01 12:30:45|2024-02-29|2024-02-29 02:00:00|2024-03-01",
         ),
         (
             "'2024-01-01' + INTERVAL 1 + 1 DAY, '2024-01-01' - INTERVAL '3' SECOND, DATE_ADD('x', INTERVAL 1 DAY)",

@@ -4,13 +4,13 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
     model::{CharacterSet, CharacterSets, Command, Killed, Reason},
-    session::Farewell,
+    session::{Farewell, within},
     wire::{
         command, hello,
         login::{Known, Talk, Turned, Unproved, prove},
@@ -22,7 +22,7 @@ impl<E: Engine> Driver<E> {
     pub(super) async fn change_user(&mut self, payload: Bytes) -> Next {
         let (cx, began) = match self.core.begin(Command::ChangeUser, None) {
             Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         self.statements = None;
         let (sequence, proved, set) = self.prove(&cx, &payload).await;
@@ -83,10 +83,10 @@ impl<E: Engine> Driver<E> {
         let mut talk = Talk { conn, sequence: 1, peer: *peer };
         let shared = core.shared();
         let proved = {
-            let proving = timeout(shared.login_timeout(), prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
+            let proving = within(shared.login_timeout(), prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
             match select(pin!(proving), pin!(cx.killed())).await {
-                Either::Left((Ok(proved), _)) => Ok(proved),
-                Either::Left((Err(_elapsed), _)) => {
+                Either::Left((Some(proved), _)) => Ok(proved),
+                Either::Left((None, _)) => {
                     cx.slot().switch.terminate(Reason::LoginTimeout);
                     Err(Reason::LoginTimeout)
                 }

@@ -1,16 +1,29 @@
 //! How commands end: what the client is told, and when it is over.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use futures::FutureExt;
+use tokio::time::Instant;
 
 use super::{Driver, Next, watch_flow};
 use crate::{
     engine::{Engine, StatementContext},
-    model::{Done, Reason, SqlError, transaction_state},
-    session::Farewell,
-    wire::{farewell, life::FAREWELL, rows::WireRows, track},
+    model::{Done, Killed, Reason, SqlError, transaction_state},
+    session::{Farewell, Timer},
+    wire::{
+        command::{self, WireCommand},
+        farewell,
+        lead_in::FAREWELL,
+        rows::WireRows,
+        track,
+    },
 };
+
+/// So long a client may take to make room for the rest of its last answer. At a shutdown it may be one that reads as fast
+/// as it can, and is to get whole packets.
+fn patience_for(reason: Reason) -> Duration {
+    if reason == Reason::Shutdown { 4 * FAREWELL } else { FAREWELL }
+}
 
 impl<E: Engine> Driver<E> {
     /// Decides how a command ended, tells the client, and only then calls it over.
@@ -69,6 +82,34 @@ impl<E: Engine> Driver<E> {
         self.flush().await
     }
 
+    /// A command that came too late to be begun is told so at a shutdown. For the other reasons clients are told, or not,
+    /// as if they had sent none.
+    pub(super) async fn turn_down(&mut self, reason: Reason) {
+        if reason == Reason::Shutdown {
+            self.begin().failed(&Killed(reason).into());
+            self.told = true;
+            self.flush().await;
+        }
+    }
+
+    /// The same, at a shutdown, for a command that has arrived behind the last answer, and was not looked at.
+    pub(super) async fn turn_down_arrived(&mut self) {
+        let longest = self.core.shared().max_allowed_packet;
+        loop {
+            let arrived = poll_fn(|task| match self.conn.poll_packet(task, 0, longest) {
+                Poll::Ready(packet) => Poll::Ready(packet.ok()),
+                Poll::Pending => Poll::Ready(None),
+            });
+            let Some(packet) = arrived.await else { return };
+            match command::read(packet.payload) {
+                Ok(WireCommand::Quit) => return,
+                // Nobody waits for an answer to these.
+                Ok(WireCommand::LongData(_) | WireCommand::CloseStatement(_)) => {}
+                _ => return self.turn_down(Reason::Shutdown).await,
+            }
+        }
+    }
+
     pub(super) fn rows(&mut self) -> &mut WireRows {
         let Driver { rows, pipe, peer, .. } = self;
         rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
@@ -123,8 +164,8 @@ impl<E: Engine> Driver<E> {
             }
             *waited = true;
             if let Some(reason) = leaving {
-                let over = patience.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-                if over.as_mut().poll(task).is_ready() {
+                let over = patience.get_or_insert_with(|| Box::new(Timer::after(patience_for(reason))));
+                if over.poll_unpin(task).is_ready() {
                     return Poll::Ready(Err(reason));
                 }
             }

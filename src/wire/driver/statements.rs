@@ -13,7 +13,7 @@ impl<E: Engine> Driver<E> {
             self.run(Command::ResetConnection, None, |core, cx, sink, began| Box::pin(core.reset(cx, sink, began)));
         let (cx, result) = match run.await {
             Ok(ran) => ran,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         if result.is_ok() {
             self.statements = None;
@@ -29,7 +29,7 @@ impl<E: Engine> Driver<E> {
         });
         let (cx, result) = match run.await {
             Ok(ran) => ran,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         // Kept before it is known whether a kill came first: a client that is told of no id never uses it.
         let kept = result.and_then(|prepared| {
@@ -64,7 +64,7 @@ impl<E: Engine> Driver<E> {
         };
         let (cx, began) = match self.core.begin(Command::Execute, Some(statement.sql.clone())) {
             Ok(begun) => begun,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         self.begin().binary();
         let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.execute(cx, statement, sink, began)));
@@ -115,7 +115,7 @@ impl<E: Engine> Driver<E> {
             self.run(Command::FieldList, None, |core, cx, sink, began| Box::pin(core.fields(cx, of, sink, began)));
         let (cx, result) = match run.await {
             Ok(ran) => ran,
-            Err(reason) => return Next::Leave(reason),
+            Err(reason) => return Next::Unbegun(reason),
         };
         let Farewell { result, killed } = self.settle(result);
         match &result {

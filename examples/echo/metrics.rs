@@ -1,0 +1,175 @@
+//! The figures of the server over HTTP, for Prometheus and for load balancers: `/metrics` and `/healthz`.
+//!
+//! One task of its own, beside all sessions. Whoever asks gets one answer and is closed; so many at a time, each with so
+//! many bytes and so much time.
+
+use std::{
+    net::{AddrParseError, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_rt::net::{TcpListener, TcpStream};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+/// The longest head of a request, in bytes, and the most headers of it.
+const HEAD: usize = 8 * 1024;
+const HEADERS: usize = 64;
+
+/// So many are answered at a time; further ones are closed.
+const AT_ONCE: usize = 16;
+
+/// So long one may take to ask and to read its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So often what was recorded is put together, though nobody asks for it.
+const UPKEEP: Duration = Duration::from_secs(15);
+
+/// The upper ends of the buckets for the times of kills, in seconds.
+const BUCKETS: [f64; 12] = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0];
+
+/// Prometheus's format of texts.
+const FIGURES: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Where to listen. Without a host it is this machine alone: who wants the figures to be had from elsewhere writes that out.
+///
+/// # Errors
+/// It is no address with a port.
+pub fn address(text: &str) -> Result<SocketAddr, AddrParseError> {
+    match text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text).parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse(),
+    }
+}
+
+/// The recorder that keeps what the server publishes; to be installed with `metrics::set_global_recorder`.
+///
+/// # Errors
+/// None that is known.
+pub fn recorder() -> Result<metrics_exporter_prometheus::PrometheusRecorder, BuildError> {
+    let of_kills = Matcher::Full("killdeer_kill_duration_seconds".into());
+    Ok(PrometheusBuilder::new().set_buckets_for_metric(of_kills, &BUCKETS)?.build_recorder())
+}
+
+/// What is answered.
+pub struct Metrics<P, R> {
+    pub recorded: PrometheusHandle,
+    /// Called before each time that the figures are shown.
+    pub publish: P,
+    /// Whether the server takes connections.
+    pub ready: R,
+}
+
+impl<P: Fn() + 'static, R: Fn() -> bool + 'static> Metrics<P, R> {
+    /// Answers on this listener for as long as the arbiter runs that calls this.
+    pub async fn serve(self, listener: TcpListener) {
+        let upkeep = self.recorded.clone();
+        actix_rt::spawn(async move {
+            let mut ticks = interval(UPKEEP);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                upkeep.run_upkeep();
+            }
+        });
+        let (metrics, places) = (std::rc::Rc::new(self), Arc::new(Semaphore::new(AT_ONCE)));
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // No descriptor is free, as a rule: it is no use to try again at once.
+                    tracing::warn!(%error, "no connection for figures was accepted");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let metrics = std::rc::Rc::clone(&metrics);
+            actix_rt::spawn(async move {
+                let _ = timeout(PATIENCE, metrics.answer(stream)).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut head = Vec::new();
+        let answer = loop {
+            if let Some(answer) = self.read(&head) {
+                break answer;
+            }
+            if (&mut stream).take((HEAD - head.len()) as u64).read_buf(&mut head).await? == 0 {
+                // It went away, or goes on for too long.
+                break if head.len() < HEAD { return Ok(()) } else { Answer::plain(431, "the head is too long\n") };
+            }
+        };
+        stream.write_all(&answer.encoded()).await?;
+        stream.shutdown().await?;
+        // Until it has read that: to close with bytes unread would be a reset, which may overtake the answer.
+        let mut rest = [0; 512];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok(())
+    }
+
+    /// What is answered to a request that begins so; `None` while its head is not whole.
+    fn read(&self, head: &[u8]) -> Option<Answer> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        match request.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return None,
+            Err(_) => return Some(Answer::plain(400, "this is no request\n")),
+        }
+        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let answer = match (method, path) {
+            ("GET" | "HEAD", "/metrics") => {
+                (self.publish)();
+                Answer { status: 200, kind: FIGURES, body: self.recorded.render(), without_body: false }
+            }
+            ("GET" | "HEAD", "/healthz") if (self.ready)() => Answer::plain(200, "ready\n"),
+            ("GET" | "HEAD", "/healthz") => Answer::plain(503, "draining\n"),
+            (_, "/metrics" | "/healthz") => Answer::plain(405, "GET or HEAD\n"),
+            _ => Answer::plain(404, "/metrics or /healthz\n"),
+        };
+        Some(Answer { without_body: method == "HEAD", ..answer })
+    }
+}
+
+struct Answer {
+    status: u16,
+    kind: &'static str,
+    body: String,
+    /// Only its length is told.
+    without_body: bool,
+}
+
+impl Answer {
+    fn plain(status: u16, text: &str) -> Self {
+        Self { status, kind: "text/plain; charset=utf-8", body: text.to_owned(), without_body: false }
+    }
+
+    fn encoded(&self) -> Vec<u8> {
+        let Self { status, kind, body, without_body } = self;
+        let reason = match status {
+            200 => "OK",
+            400 => "Bad Request",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            431 => "Request Header Fields Too Large",
+            _ => "Service Unavailable",
+        };
+        let allow = if *status == 405 { "Allow: GET, HEAD\r\n" } else { "" };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}\
+             Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+        );
+        (head + if *without_body { "" } else { body }).into_bytes()
+    }
+}

@@ -1,0 +1,4 @@
+//! What rules are read, and what they decide.
+
+mod decide;
+mod parse;

@@ -1,0 +1,158 @@
+//! How the whole is shut down: whoever is between two transactions leaves at once, the others when their transaction is
+//! over, or when the grace is.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
+
+use super::{messages::Summary, registry::Registry};
+use crate::{
+    model::Reason,
+    state::{Raised, Signal, Slot},
+};
+
+/// How often a shutdown looks whether all have left.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What clients are still being told is waited for no longer than this, once all sessions have left.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A shutdown that was begun. There is one for a runtime: whoever asks again shares its end.
+pub(super) struct Closing {
+    grace: Arc<Deadline>,
+    summary: Shared<BoxFuture<'static, Summary>>,
+}
+
+impl Closing {
+    /// Closes the registry, and says what is to be done then. `rollback`: how long what is left may take after the grace.
+    pub(super) fn begin(registry: &Arc<Registry>, grace: Duration, rollback: Duration) -> Self {
+        registry.stage.close();
+        let grace = Arc::new(Deadline::after(grace));
+        let summary = close(Arc::clone(registry), Arc::clone(&grace), rollback).boxed().shared();
+        Self { grace, summary }
+    }
+
+    /// It was asked for again, with this grace: the one that is over first counts.
+    pub(super) fn again(&self, grace: Duration) {
+        self.grace.hasten(grace);
+    }
+
+    /// How it went, once it is over.
+    pub(super) fn summary(&self) -> Shared<BoxFuture<'static, Summary>> {
+        self.summary.clone()
+    }
+}
+
+async fn close(registry: Arc<Registry>, grace: Arc<Deadline>, rollback: Duration) -> Summary {
+    let total = registry.len();
+    each(&registry, |slot| {
+        if slot.switch.wind_down() == Raised::First {
+            slot.signal(Signal::Leaving);
+        }
+    })
+    .await;
+    all(|| registry.len() == 0, &grace).await;
+    let (mut forced, mut transactions_rolled_back) = (0, 0);
+    each(&registry, |slot| {
+        if slot.switch.terminate(Reason::Shutdown) == Raised::First {
+            slot.signal(Signal::Leaving);
+            forced += 1;
+            transactions_rolled_back += usize::from(slot.switch.word().open());
+        }
+    })
+    .await;
+    all(|| registry.len() == 0, &Deadline::after(rollback)).await;
+    let left_behind = registry.len();
+    all(|| registry.counters.farewells.get() == 0, &Deadline::after(LAST_WORDS)).await;
+    registry.stage.stop();
+    Summary {
+        drained: total.saturating_sub(forced),
+        forced,
+        transactions_ended: registry.counters.transactions_ended(),
+        transactions_rolled_back,
+        left_behind,
+    }
+}
+
+async fn each(registry: &Registry, mut visit: impl FnMut(&Slot)) {
+    for chunk in registry.chunks() {
+        chunk.iter().for_each(|slot| visit(slot));
+        yield_now().await;
+    }
+}
+
+/// Waits until `over`, or the deadline.
+async fn all(over: impl Fn() -> bool, deadline: &Deadline) {
+    while !over()
+        && let Some(rest) = deadline.rest()
+    {
+        sleep(LOOK.min(rest)).await;
+    }
+}
+
+/// When something is over, which may be moved forward. Never, for a host that waits as long as it takes
+/// (`Duration::MAX`).
+#[derive(Debug)]
+struct Deadline(Mutex<Option<Instant>>);
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        Self(Mutex::new(Instant::now().checked_add(time)))
+    }
+
+    fn hasten(&self, time: Duration) {
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = sooner(*at, Instant::now().checked_add(time));
+    }
+
+    /// How long it is until then; `None`: it is over.
+    fn rest(&self) -> Option<Duration> {
+        let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        (!rest.is_zero()).then_some(rest)
+    }
+}
+
+/// The first of two moments; `None` is never.
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sooner_of_two_deadlines_counts_and_never_is_the_latest() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        for (one, other, first) in [
+            (Some(now), Some(later), Some(now)),
+            (Some(later), Some(now), Some(now)),
+            (None, Some(later), Some(later)),
+            (Some(later), None, Some(later)),
+            (None, None, None),
+        ] {
+            assert_eq!(sooner(one, other), first);
+        }
+    }
+
+    #[test]
+    fn no_time_is_over_at_once_and_all_time_never() {
+        assert_eq!(Deadline::after(Duration::ZERO).rest(), None);
+        let never = Deadline::after(Duration::MAX);
+        assert_eq!(never.rest(), Some(Duration::MAX));
+        never.hasten(Duration::ZERO);
+        assert_eq!(never.rest(), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! TCP keepalive: how long a client may be silent because it is not there any more.
+
+use std::{io, time::Duration};
+
+use actix_rt::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+/// When a client that says nothing is asked by TCP whether it is still there, and when it is given up: the connection
+/// counts as lost then, and its statement is cancelled. A client that answers to TCP may be idle for ever.
+///
+/// Rows that the client's TCP does not acknowledge are bounded by the same time, on Linux and Android (`TCP_USER_TIMEOUT`:
+/// there is no keepalive while anything is unacknowledged). There, a client that is alive but reads none of its rows for
+/// that long is given up as well. Other systems retransmit rows for as long as they are set to, often ten minutes and more;
+/// OpenBSD and others have one setting for the whole system, and heed `idle` at most.
+///
+/// Times are in whole seconds, rounded up, from 1 to 32,767; there are 1 to 127 retries. What lies outside is taken for
+/// the nearest that is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// After so much silence the client is asked for the first time.
+    pub idle: Duration,
+    /// If it does not answer, it is asked again after each such interval.
+    pub interval: Duration,
+    /// After so many questions without an answer it is given up.
+    pub retries: u32,
+}
+
+impl Default for Keepalive {
+    /// 60 s, 10 s, 6 times: lost after two minutes.
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), interval: Duration::from_secs(10), retries: 6 }
+    }
+}
+
+impl Keepalive {
+    /// The longest that Linux takes for a time, in seconds.
+    const LONGEST: u64 = 32_767;
+
+    /// The longest that it takes for the other bound: some 24 days.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
+
+    /// A client that has gone without a word is noticed within so much time: `idle`, and `interval` for each retry. The
+    /// system's own timers may add some hundredths to it.
+    pub fn bound(&self) -> Duration {
+        seconds(self.idle) + seconds(self.interval) * self.retries()
+    }
+
+    fn retries(&self) -> u32 {
+        self.retries.clamp(1, 127)
+    }
+
+    /// Has the system ask for this client.
+    pub(super) fn watch(&self, stream: &TcpStream) -> io::Result<()> {
+        let socket = SockRef::from(stream);
+        let probes = TcpKeepalive::new().with_time(seconds(self.idle));
+        #[cfg(any(
+            target_os = "android",
+            target_os = "freebsd",
+            target_os = "illumos",
+            target_os = "ios",
+            target_os = "linux",
+            target_os = "macos",
+            target_os = "netbsd",
+            target_os = "windows"
+        ))]
+        let probes = probes.with_interval(seconds(self.interval)).with_retries(self.retries());
+        socket.set_tcp_keepalive(&probes)?;
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        socket.set_tcp_user_timeout(Some(self.bound().min(Self::LONGEST_UNACKNOWLEDGED)))?;
+        Ok(())
+    }
+}
+
+/// Whole seconds within what is allowed.
+fn seconds(time: Duration) -> Duration {
+    let whole = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    Duration::from_secs(whole.clamp(1, Keepalive::LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_told_what_was_stated() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (served, _)) = (client.unwrap(), accepted.unwrap());
+        let socket = SockRef::from(&served);
+        assert!(!socket.keepalive().unwrap());
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        for (stated, told, bound) in [
+            (Keepalive::default(), (s(60), s(10), 6), s(120)),
+            (Keepalive { idle: ms(1500), interval: ms(1), retries: 3 }, (s(2), s(1), 3), s(5)),
+            (Keepalive { idle: s(0), interval: s(0), retries: 0 }, (s(1), s(1), 1), s(2)),
+            (
+                Keepalive { idle: Duration::MAX, interval: Duration::MAX, retries: u32::MAX },
+                (s(32_767), s(32_767), 127),
+                s(32_767 * 128),
+            ),
+        ] {
+            assert_eq!(stated.bound(), bound, "{stated:?}");
+            stated.watch(&served).unwrap();
+            let heard = (
+                socket.tcp_keepalive_time().unwrap(),
+                socket.tcp_keepalive_interval().unwrap(),
+                socket.tcp_keepalive_retries().unwrap(),
+            );
+            assert_eq!((socket.keepalive().unwrap(), heard), (true, told), "{stated:?}");
+            #[cfg(target_os = "linux")]
+            {
+                let unacknowledged = bound.min(Duration::from_millis(u64::from(i32::MAX.unsigned_abs())));
+                assert_eq!(socket.tcp_user_timeout().unwrap(), Some(unacknowledged), "{stated:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! How a connection begins: whom a proxy forwards, a place in the list, the greeting and the login. One deadline for all
+//! of it, from the moment that the connection was accepted.
+
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+
+use actix::WeakRecipient;
+use bytes::Bytes;
+use futures::future::{Either, select};
+use mysql_common::constants::CapabilityFlags;
+use tokio::time::Instant;
+
+use super::{
+    conn::Conn,
+    farewell,
+    gate::Gate,
+    login::{Left, Turned, Unwelcome, Welcome, login},
+    packet::{self, Peer},
+    proxy,
+    stream::Stream,
+};
+use crate::{
+    engine::Engine,
+    model::{Origin, Reason, Refused, SqlError},
+    session::{Inbox, Shared, Timer, unless_leaving, within},
+    state::{Raised, Signal, Slot},
+    supervisor::Connect,
+};
+
+/// So long a client may take to read its last error, when its connection is being closed.
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A connection that was accepted just now.
+pub(super) struct Arrival {
+    pub(super) io: Stream,
+    /// Whose it is: the client's, or a proxy's.
+    pub(super) from: Origin,
+    /// Whether it is a proxy's, which says first whom it forwards.
+    pub(super) proxied: bool,
+    pub(super) accepted: Instant,
+    /// How the session is told to end something.
+    pub(super) control: WeakRecipient<Signal>,
+}
+
+/// A client that is in.
+pub(super) struct Entered<E: Engine> {
+    pub(super) slot: Arc<Slot>,
+    pub(super) conn: Conn,
+    pub(super) welcome: Welcome<E>,
+}
+
+/// Leads a client in; `None`: it was turned away, and its connection is closed.
+pub(super) async fn lead_in<E: Engine>(
+    shared: &Arc<Shared<E>>,
+    inbox: &Inbox,
+    gate: &Gate,
+    arrival: Box<Arrival>,
+) -> Option<Entered<E>> {
+    let Arrival { mut io, from, proxied, accepted, control } = *arrival;
+    let mut deadline = Timer::after(shared.login_timeout().saturating_sub(accepted.elapsed()));
+    let (from, early) = match proxied {
+        true => match before(&mut deadline, proxy::read(&mut io)).await {
+            Some(Ok((client, early))) => (client.map_or(from, Origin::Network), early),
+            unread => {
+                let error = unread.and_then(Result::err);
+                let error = error.map_or_else(|| "it did not come in time".to_owned(), |error| error.to_string());
+                tracing::debug!(%from, error, "no header from a proxy: its connection is closed");
+                shared.registry.counters.aborted_login();
+                return None;
+            }
+        },
+        false => (from, Bytes::new()),
+    };
+    let mut conn = Conn::new(io);
+    conn.keep(&early);
+    // Whoever is not in yet is told why it does not come in.
+    let _owed = shared.registry.owe();
+    let connect = Connect { peer: from, control, principal: None };
+    let registration = match before(&mut deadline, shared.supervisor.send(connect)).await {
+        Some(answer) => answer.unwrap_or(Err(Refused::ShuttingDown)),
+        None => {
+            tracing::debug!(%from, "no place in the list in time");
+            return None;
+        }
+    };
+    let registration = match registration {
+        Ok(registration) => registration,
+        Err(refused) => {
+            refuse(&mut conn, &refused.into()).await;
+            return None;
+        }
+    };
+    let slot = Arc::clone(registration.slot());
+    inbox.set_slot(&slot);
+    let led = {
+        let leading = pin!(async {
+            let login = pin!(login(shared, registration, &mut conn, gate));
+            match select(login, deadline).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right(((), _login)) => {
+                    if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
+                        shared.registry.counters.timed_out(Reason::LoginTimeout);
+                    }
+                    Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
+                }
+            }
+        });
+        unless_leaving(&slot, leading).await
+    };
+    let tell = shared.tell_killed;
+    match led {
+        Ok(Ok(welcome)) => return Some(Entered { slot, conn, welcome }),
+        Ok(Err(unwelcome)) => turn_away(conn, &slot, unwelcome, tell).await,
+        Err(reason) if tell || reason == Reason::Shutdown => tell_and_close(conn, reason).await,
+        Err(_) => {}
+    }
+    closed(&slot);
+    None
+}
+
+/// Waits for `future` until the deadline; `None`: it did not come in time.
+async fn before<F: Future>(deadline: &mut Timer, future: F) -> Option<F::Output> {
+    match select(pin!(future), deadline).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// Logs the end of a connection.
+pub(super) fn closed(slot: &Slot) {
+    let (from, reason) = (slot.peer(), slot.switch.word().leaving());
+    tracing::debug!(session = %slot.id(), %from, ?reason, "connection closed");
+}
+
+/// Ends a session whose client was not let in.
+async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>, tell: bool) {
+    let Unwelcome { left, why } = unwelcome;
+    let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
+    slot.switch.terminate(reason);
+    match left {
+        Left::Opened(core) => core.leave(reason).await,
+        Left::Registered(registration) => drop(registration),
+        Left::Nothing => {}
+    }
+    if why == Turned::Told {
+        let _ = within(FAREWELL, conn.linger()).await;
+        return;
+    }
+    let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
+    if let Some(reason) = forced.filter(|reason| tell || *reason == Reason::Shutdown) {
+        tell_and_close(conn, reason).await;
+    }
+}
+
+/// Tells a client that is not in yet why its connection is closed.
+async fn tell_and_close(mut conn: Conn, reason: Reason) {
+    if let Some(next) = conn.next() {
+        conn.part_with(&farewell::packet(reason, next, conn.heard()));
+        let _ = within(FAREWELL, conn.depart()).await;
+    }
+}
+
+/// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
+async fn refuse(conn: &mut Conn, error: &SqlError) {
+    let (mut out, mut written) = (Vec::new(), 0);
+    packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
+    let told = async {
+        if poll_fn(|task| conn.poll_write(task, &out, &mut written)).await.is_ok() {
+            conn.linger().await;
+        }
+    };
+    // A client that does not read it will not know.
+    let _ = within(FAREWELL, told).await;
+}
