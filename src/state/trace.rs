@@ -13,6 +13,7 @@ use tracing::{
 };
 
 use crate::{
+    control::logged,
     id::SessionId,
     model::{Origin, Principal, Reason, SqlError, StatementNo},
 };
@@ -76,7 +77,7 @@ impl Trace {
     /// The session is this one's from now on.
     pub(crate) fn user(&self, principal: &Principal) {
         if let Some(span) = &self.0 {
-            span.record("user", display(principal.user().escape_debug()));
+            span.record("user", display(logged(principal.user())));
         }
     }
 

@@ -30,6 +30,7 @@ use super::{
 #[cfg(feature = "metrics")]
 use crate::state::Activity;
 use crate::{
+    control::logged,
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
     model::{
@@ -177,7 +178,7 @@ impl Registry {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
                 self.counters.refused(refused);
-                tracing::info!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
+                tracing::info!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
             }
         }
         entered

@@ -302,8 +302,9 @@ fn pgbouncer_290_names_that_upset_a_log_or_a_list() {
         assert!(texts.iter().any(|text| *text == shown), "{texts:?}");
         assert!(texts.iter().all(|text| !text.chars().any(|c| c.is_control() || c == '\u{202e}')), "{texts:?}");
         let log = heard.take();
-        let kills: Vec<_> = log.lines().filter(|line| line.contains("eve")).collect();
+        let kills: Vec<_> = log.lines().filter(|line| line.contains("kill by=\"eve")).collect();
         assert_eq!(kills.len(), 4, "one line each: {log}");
+        assert!(log.lines().all(|line| line.starts_with("20")), "and no line that is not the log's own: {log}");
         assert!(
             !log.contains('\x1b')
                 && !log.contains('\u{202e}')

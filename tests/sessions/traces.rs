@@ -157,7 +157,7 @@ fn a_session_and_its_statements_have_spans_that_say_how_they_ended() {
         assert_eq!(of(2), killed("3"));
         let reason = Reason::KillConnection.as_str();
         assert_eq!(of(3)[1..], [("number", "4"), ("outcome", "killed"), ("reason", reason)]);
-        let user = ("user", "al\\u{1b}ice");
+        let user = ("user", "al\\x1Bice");
         assert_eq!(of(4), [("id", &*id), ("peer", "127.0.0.1:40000"), ("reason", reason), user]);
         assert!(!format!("{seen:?}").contains("swordfish"), "{seen:?}");
     });
