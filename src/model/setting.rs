@@ -222,7 +222,7 @@ impl Setting {
     }
 
     /// 1232.
-    fn wrong_type(self) -> SqlError {
+    pub(crate) fn wrong_type(self) -> SqlError {
         SqlError::of(ErrorKind::WrongTypeForVariable, format!("Incorrect argument type to variable '{}'", self.name()))
     }
 

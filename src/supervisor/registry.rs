@@ -69,7 +69,7 @@ pub(crate) struct Registry {
     pub(crate) node: Node,
     clock: Clock,
     /// The server's settings.
-    pub(crate) settings: Globals,
+    pub(crate) settings: Arc<Globals>,
     history: Mutex<History>,
     pub(crate) timers: Timers,
     admission: Arc<Admission>,
@@ -95,7 +95,7 @@ impl Registry {
             dialect,
             node,
             clock,
-            settings: Globals::new(settings),
+            settings: Arc::new(Globals::new(settings)),
             history: Mutex::default(),
             timers: Timers::new(),
             admission: Arc::default(),
@@ -142,7 +142,8 @@ impl Registry {
                 place
             }
         };
-        let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control)));
+        let globals = Arc::clone(&self.settings);
+        let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control, globals)));
         let slot = allocated.ok_or(Refused::TooManyConnections)?;
         place.name(slot.id());
         self.counters.connected();

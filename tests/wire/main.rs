@@ -31,6 +31,7 @@ mod proxied;
 mod raw;
 mod security;
 mod server;
+mod settings;
 mod shutdown;
 mod tables;
 mod timeouts;
