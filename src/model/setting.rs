@@ -126,7 +126,7 @@ impl Setting {
     /// The setting of this name, in any case, by any system's name for it.
     pub fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        RULES.iter().find(|rule| is(&rule.name) || rule.others.iter().any(|other| is(other))).map(|rule| rule.setting)
+        RULES.iter().find(|rule| is(&rule.name) || rule.others.iter().any(is)).map(|rule| rule.setting)
     }
 
     fn rule(self) -> &'static Rule {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::figures;
 use super::{
     actor::Supervisor,
-    admission::{Admission, Place, Present, Waiting},
+    admission::{Admission, Place, Waiting},
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
@@ -195,11 +195,6 @@ impl Registry {
         self.admission.flush_hosts();
     }
 
-    /// How many sessions there are before login and behind it.
-    pub(crate) fn present(&self) -> Present {
-        self.admission.present()
-    }
-
     /// The session's owner is known.
     pub(super) fn authenticated(&self, slot: &Slot, principal: Arc<Principal>) {
         slot.set_principal(Arc::clone(&principal), self.clock.now());
@@ -283,7 +278,8 @@ impl Registry {
         // First those that have left: what leaves meanwhile is missed rather than counted twice.
         let retired = self.counters.retired_statements();
         let live: u64 = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
-        self.counters.status(self.len(), retired + live)
+        let unauthenticated = usize::try_from(self.admission.waiting()).unwrap_or(usize::MAX);
+        Status { unauthenticated, ..self.counters.status(self.len(), retired + live) }
     }
 
     /// Hands the same and more to whoever collects figures; by one walk over the list too.
