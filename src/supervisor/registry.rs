@@ -178,7 +178,7 @@ impl Registry {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
                 self.counters.refused(refused);
-                tracing::info!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
+                tracing::debug!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
             }
         }
         entered
