@@ -2,6 +2,11 @@
 //!
 //! The session alone writes it; lists and kills read it without asking the session, so neither waits for one that is
 //! busy or stuck. Secrets in statements are replaced when the slot is read, which is rare, not when it is written.
+//!
+//! How a kill strikes it is in `kills`, what its timers do in `timing`.
+
+mod kills;
+mod timing;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
@@ -15,23 +20,26 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 use super::activity::Activity;
 use super::{
-    due::{Due, Watch},
+    due::Watch,
     ending::Ending,
-    limits::Limits,
     notes::Notes,
     signal::Signal,
     switch::KillSwitch,
     trace::Trace,
-    word::{Phase, Raised, Word},
+    word::{Phase, Word},
 };
 use crate::{
     control::{self, Syntax},
     id::SessionId,
     model::{
-        Attributes, Command, Done, Encryption, Globals, KillMode, Origin, Outcome, Principal, ProcessRow, Reason,
-        Settings, StatementNo,
+        Attributes, Command, Done, Encryption, Globals, KillMode, Origin, Outcome, Principal, ProcessRow, Settings,
+        StatementNo,
     },
 };
+
+#[cfg(feature = "policies")]
+pub(crate) use self::kills::Moment;
+pub(crate) use self::kills::Strike;
 
 /// Of a longer statement, this many bytes are shown.
 const LONGEST_INFO: usize = 64 * 1024;
@@ -94,47 +102,6 @@ struct Rare {
     statement_ending: Option<(StatementNo, Arc<Ending>)>,
     /// The session's end, if somebody's kill was aimed at it.
     ending: Option<Arc<Ending>>,
-}
-
-impl Shown {
-    /// Notes a kill that came to this. Its end, if there is anything to end.
-    fn struck(&mut self, strike: Strike, statement: Option<StatementNo>, raised: Raised) -> Option<Arc<Ending>> {
-        if raised == Raised::NotRunning {
-            return None;
-        }
-        let rare = self.rare.get_or_insert_default();
-        if raised == Raised::First {
-            rare.killed = Some((strike.at, strike.from));
-        }
-        let new = || Arc::new(Ending::new(strike.kill, strike.at));
-        let ending = match statement {
-            None => rare.ending.get_or_insert_with(new),
-            Some(number) => match &mut rare.statement_ending {
-                Some((of, ending)) if *of == number => ending,
-                other => &mut other.insert((number, new())).1,
-            },
-        };
-        Some(Arc::clone(ending))
-    }
-}
-
-/// A kill that somebody asked for, as its victim notes it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Strike {
-    /// Its number.
-    pub(crate) kill: u64,
-    /// When it strikes.
-    pub(crate) at: Instant,
-    /// From where it comes, if somebody is to be told of that.
-    pub(crate) from: Option<Origin>,
-}
-
-/// A session as a look at it found it. A kill that is given this ends nothing if the session has gone on since.
-#[cfg(feature = "policies")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    word: Word,
-    since: Instant,
 }
 
 /// The two numbers of a statement that runs.
@@ -262,80 +229,6 @@ impl Slot {
         self.shown().rare.get_or_insert_default().outcome = outcome;
     }
 
-    /// Throws the switch by `throw`, which says whether it was the first, and if so notes when and from where. Whoever
-    /// finds the switch thrown finds that noted.
-    pub(crate) fn kill(&self, now: Instant, from: Option<Origin>, throw: impl FnOnce(&KillSwitch) -> Raised) -> Raised {
-        let mut shown = self.shown();
-        let raised = throw(&self.switch);
-        if raised == Raised::First {
-            shown.rare.get_or_insert_default().killed = Some((now, from));
-        }
-        raised
-    }
-
-    /// The same, if the session is still as it was seen: busy with the same statement, or idle since the same time.
-    #[cfg(feature = "policies")]
-    pub(crate) fn strike_seen(
-        &self,
-        seen: Moment,
-        strike: Strike,
-        statement: Option<StatementNo>,
-        throw: impl FnOnce(&KillSwitch, Word) -> Raised,
-    ) -> (Raised, Option<Arc<Ending>>) {
-        let mut shown = self.shown();
-        if shown.since != seen.since {
-            return (Raised::NotRunning, None);
-        }
-        let raised = throw(&self.switch, seen.word);
-        (raised, shown.struck(strike, statement, raised))
-    }
-
-    /// The same for a kill that somebody asked for, of this statement, or of the session; with its end, if there is anything
-    /// to end.
-    pub(crate) fn strike(
-        &self,
-        strike: Strike,
-        statement: Option<StatementNo>,
-        throw: impl FnOnce(&KillSwitch) -> Raised,
-    ) -> (Raised, Option<Arc<Ending>>) {
-        let mut shown = self.shown();
-        let raised = throw(&self.switch);
-        (raised, shown.struck(strike, statement, raised))
-    }
-
-    /// A statement that was ended from outside is over. Its end, if that was somebody's kill; whoever finds the statement
-    /// over finds that noted. With it what [`KillSwitch::finish`] gives.
-    pub(crate) fn finish_killed(
-        &self,
-        number: StatementNo,
-        now: Instant,
-        open: bool,
-    ) -> (Option<Arc<Ending>>, (Word, Word)) {
-        let shown = self.shown();
-        let ending = shown.rare.as_ref().and_then(|rare| rare.statement_ending.as_ref());
-        let ending = ending.filter(|(of, _)| *of == number).map(|(_, ending)| Arc::clone(ending));
-        ending.iter().for_each(|ending| ending.end(now));
-        (ending, self.switch.finish(open))
-    }
-
-    /// The session is over: for `why`, if there was no reason before. The ends of its killed statement, if that was cut off,
-    /// and of itself, if it was killed; whoever finds it over finds that noted.
-    pub(crate) fn close(&self, why: Reason, now: Instant) -> (Option<Arc<Ending>>, Option<Arc<Ending>>) {
-        let shown = self.shown();
-        let rare = shown.rare.as_ref();
-        let statement = rare.and_then(|rare| rare.statement_ending.as_ref()).map(|(_, ending)| Arc::clone(ending));
-        let statement = statement.filter(|ending| ending.time().is_none());
-        let session = rare.and_then(|rare| rare.ending.clone());
-        statement.iter().chain(&session).for_each(|ending| ending.end(now));
-        self.switch.close(why);
-        (statement, session)
-    }
-
-    /// From where the last kill came that reached it.
-    pub(crate) fn killer(&self) -> Option<Origin> {
-        self.shown().rare.as_ref()?.killed?.1
-    }
-
     /// The text of the running statement, as it was sent.
     pub(crate) fn info(&self) -> Option<Bytes> {
         self.shown().info.clone()
@@ -385,60 +278,6 @@ impl Slot {
         drop(shown);
         drop(before);
         until
-    }
-
-    /// The session's time-outs.
-    pub(crate) fn limits(&self) -> Limits {
-        self.shown().watch.limits
-    }
-
-    /// The server's settings.
-    pub(crate) fn globals(&self) -> &Arc<Globals> {
-        &self.globals
-    }
-
-    /// The session's time-outs from now on. Returns until when it may be idle, if it is.
-    pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
-        let mut shown = self.shown();
-        shown.watch.limits = limits;
-        let (time, _) = limits.idle(shown.transaction.is_some())?;
-        shown.since.checked_add(time)
-    }
-
-    /// The statement that runs, or the next part of it, may take until then; `None`: as long as it takes.
-    pub(crate) fn set_until(&self, until: Option<(Instant, Reason)>) {
-        self.shown().watch.until = until;
-    }
-
-    /// The client leaves rows unread, since then; `None`: not any more. Returns until when it may.
-    #[cfg(feature = "mysql")]
-    pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
-        let mut shown = self.shown();
-        shown.watch.stalled = since;
-        since?.checked_add(shown.watch.limits.net_write()?)
-    }
-
-    /// What its timers find at this time; what is due is done, and what came of it. In one step: what a client does meanwhile
-    /// comes before it, and is seen, or after it.
-    pub(crate) fn obey(&self, now: Instant) -> (Due, Raised) {
-        let mut shown = self.shown();
-        if shown.principal.is_none() {
-            // Before login there is another deadline.
-            return (Due::Never, Raised::NotRunning);
-        }
-        let running = shown.running.map(|running| running.statement);
-        let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
-        let due = shown.watch.due(now, self.switch.word(), running, idle);
-        let raised = match due {
-            Due::Never | Due::At(_) => Raised::NotRunning,
-            Due::Cancel(statement, reason) => self.switch.cancel(statement, reason),
-            Due::LeaveIdle(number, reason) => self.switch.leave_idle(number, reason),
-            Due::Leave(reason) => self.switch.terminate(reason),
-        };
-        if raised == Raised::First {
-            shown.rare.get_or_insert_default().killed = Some((now, None));
-        }
-        (due, raised)
     }
 
     /// Since when it does what it does, or does nothing.
