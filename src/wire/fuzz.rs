@@ -1,5 +1,7 @@
 //! What clients send, read as a connection reads it, and the laws that hold whatever they send: see [`crate::fuzz`].
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 use mysql_common::constants::CapabilityFlags;
 
@@ -18,6 +20,7 @@ use super::{
 };
 use crate::{
     model::{CharacterSet, OwnedValue, Params},
+    session::{Allowed, Keep, STATEMENT},
     supervisor::Gauge,
 };
 
@@ -180,19 +183,21 @@ fn length(value: &OwnedValue) -> usize {
 /// comes with it is.
 pub(crate) fn statements(data: &[u8]) {
     const LIMIT: usize = 4096;
-    let gauge = Gauge::default();
-    let mut statements = Statements::new(LIMIT);
+    let (gauge, keep, allowed) = (Gauge::default(), Arc::<Keep>::default(), Allowed::bytes(LIMIT));
+    let mut statements = Statements::new(Arc::clone(&keep), LIMIT / 2);
     let mut rest = Bytes::copy_from_slice(data);
     while rest.remaining() >= 2 {
         let (step, length) = (rest.get_u8(), rest.get_u8());
         let payload = rest.split_to(rest.len().min(length.into()));
         match step % 5 {
-            0 => drop(statements.insert(&payload, usize::from(step / 5), &gauge)),
+            0 => drop(statements.insert(&payload, usize::from(step / 5), allowed, &gauge)),
             1 => drop(statements.execute(payload, CharacterSet::Utf8mb4)),
-            2 => statements.long_data(payload),
+            2 => statements.long_data(payload, allowed),
             3 => drop(statements.reset(payload)),
             _ => statements.close(payload),
         }
-        assert!(statements.held() <= LIMIT && statements.held() <= 64 * data.len(), "what they hold is bounded");
+        assert!(keep.held() <= LIMIT && keep.held() <= STATEMENT * data.len(), "what they hold is bounded");
     }
+    drop(statements);
+    assert_eq!((keep.held(), gauge.get()), (0, 0), "and counted to its end");
 }

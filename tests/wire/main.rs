@@ -2,6 +2,7 @@
 
 mod auth;
 mod blocking;
+mod bounds;
 mod change_user;
 mod charsets;
 mod client;
