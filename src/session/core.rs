@@ -16,9 +16,9 @@ use tracing::Instrument;
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
 use super::{
+    keep::{Allowed, Keep},
     opening::open_session,
     own::Own,
-    keep::{Allowed, Keep},
     prepared::Named,
     shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},

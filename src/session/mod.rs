@@ -36,6 +36,8 @@ mod statement;
 mod tables;
 mod timer;
 
+#[cfg(all(feature = "mysql", any(test, feature = "fuzzing")))]
+pub(crate) use self::keep::STATEMENT;
 pub use self::{
     actor::Session,
     batch::RowBatch,
@@ -51,6 +53,4 @@ pub(crate) use self::{
     pipe::Pipe,
     timer::{Timer, within},
 };
-#[cfg(all(feature = "mysql", any(test, feature = "fuzzing")))]
-pub(crate) use self::keep::STATEMENT;
 pub(crate) use self::{inbox::Inbox, mailbox::live as mailbox_work, shared::Shared};

@@ -12,6 +12,7 @@ use super::{
     login::OURS,
     params,
     prepared::Statements,
+    proxy::fuzz as proxy,
 };
 #[cfg(feature = "compression")]
 use super::{
@@ -148,6 +149,25 @@ fn is_bounded(hello: &Hello, sent: &[u8]) {
     }
     let logged = crate::control::logged_attributes(Some(attributes));
     assert!(!logged.chars().any(char::is_control), "one line");
+}
+
+/// The header of a proxy, in a stream that arrives byte by byte.
+pub(crate) fn proxy(data: &[u8]) {
+    match proxy::outcome(data) {
+        Ok(Some(length)) => {
+            assert!(length <= data.len() && length <= proxy::LONGEST, "of what came, and bounded");
+            for cut in 0..length {
+                assert_eq!(proxy::outcome(&data[..cut]), Ok(None), "a part of a header is no other one, nor a mistake");
+            }
+            assert_eq!(proxy::outcome(&data[..length]), Ok(Some(length)), "whatever follows it");
+        }
+        Ok(None) => assert!(data.len() < proxy::LONGEST, "nobody is waited for without end"),
+        Err(error) => {
+            let first = (0..data.len()).find(|cut| proxy::outcome(&data[..*cut]).is_err()).unwrap_or(data.len());
+            let wrong = |cut| proxy::outcome(&data[..cut]) == Err(error);
+            assert!((first..=data.len()).take(4096).all(wrong), "a mistake stays one, however much follows");
+        }
+    }
 }
 
 /// The parameters of a COM_STMT_EXECUTE: how many there are, what the client writes its text in, which of them came ahead, and
