@@ -12,6 +12,7 @@ mod door;
 #[allow(dead_code)] // it is echo_sql's, which has more users than these
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
+mod escalation;
 #[cfg(feature = "metrics")]
 mod figures;
 mod kills;
@@ -33,6 +34,7 @@ mod raw;
 mod security;
 mod server;
 mod shutdown;
+mod strangers;
 mod tables;
 mod timeouts;
 mod tls;
