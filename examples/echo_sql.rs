@@ -10,6 +10,8 @@ mod echo;
 mod metrics_endpoint;
 #[path = "echo/policies.rs"]
 mod policies;
+#[path = "echo/settings.rs"]
+mod settings;
 #[path = "echo/signals.rs"]
 mod signals;
 #[path = "echo/system.rs"]
@@ -34,6 +36,7 @@ use killdeer::{
     wire::{self, AuthPlugin, Keepalive, Network, Serve, rustls},
 };
 use metrics_endpoint::Metrics;
+use settings::Set;
 use signals::Signals;
 use system::System;
 use tracing_subscriber::EnvFilter;
@@ -62,7 +65,8 @@ struct Options {
     /// The plugin in the greeting, by which unknown users are asked
     #[arg(long, value_name = "NAME", default_value = AuthPlugin::default().name(), value_parser = plugin)]
     default_plugin: AuthPlugin,
-    /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls and privileges
+    /// A TOML file of [[user]] tables with user, verifier (or password and plugin), require_tls, privileges, settings (what
+    /// its sessions begin with) and caps (how far they may go)
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// A TOML file of [[rule]] tables with what is to be killed without being asked; SIGHUP has it read again
@@ -81,6 +85,8 @@ struct Options {
     workers: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     system: System,
+    #[command(flatten)]
+    set: Set,
     /// The version that clients are told [default: one like the dialect's system's]
     #[arg(long, value_name = "TEXT")]
     server_version: Option<String>,
@@ -234,6 +240,7 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
         .server_version(version)
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
+        .settings(options.set.settings()?)
         .start();
     if let Some(path) = options.policies.clone() {
         policies::follow(&runtime, path)?;

@@ -140,7 +140,7 @@ pub use crate::{
     dialect::{Dialect, KillAnswer, KillDenied, Node, Verdict, View},
     engine::{
         Blocking, BlockingEngine, BlockingEngineSession, BlockingSession, Engine, EngineSession, OnKill, Placement,
-        RowSink, StatementContext,
+        RowSink, SettingValues, StatementContext,
     },
     id::{CsId, CsIdLayout, CsIdVersion, Layout, LayoutError, Malformed, ProxySessionId, Reading, SessionId},
     model::{

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use killdeer::{Login, Principal, Privileges, Verifier, wire::AuthPlugin};
+use killdeer::{Login, Principal, Privileges, Settings, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
 /// The users, by tenant, if there is one, and name. Of their passwords only the verifiers are kept.
@@ -12,6 +12,8 @@ struct Account {
     verifier: Verifier,
     require_tls: bool,
     privileges: Privileges,
+    settings: Settings,
+    caps: Settings,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +39,20 @@ struct Entry {
     require_tls: bool,
     #[serde(default)]
     privileges: Vec<String>,
+    /// What its sessions begin with, in place of the server's settings, and how many of them there may be.
+    #[serde(default)]
+    settings: HashMap<String, Amount>,
+    /// How far its sessions may go.
+    #[serde(default)]
+    caps: HashMap<String, Amount>,
+}
+
+/// A setting's value, in its unit.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Amount {
+    Whole(i64),
+    Fraction(f64),
 }
 
 impl Default for Accounts {
@@ -51,7 +67,8 @@ impl Accounts {
     /// tenant `test`, and `sys` has a `root` too.
     pub fn of_everybody(tenants: bool) -> Self {
         let account = |tenant: Option<&str>, user: &str, privileges| {
-            let account = Account { verifier: Verifier::default(), require_tls: false, privileges };
+            let (settings, caps) = (Settings::new(), Settings::new());
+            let account = Account { verifier: Verifier::default(), require_tls: false, privileges, settings, caps };
             ((tenant.map(str::to_owned), user.to_owned()), account)
         };
         let tenant = tenants.then_some("test");
@@ -72,6 +89,8 @@ impl Accounts {
                 verifier: entry.verifier()?,
                 require_tls: entry.require_tls,
                 privileges: Privileges::from_names(&entry.privileges)?,
+                settings: entry.read(&entry.settings)?,
+                caps: entry.read(&entry.caps)?,
             };
             let tenant = match entry.tenant {
                 Some(_) if !tenants => {
@@ -101,6 +120,10 @@ impl Accounts {
             (!account.require_tls || login.is_secure()) && (!account.verifier.is_empty() || login.peer.is_local());
         allowed.then(|| {
             let principal = Principal::new(login.user.as_str(), account.privileges);
+            let principal = match (account.settings.is_empty(), account.caps.is_empty()) {
+                (true, true) => principal,
+                _ => principal.with_settings(account.settings.clone()).capped(account.caps.clone()),
+            };
             let principal = match tenant {
                 Some(tenant) => principal.in_tenant(tenant.clone()),
                 None => principal,
@@ -111,6 +134,18 @@ impl Accounts {
 }
 
 impl Entry {
+    fn read(&self, amounts: &HashMap<String, Amount>) -> Result<Settings, String> {
+        let mut settings = Settings::new();
+        for (name, amount) in amounts {
+            let text = match amount {
+                Amount::Whole(number) => number.to_string(),
+                Amount::Fraction(number) => number.to_string(),
+            };
+            settings.read(name, &text).map_err(|error| format!("user {:?}: {}", self.user, error.message()))?;
+        }
+        Ok(settings)
+    }
+
     fn verifier(&self) -> Result<Verifier, String> {
         let user = &self.user;
         match (&self.verifier, &self.password, &self.plugin) {

@@ -209,7 +209,7 @@ impl EchoSession {
             // None of them, and not worth gathering facts for; it only ends the last statement's warnings.
             return self.client.answer(sql, &Facts::default());
         }
-        let principal = cx.principal();
+        let (principal, settings) = (cx.principal(), cx.settings());
         let facts = Facts {
             version: &self.known.version,
             version_comment: "Killdeer echo-SQL",
@@ -222,6 +222,7 @@ impl EchoSession {
             tables: Some(&self.known.tables),
             encryption: cx.encryption(),
             character_sets: cx.character_sets(),
+            settings: Some(&settings),
             variables: &[("max_allowed_packet", &self.known.max_allowed_packet)],
             ..Facts::default()
         };

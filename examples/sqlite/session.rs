@@ -325,6 +325,7 @@ impl SqliteSession {
         };
         let tables: Vec<_> = names.iter().map(|name| Table { database: DATABASE, name }).collect();
         let (principal, known) = (cx.principal(), Arc::clone(&self.known));
+        let settings = cx.settings();
         let facts = Facts {
             version: &known.version,
             version_comment: &known.comment,
@@ -337,6 +338,7 @@ impl SqliteSession {
             tables: Some(&tables),
             encryption: cx.encryption(),
             character_sets: cx.character_sets(),
+            settings: Some(&settings),
             ..Facts::default()
         };
         // `SET autocommit = 1` commits. If that fails, nothing was set.

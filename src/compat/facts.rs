@@ -1,6 +1,9 @@
 //! What the server knows of itself and of the session that asks.
 
-use crate::model::{CharacterSets, Encryption, Privileges};
+use crate::{
+    engine::SettingValues,
+    model::{CharacterSets, Encryption, Privileges},
+};
 
 /// What the server knows of itself and of the session that asks. Cheap to make: everything is borrowed.
 ///
@@ -34,6 +37,9 @@ pub struct Facts<'a> {
     /// The server's own values of global system variables (`max_allowed_packet`, `wait_timeout`, `hostname`), in place
     /// of MySQL's defaults. A name that MySQL does not have becomes a read-only variable.
     pub variables: &'a [(&'a str, &'a str)],
+    /// The runtime's settings ([`StatementContext::settings`](crate::StatementContext::settings)): `@@wait_timeout` and the
+    /// like show what holds. `None`: MySQL's defaults are shown, and those that MySQL has not are no variables.
+    pub settings: Option<&'a SettingValues>,
     /// How the connection is encrypted, if it is: `Ssl_cipher` and `Ssl_version` of `SHOW STATUS`.
     pub encryption: Option<&'static Encryption>,
     /// The counters of `SHOW STATUS`; asked for only when a client asks.
@@ -67,6 +73,7 @@ impl Default for Facts<'_> {
             tables: Some(&[]),
             character_sets: CharacterSets::default(),
             variables: &[],
+            settings: None,
             encryption: None,
             status: &Vec::new,
             may_set_global: false,

@@ -152,14 +152,10 @@ impl Assignments<'_> {
             (Target::Server, _) if facts.may_set_global => return Err(SqlError::not_supported("SET GLOBAL").into()),
             (Target::Server, _) => return Err(denied().into()),
             (Target::Session, Reach::Global) => {
-                let name = variable.name;
-                let message = format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL");
-                return Err(SqlError::new(1229, "HY000", message).into());
+                return Err(SqlError::global_variable(variable.name).into());
             }
             (Target::Session, Reach::SessionReads) => {
-                let name = variable.name;
-                let message = format!("SESSION variable '{name}' is read-only. Use SET GLOBAL to assign the value");
-                return Err(SqlError::new(1621, "HY000", message).into());
+                return Err(SqlError::session_read_only(variable.name).into());
             }
             (Target::Session, _) => {}
         }

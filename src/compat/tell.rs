@@ -15,7 +15,7 @@ use crate::{
 impl ClientState {
     /// Tells the session what the last statement has changed: the character sets that the client writes and reads, of which changes the client wants to know
     /// (`session_track_schema`, `session_track_transaction_info`), and the new values of the variables that
-    /// `session_track_system_variables` names. To be called after [`ClientState::answer`] has answered a statement;
+    /// `session_track_system_variables` names, the runtime's own settings among them. To be called after [`ClientState::answer`] has answered a statement;
     /// where nothing changed, it costs next to nothing.
     pub fn tell(&mut self, cx: &StatementContext, facts: &Facts<'_>) {
         let changed = self.take_changed();
@@ -41,6 +41,9 @@ impl ClientState {
         }
         cx.set_character_sets(sets);
         let tracked = self.text_of("session_track_system_variables", facts);
+        if changed.contains(&"session_track_system_variables") {
+            cx.set_tracked_variables(&tracked);
+        }
         for name in changed {
             if tracked.split(',').any(|t| t.trim() == "*" || t.trim().eq_ignore_ascii_case(name)) {
                 cx.variable_changed(name, &self.own_text_of(name, facts));

@@ -9,7 +9,7 @@ use super::{
     variable::{Reach, Variable, offset_of, shown},
     variables,
 };
-use crate::model::{CharacterSets, DateTime, ErrorKind, Level, OwnedValue, SqlError};
+use crate::model::{CharacterSets, DateTime, ErrorKind, Level, OwnedValue, Setting, SqlError};
 
 /// Which of a variable's values is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ impl Which {
 /// # Errors
 /// 1193 if there is none of this name, 1238 if it has no value of the kind that is asked for.
 pub(super) fn system(state: &ClientState, facts: &Facts<'_>, which: Which, name: &str) -> Result<OwnedValue, SqlError> {
+    if let Some(value) = setting(facts, which, name) {
+        return value;
+    }
     let Some(variable) = variables::find(name) else {
         return facts.variable(name).map(own).ok_or_else(|| SqlError::unknown_system_variable(name));
     };
@@ -52,6 +55,18 @@ pub(super) fn system(state: &ClientState, facts: &Facts<'_>, which: Which, name:
     }
 }
 
+/// The value of one of the runtime's settings; `None`: the variable is none, or the server does not say what they are.
+fn setting(facts: &Facts<'_>, which: Which, name: &str) -> Option<Result<OwnedValue, SqlError>> {
+    let (values, setting) = (facts.settings?, Setting::named(name)?);
+    Some(match (which, values.session(setting)) {
+        (Which::Global, _) | (Which::Either, None) => Ok(values.global(setting)),
+        (_, Some(own)) => Ok(own),
+        (Which::Session, None) => {
+            Err(SqlError::of(ErrorKind::ReadOnlyVariable, format!("Variable '{name}' is a GLOBAL variable")))
+        }
+    })
+}
+
 /// A value that only the server knows of: a number if it looks like one.
 fn own(text: &str) -> OwnedValue {
     text.parse().map_or_else(|_| OwnedValue::Text(text.to_owned()), OwnedValue::Int)
@@ -59,6 +74,9 @@ fn own(text: &str) -> OwnedValue {
 
 /// The value that a session begins with.
 pub(super) fn global(facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
+    if let Some(Ok(value)) = setting(facts, Which::Global, variable.name) {
+        return value;
+    }
     let text = |text: &str| OwnedValue::Text(text.to_owned());
     match (facts.variable(variable.name), variable.name) {
         (Some(own), _) => variable.read(own),
@@ -70,6 +88,9 @@ pub(super) fn global(facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
 
 /// The value in this session.
 pub(super) fn session(state: &ClientState, facts: &Facts<'_>, variable: &Variable) -> OwnedValue {
+    if let Some(Ok(value)) = setting(facts, Which::Either, variable.name) {
+        return value;
+    }
     let errors = || state.warnings().iter().filter(|w| w.level == Level::Error).count();
     if let Some(set) = state.system(variable.name) {
         return set.clone();
@@ -115,7 +136,12 @@ pub(super) fn all(state: &ClientState, facts: &Facts<'_>, which: Which) -> Vec<(
     }
     let own = facts.variables.iter().filter(|(name, _)| variables::find(name).is_none());
     list.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let names = |setting: Setting| std::iter::once(setting.name()).chain(setting.other_names().iter().copied());
+    let settings = Setting::all().flat_map(names).filter(|name| variables::find(name).is_none());
+    list.extend(settings.filter_map(|name| Some((name.to_owned(), shown(&setting(facts, which, name)?.ok()?)))));
     list.sort();
+    // What the server itself says of a name is not said twice.
+    list.dedup_by(|one, other| one.0 == other.0);
     list
 }
 

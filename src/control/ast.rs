@@ -1,6 +1,6 @@
 //! What the control statements say, as values. The expressions in them are in `expr`.
 
-use super::IdExpr;
+use super::{IdExpr, Set, SetStatement};
 use crate::model::KillMode;
 
 /// A statement that the runtime answers itself.
@@ -32,6 +32,12 @@ pub enum Control {
         /// What it says, such as `trace_id:xxx`; at most 1024 bytes. Empty for `DEFAULT`.
         value: String,
     },
+    /// `SET …` of settings of the runtime's, and of others
+    Set(Set),
+    /// `SET STATEMENT … FOR statement` (MariaDB) of settings of the runtime's, and of others
+    SetStatement(SetStatement),
+    /// `FLUSH HOSTS`
+    FlushHosts,
     /// `PREPARE name FROM …`
     Prepare {
         /// Its name, in lower case: case does not matter.
@@ -67,14 +73,22 @@ impl Control {
     pub fn placeholders(&self) -> usize {
         match self {
             Control::Kill(Kill { target: KillTarget::Id(id) | KillTarget::Query(id), .. }) => id.placeholders(),
+            Control::Set(set) => set.placeholders,
             _ => 0,
         }
     }
 
-    /// Whether the runtime can prepare it: not those that are about prepared statements, and not those that the engine
-    /// may have to answer.
+    /// Whether the runtime can prepare it by itself: not those that are about prepared statements, and not those that the
+    /// engine may have to answer.
     pub fn can_be_prepared(&self) -> bool {
-        matches!(self, Control::Kill(_) | Control::ShowProcesslist { .. } | Control::SetSessionContext { .. })
+        matches!(
+            self,
+            Control::Kill(_)
+                | Control::ShowProcesslist { .. }
+                | Control::SetSessionContext { .. }
+                | Control::Set(_)
+                | Control::FlushHosts
+        )
     }
 }
 

@@ -25,6 +25,34 @@ impl Exact {
         (self.denominator == 1).then_some(self.numerator)
     }
 
+    /// The value of decimal digits, with a sign and a point or without; `None`: it is none, or too long.
+    pub(super) fn decimal(text: &str) -> Option<Self> {
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let mut all = whole.bytes().chain(fraction.bytes());
+        if whole.len() + fraction.len() == 0 || !all.all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let mut all = whole.bytes().chain(fraction.bytes());
+        let numerator = all.try_fold(0_i128, |sum, b| sum.checked_mul(10)?.checked_add(i128::from(b - b'0')))?;
+        let denominator = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        Self::checked(Some(if negative { -numerator } else { numerator }), Some(denominator)).ok()
+    }
+
+    /// Its digits, with six of them behind the point; those behind are left out.
+    pub(super) fn to_decimal(self) -> String {
+        let (whole, mut rest) = (self.numerator / self.denominator, (self.numerator % self.denominator).unsigned_abs());
+        let mut fraction = String::new();
+        for _ in 0..6 {
+            // Both are far below what is held in any case that can be typed; what is not is rounded down.
+            rest = rest.saturating_mul(10);
+            fraction.push(char::from(b'0' + u8::try_from(rest / self.denominator.unsigned_abs()).unwrap_or(9)));
+            rest %= self.denominator.unsigned_abs();
+        }
+        let sign = if self.numerator < 0 { "-" } else { "" };
+        format!("{sign}{}.{fraction}", whole.unsigned_abs())
+    }
+
     pub(super) fn negated(self) -> Result<Self, Overflow> {
         Self::checked(self.numerator.checked_neg(), Some(self.denominator))
     }
@@ -136,6 +164,24 @@ mod tests {
         let third = apply(1.into(), Divide, 3);
         let sum = third.apply(Add, third).unwrap().unwrap().apply(Add, third).unwrap().unwrap();
         assert_eq!(sum.whole(), Some(1));
+    }
+
+    #[test]
+    fn decimals_are_read_and_written() {
+        for (text, written) in [
+            ("0.5", "0.500000"),
+            ("-1.25", "-1.250000"),
+            (".1", "0.100000"),
+            ("5.", "5.000000"),
+            ("-0.000001", "-0.000001"),
+        ] {
+            assert_eq!(Exact::decimal(text).map(Exact::to_decimal).as_deref(), Some(written), "{text}");
+        }
+        for text in ["", "-", ".", "1e3", "1.2.3", "--1", &"9".repeat(40), &format!("0.{}", "1".repeat(39))] {
+            assert_eq!(Exact::decimal(text), None, "{text}");
+        }
+        let third = Exact::from(-1).apply(Divide, 3.into()).unwrap().unwrap();
+        assert_eq!(third.to_decimal(), "-0.333333");
     }
 
     proptest! {

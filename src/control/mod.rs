@@ -1,6 +1,11 @@
-//! The SQL control statements, `KILL`, `SHOW PROCESSLIST`, `SHOW WARNINGS`, `SET session_context` and those about
-//! prepared statements with names: their lexer, their parser and what it makes; beside them what every statement's text
-//! meets on its way: the splitter and the redaction of secrets.
+//! The SQL control statements, `KILL`, `SHOW PROCESSLIST`, `SHOW WARNINGS`, `SET` of the runtime's settings,
+//! `SET STATEMENT … FOR`, `SET session_context`, `FLUSH HOSTS` and those about prepared statements with names: their lexer,
+//! their parser and what it makes; beside them what every statement's text meets on its way: the splitter, the optimizer
+//! hint that bounds its time, and the redaction of secrets.
+//!
+//! A `SET` is one if it assigns at least one of the runtime's settings ([`Setting`](crate::Setting)): by any of its names, in
+//! any case, in backquotes, with `@@` and a scope or without, by `=` or `:=`. What it assigns beside them is taken out as a
+//! statement of the engine's ([`Rest`]).
 //!
 //! Pure: bytes in, values out. Which forms there are is a [`Syntax`], one for each system. Who may kill, and how, is
 //! decided elsewhere; so is what statements mean that no [`Syntax`] knows (`KILL PROXYSESSION …`), for which [`Lexer`] is
@@ -21,6 +26,7 @@ mod address;
 mod ast;
 mod exact;
 mod expr;
+mod hint;
 mod lexer;
 mod parser;
 mod reads;
@@ -28,6 +34,7 @@ mod redact;
 mod resolve;
 mod secrets;
 mod sensitive;
+mod set;
 mod split;
 mod syntax;
 #[cfg(test)]
@@ -37,6 +44,7 @@ mod told;
 
 pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
 pub use expr::{IdExpr, IdLiteral, Operator};
+pub(crate) use hint::execution_time_hint;
 #[cfg(feature = "compat")]
 pub(crate) use lexer::Escapes;
 pub use lexer::{Lexer, Number, Token, TokenKind};
@@ -44,6 +52,8 @@ pub use parser::{parse, syntax_error};
 pub(crate) use reads::only_reads;
 pub use redact::{SECRET, redact, truncate_chars};
 pub use resolve::{Scope, id_from_value};
+pub(crate) use set::{Assigned, Values};
+pub use set::{Assignment, Rest, Set, SetStatement};
 pub use split::{Statements, first_statement, split};
 pub use syntax::{IdForms, KillForms, Syntax};
 pub use text::Text;

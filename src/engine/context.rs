@@ -2,9 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
+use super::SettingValues;
 use crate::{
     id::SessionId,
-    model::{Attributes, CharacterSets, Encryption, Killed, Origin, Principal, Reason, StatementNo, Tracking},
+    model::{
+        Amount, Attributes, CharacterSets, Encryption, Killed, Origin, Principal, Reason, Setting, StatementNo,
+        Tracking,
+    },
     state::Slot,
 };
 
@@ -101,6 +105,22 @@ impl StatementContext {
     /// know (MySQL: `session_track_system_variables`). Told with the answer, if the client can be told.
     pub fn variable_changed(&self, name: &str, value: &str) {
         self.slot.notes.variable(name, value);
+    }
+
+    /// One of the session's own settings has this value from now on.
+    pub(crate) fn setting_changed(&self, setting: Setting, amount: Amount) {
+        self.slot.notes.setting(setting, amount);
+    }
+
+    /// Says of which system variables the client wants to hear, as `session_track_system_variables` lists them (names with
+    /// commas between them, or `*`): of those that are the runtime's settings it is told when a `SET` changes them.
+    pub fn set_tracked_variables(&self, names: &str) {
+        self.slot.notes.track_settings(names);
+    }
+
+    /// The runtime's settings, with this session's values.
+    pub fn settings(&self) -> SettingValues {
+        SettingValues::new(self.slot.limits(), Arc::clone(self.slot.globals()), &self.principal)
     }
 
     /// Shows in the list what the statement is at, in MySQL's words (`User sleep`, `Sending data`).

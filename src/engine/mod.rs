@@ -6,6 +6,7 @@
 
 mod blocking;
 mod context;
+mod settings;
 mod sink;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ pub(crate) use self::sink::{Closed, Sink};
 pub use self::{
     blocking::{Blocking, BlockingEngine, BlockingEngineSession, BlockingSession},
     context::StatementContext,
+    settings::SettingValues,
     sink::RowSink,
 };
 use crate::model::{Column, Done, Login, OwnedValue, Prepared, Principal, Reason, SqlError, Statement, Verifier};
@@ -84,8 +86,10 @@ pub trait EngineSession: Send + 'static {
     /// Runs a statement: columns and rows go into `out`, the rest is the answer. A statement without a result set
     /// leaves `out` alone; several result sets are several calls of [`RowSink::columns`].
     ///
-    /// Control statements (`KILL`, `SHOW PROCESSLIST`, `PREPARE`, `EXECUTE`, `DEALLOCATE PREPARE`) never come here: the
-    /// runtime answers them. What an `EXECUTE` runs does, as the statement that was prepared, with its parameters.
+    /// Control statements (`KILL`, `SHOW PROCESSLIST`, `FLUSH HOSTS`, `PREPARE`, `EXECUTE`, `DEALLOCATE PREPARE`) never come
+    /// here: the runtime answers them. What an `EXECUTE` runs does, as the statement that was prepared, with its parameters.
+    /// Of a `SET` that assigns settings of the runtime's, what it assigns beside them comes here, as a `SET` of its own; of
+    /// `SET STATEMENT max_statement_time = 1 FOR …`, the statement alone.
     ///
     /// # Errors
     /// Whatever the client shall be told. The session goes on.

@@ -149,6 +149,18 @@ impl SqlError {
         Self::of(ErrorKind::UnknownSystemVariable, format!("Unknown system variable '{name}'"))
     }
 
+    /// 1229: sessions have no value of this variable's.
+    pub(crate) fn global_variable(name: &str) -> Self {
+        let text = format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL");
+        Self::of(ErrorKind::GlobalVariable, text)
+    }
+
+    /// 1621: a session has a value of this variable's, and cannot change it.
+    pub(crate) fn session_read_only(name: &str) -> Self {
+        let text = format!("SESSION variable '{name}' is read-only. Use SET GLOBAL to assign the value");
+        Self::of(ErrorKind::SessionReadOnly, text)
+    }
+
     /// 1231. Of the value, what an error can show.
     pub fn wrong_value(variable: &str, value: &str) -> Self {
         let value: String = value.chars().take(80).collect();

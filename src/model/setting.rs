@@ -134,7 +134,7 @@ impl Setting {
     /// The setting of this name, in any case, by any system's name for it.
     pub fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        RULES.iter().find(|rule| is(&rule.name) || rule.others.iter().any(|other| is(other))).map(|rule| rule.setting)
+        RULES.iter().find(|rule| is(&rule.name) || rule.others.iter().any(is)).map(|rule| rule.setting)
     }
 
     fn rule(self) -> &'static Rule {
@@ -230,7 +230,7 @@ impl Setting {
     }
 
     /// 1232.
-    fn wrong_type(self) -> SqlError {
+    pub(crate) fn wrong_type(self) -> SqlError {
         SqlError::of(ErrorKind::WrongTypeForVariable, format!("Incorrect argument type to variable '{}'", self.name()))
     }
 

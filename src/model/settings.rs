@@ -114,6 +114,7 @@ impl Globals {
     }
 
     /// A time. 0, where it means that there is no limit, is `None`.
+    #[cfg(feature = "mysql")]
     pub(crate) fn time(&self, setting: Setting) -> Option<Duration> {
         debug_assert!(setting.unit() != SettingUnit::Count);
         limit(self.get(setting))

@@ -28,7 +28,7 @@ use crate::supervisor::Authenticated;
 use crate::{
     control,
     engine::{Engine, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
+    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, Setting, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
@@ -62,6 +62,8 @@ pub(crate) struct Core<E: Engine> {
     limits: Limits,
     /// A person types at the client's end.
     interactive: bool,
+    /// The last statement had a time of its own to end in.
+    bounded: bool,
 }
 
 /// The flags alone.
@@ -98,6 +100,7 @@ impl<E: Engine> Core<E> {
             ended,
             limits,
             interactive,
+            bounded: false,
             shared,
             registration,
             principal,
@@ -157,12 +160,31 @@ impl<E: Engine> Core<E> {
     }
 
     /// A statement that began then may run as long as these say.
-    pub(super) fn limit(&self, limits: &Limits, sql: &[u8], began: Instant) {
+    fn limit(&mut self, limits: &Limits, sql: &[u8], began: Instant) {
         let limit = limits.statement(control::only_reads(sql, &self.shared.syntax()));
         let until = limit.and_then(|(time, reason)| Some((began.checked_add(time)?, reason)));
+        self.bounded = until.is_some();
         self.slot().set_until(until);
         if let Some((at, _)) = until {
             self.shared.registry.timers.arm(self.slot(), at);
+        }
+    }
+
+    /// A statement that begins now has the time that the session's settings leave it, or its own hint.
+    pub(super) fn time(&mut self, sql: &[u8], began: Instant) {
+        let limits = self.limits;
+        if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
+            let setting = Setting::MaxExecutionTime;
+            let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
+            let mut hinted = limits;
+            hinted.set(setting, self.principal.clamp(setting, amount).0);
+            self.limit(&hinted, sql, began);
+        } else if limits.any_for_statements() {
+            self.limit(&limits, sql, began);
+        } else if self.bounded {
+            // It was the one's before it in the same command.
+            self.bounded = false;
+            self.slot().set_until(None);
         }
     }
 
@@ -224,9 +246,18 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
-        if self.limits.any_for_statements() {
-            self.limit(&self.limits, &statement.sql, began);
-        }
+        self.time(&statement.sql, began);
+        self.run(cx, statement, sink, began).await
+    }
+
+    /// The same, once it has its time.
+    pub(super) async fn run(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
         let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
             None => statement,
             // On the heap: it is rare, and what is not waits in every idle session.
@@ -244,6 +275,17 @@ impl<E: Engine> Core<E> {
             self.gave_rows = sink.gave_rows();
             return result;
         }
+        self.ask_engine(cx, statement, sink, began).await
+    }
+
+    /// Runs a statement of the engine's.
+    pub(super) async fn ask_engine(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<Done, SqlError> {
         self.diagnostics = None;
         let answer = self.call(cx, Call::Execute(statement), sink, began).await;
         self.gave_rows = sink.gave_rows();

@@ -30,6 +30,7 @@ mod own;
 mod pipe;
 mod prepared;
 mod results;
+mod set;
 mod shared;
 mod statement;
 #[cfg(feature = "system-tables")]

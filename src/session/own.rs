@@ -15,7 +15,7 @@ use super::{
 use crate::{
     control::Control,
     engine::{Engine, RowSink, StatementContext},
-    model::{Column, ColumnType, Done, Level, OwnedValue, Params, SqlError, Statement, Value, Warning},
+    model::{Column, ColumnType, Done, Level, OwnedValue, Params, Privileges, SqlError, Statement, Value, Warning},
 };
 
 /// So many characters a trace id may have: what its column holds.
@@ -52,6 +52,7 @@ impl<E: Engine> Core<E> {
                 }
                 Err(error) => return Own::Answered(self.diagnose(Err(error))),
             }
+            self.time(&statement.sql, began);
             // What can be prepared is none of these again.
             match crate::control::parse(&statement.sql, &self.shared.syntax()) {
                 Ok(None) => return Own::Others(statement),
@@ -69,6 +70,11 @@ impl<E: Engine> Core<E> {
             Control::Prepare { name, source } => self.prepare_named(cx, (name, source), sink, began).await,
             Control::Deallocate { name } => self.deallocate(&name),
             Control::SetSessionContext { value } => self.set_session_context(&value),
+            Control::Set(set) => return Own::Answered(self.set(cx, set, statement.params, sink, began).await),
+            Control::SetStatement(set) => {
+                return Own::Answered(self.set_for_statement(cx, set, statement, sink, began).await);
+            }
+            Control::FlushHosts => self.flush_hosts(cx),
             other => match self.plan(cx, other, statement.params.as_ref()) {
                 Ok(task) => {
                     let answer = control::run(&self.shared, cx, task, sink).await;
@@ -96,10 +102,19 @@ impl<E: Engine> Core<E> {
     }
 
     /// The statement was the runtime's own, and ended well, with these warnings.
-    fn warned(&mut self, affected: u64, warnings: Vec<Warning>) -> Result<Done, SqlError> {
+    pub(super) fn warned(&mut self, affected: u64, warnings: Vec<Warning>) -> Result<Done, SqlError> {
         let count = u16::try_from(warnings.len()).unwrap_or(u16::MAX);
         self.diagnostics = Some(warnings);
         Ok(Done { affected, warnings: count, ..self.state() })
+    }
+
+    /// `FLUSH HOSTS`
+    fn flush_hosts(&self, cx: &StatementContext) -> Result<Done, SqlError> {
+        if !cx.principal().has(Privileges::RELOAD) {
+            return Err(SqlError::needs_privilege("RELOAD"));
+        }
+        self.registry().flush_hosts();
+        Ok(self.state())
     }
 
     /// What a control statement means here. The value of `@x` comes from the engine, whose code may panic.

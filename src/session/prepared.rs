@@ -59,6 +59,9 @@ impl<E: Engine> Core<E> {
     ) -> Result<Prepared, SqlError> {
         cx.check()?;
         let left = |prepared: &Result<_, SqlError>| prepared.as_ref().err().map(Warning::from).into_iter().collect();
+        if let Ok(Some(Control::SetStatement(set))) = control::parse(&sql, &self.shared.syntax()) {
+            return Box::pin(self.prepare_for_statement(cx, set, sql, sink, began)).await;
+        }
         if let Some(prepared) = self.prepare_own(cx, &sql).transpose() {
             self.diagnostics = Some(left(&prepared));
             return prepared;

@@ -7,7 +7,6 @@ use actix::{Addr, Arbiter};
 use crate::{
     control::Syntax,
     engine::Placement,
-    model::Setting,
     supervisor::{Registry, Supervisor},
 };
 
@@ -47,7 +46,7 @@ impl<E> Shared<E> {
     /// So long a client may take from its connect to the end of its login.
     #[cfg(feature = "mysql")]
     pub(crate) fn login_timeout(&self) -> Duration {
-        self.registry.settings.time(Setting::ConnectTimeout).unwrap_or_default()
+        self.registry.settings.time(crate::model::Setting::ConnectTimeout).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use crate::model::{CharacterSet, CharacterSets, Tracking};
+use crate::model::{Amount, CharacterSet, CharacterSets, Setting, Tracking};
 
 /// The client can be told of changes.
 const TELLABLE: u32 = 1;
@@ -24,6 +24,19 @@ const CHANGED: u32 = 1 << 3;
 const CLIENT_SHIFT: u32 = 8;
 const RESULTS_SHIFT: u32 = 16;
 const SETS: u32 = 0xff << CLIENT_SHIFT | 0xff << RESULTS_SHIFT;
+
+/// From this bit on, whether it wants to hear of a setting of the runtime's.
+const SETTINGS_SHIFT: u32 = 24;
+
+/// The settings that sessions change, each with a bit.
+const TRACKABLE: [Setting; 6] = [
+    Setting::WaitTimeout,
+    Setting::InteractiveTimeout,
+    Setting::IdleTransactionTimeout,
+    Setting::MaxExecutionTime,
+    Setting::MaxStatementTime,
+    Setting::NetWriteTimeout,
+];
 
 /// So many variables may have changed without having been told; what goes beyond is not told.
 const MOST_VARIABLES: usize = 64;
@@ -123,6 +136,26 @@ impl Notes {
         });
     }
 
+    /// The client wants to hear of those of the runtime's settings that are among these names.
+    pub(crate) fn track_settings(&self, names: &str) {
+        let mut bits = 0;
+        for name in names.split(',').map(str::trim) {
+            let wanted = |setting: &Setting| name == "*" || Setting::named(name) == Some(*setting);
+            let places = TRACKABLE.iter().zip(SETTINGS_SHIFT..).filter(|(setting, _)| wanted(setting));
+            bits |= places.fold(0, |bits, (_, place)| bits | 1 << place);
+        }
+        let all = ((1 << TRACKABLE.len()) - 1) << SETTINGS_SHIFT;
+        let _ = self.flags.fetch_update(Ordering::AcqRel, Ordering::Acquire, |flags| Some(flags & !all | bits));
+    }
+
+    /// A setting of the runtime's has this value from now on.
+    pub(crate) fn setting(&self, setting: Setting, amount: Amount) {
+        let place = TRACKABLE.iter().zip(SETTINGS_SHIFT..).find(|(known, _)| **known == setting);
+        if place.is_some_and(|(_, place)| self.flags.load(Ordering::Acquire) & 1 << place != 0) {
+            self.variable(setting.name(), &setting.shown(amount).text().unwrap_or_default());
+        }
+    }
+
     /// The session is as it was after its login.
     pub(crate) fn reset(&self) {
         let mut kept = self.changes();
@@ -144,6 +177,28 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_told_to_those_who_ask_for_them() {
+        let notes = Notes::default();
+        notes.tellable();
+        notes.setting(Setting::WaitTimeout, 5_000_000);
+        assert!(!notes.any(), "nobody asked");
+        notes.track_settings("autocommit, Wait_Timeout,tidb_idle_transaction_timeout");
+        for setting in [Setting::WaitTimeout, Setting::NetWriteTimeout, Setting::IdleTransactionTimeout] {
+            notes.setting(setting, 5_000_000);
+        }
+        let told: Vec<_> =
+            notes.take("").variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(told, ["wait_timeout=5", "idle_transaction_timeout=5"]);
+        notes.track_settings("*");
+        notes.setting(Setting::MaxStatementTime, 500_000);
+        assert_eq!(&*notes.take("").variables[0].1, "0.500000");
+        notes.reset();
+        notes.setting(Setting::WaitTimeout, 6_000_000);
+        assert!(!notes.any());
+        assert_eq!(notes.character_sets(), CharacterSets::default());
+    }
 
     #[test]
     fn who_cannot_be_told_costs_nothing() {

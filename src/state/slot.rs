@@ -28,7 +28,8 @@ use crate::{
     control::{self, Syntax},
     id::SessionId,
     model::{
-        Attributes, Command, Done, Encryption, KillMode, Origin, Outcome, Principal, ProcessRow, Reason, StatementNo,
+        Attributes, Command, Done, Encryption, Globals, KillMode, Origin, Outcome, Principal, ProcessRow, Reason,
+        Settings, StatementNo,
     },
 };
 
@@ -48,6 +49,7 @@ pub(crate) struct Slot {
     pub(crate) switch: KillSwitch,
     /// What its client is to be told beside the answers.
     pub(crate) notes: Notes,
+    globals: Arc<Globals>,
     /// What its logs are attributed to.
     pub(crate) trace: Trace,
     /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
@@ -145,19 +147,20 @@ pub(crate) struct Running {
 }
 
 impl Slot {
-    pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>) -> Self {
-        Self { trace: Trace::session(id, peer), ..Self::of(id, peer, Some(control)) }
+    pub(crate) fn new(id: SessionId, peer: Origin, control: WeakRecipient<Signal>, globals: Arc<Globals>) -> Self {
+        Self { trace: Trace::session(id, peer), ..Self::of(id, peer, Some(control), globals) }
     }
 
     /// The slot of no session, in no list: what is done for a session that is hidden is done with this one for an id
     /// that nobody has. Its id is 0, which is nobody's.
     pub(crate) fn decoy(principal: Principal) -> Self {
-        let slot = Self::of(SessionId::new(0), Origin::Local, None);
+        let globals = Arc::new(Globals::new(&Settings::new()));
+        let slot = Self::of(SessionId::new(0), Origin::Local, None, globals);
         slot.shown().principal = Some(Arc::new(principal));
         slot
     }
 
-    fn of(id: SessionId, peer: Origin, control: Option<WeakRecipient<Signal>>) -> Self {
+    fn of(id: SessionId, peer: Origin, control: Option<WeakRecipient<Signal>>, globals: Arc<Globals>) -> Self {
         let shown = Shown {
             principal: None,
             login: None,
@@ -181,6 +184,7 @@ impl Slot {
             control,
             switch: KillSwitch::new(),
             notes: Notes::default(),
+            globals,
             trace: Trace::default(),
             armed: AtomicU64::new(UNARMED),
             shown: Mutex::new(shown),
@@ -381,6 +385,16 @@ impl Slot {
         drop(shown);
         drop(before);
         until
+    }
+
+    /// The session's time-outs.
+    pub(crate) fn limits(&self) -> Limits {
+        self.shown().watch.limits
+    }
+
+    /// The server's settings.
+    pub(crate) fn globals(&self) -> &Arc<Globals> {
+        &self.globals
     }
 
     /// The session's time-outs from now on. Returns until when it may be idle, if it is.

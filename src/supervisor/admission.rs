@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    mem::take,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -86,15 +85,6 @@ enum What {
 pub(super) struct Waiting {
     pub(super) place: Place,
     pub(super) instead_of: Option<SessionId>,
-}
-
-/// How many there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Present {
-    /// Before login.
-    pub(crate) waiting: u64,
-    /// Behind it.
-    pub(crate) inside: u64,
 }
 
 impl Admission {
@@ -198,6 +188,7 @@ impl Admission {
     }
 
     /// A client from there has logged in.
+    #[cfg(feature = "mysql")]
     pub(super) fn succeeded(&self, from: &Origin) {
         if let Some(host) = Host::of(from) {
             self.state().hosts.succeeded(host);
@@ -209,9 +200,9 @@ impl Admission {
         self.state().hosts.flush();
     }
 
-    pub(crate) fn present(&self) -> Present {
-        let state = self.state();
-        Present { waiting: state.waiting.len() as u64, inside: state.inside }
+    /// How many wait for their login.
+    pub(super) fn waiting(&self) -> u64 {
+        self.state().waiting.len() as u64
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -230,9 +221,10 @@ impl Place {
     }
 
     /// Takes over the seat of the place that the session had.
+    #[cfg(any(feature = "mysql", test))]
     pub(crate) fn succeed(&mut self, mut before: Place) {
         if let (What::Inside { seat, .. }, What::Inside { seat: given, .. }) = (&mut self.what, &mut before.what) {
-            *seat |= take(given);
+            *seat |= std::mem::take(given);
         }
     }
 }
@@ -301,7 +293,7 @@ mod tests {
         assert_eq!(code(enter(&app)), 1040);
         let admin = enter(&root).unwrap();
         assert_eq!(code(enter(&root)), 1040, "there is one place, not one for each");
-        assert_eq!(admission.present(), Present { waiting: 0, inside: 3 });
+        assert_eq!((admission.waiting(), admission.state().inside), (0, 3));
         drop(first);
         assert_eq!(code(enter(&app)), 1040, "the administrator sits on a common place now");
         drop(admin);
@@ -356,12 +348,12 @@ mod tests {
             let mut next = admission.enter(&settings, to, Some(from)).unwrap();
             next.succeed(place);
             place = next;
-            assert_eq!(admission.present().inside, 1);
+            assert_eq!(admission.state().inside, 1);
             assert_eq!(code(admission.enter(&settings, &b, None)), 1040);
         }
         drop(place);
-        assert_eq!(admission.present(), Present::default());
         let state = admission.state();
+        assert_eq!((state.inside, state.waiting.len()), (0, 0));
         assert!(state.accounts.is_empty() && state.tenants.is_empty(), "nothing is kept of who is gone");
     }
 
@@ -385,9 +377,9 @@ mod tests {
         assert!(matches!(wait(3, 999), Err(Refused::TooManyConnections)), "in all");
         let fourth = wait(3, 1_000).unwrap();
         assert_eq!(fourth.instead_of, Some(SessionId::new(1)));
-        assert_eq!(admission.present().waiting, 3);
+        assert_eq!(admission.waiting(), 3);
         drop(first);
-        assert_eq!(admission.present().waiting, 3, "it has made room already");
+        assert_eq!(admission.waiting(), 3, "it has made room already");
         assert!(wait(1, 1_005).is_err());
         drop(fourth);
         assert!(wait(1, 1_006).is_ok(), "its host has a place again");

@@ -101,6 +101,8 @@ pub(crate) struct Counters {
 pub struct Status {
     /// Sessions in the list.
     pub sessions: usize,
+    /// Of these, those whose clients have not logged in yet, and were not told to make room for others.
+    pub unauthenticated: usize,
     /// Session actors that exist. Equal to `sessions` but for those on their way in or out.
     pub actors: usize,
     /// Statements that clients keep prepared, by whatever way (MySQL: Prepared_stmt_count).
@@ -214,6 +216,7 @@ impl Counters {
     pub(super) fn status(&self, sessions: usize, statements: u64) -> Status {
         Status {
             sessions,
+            unauthenticated: 0,
             actors: self.actors.get(),
             prepared: self.prepared.get(),
             connections: self.connections.load(Relaxed),

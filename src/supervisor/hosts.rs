@@ -54,6 +54,7 @@ impl Hosts {
     }
 
     /// One from there has logged in.
+    #[cfg(any(feature = "mysql", test))]
     pub(super) fn succeeded(&mut self, host: Host) {
         if !self.failures.is_empty() {
             self.failures.remove(&host);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::figures;
 use super::{
     actor::Supervisor,
-    admission::{Admission, Place, Present, Waiting},
+    admission::{Admission, Place, Waiting},
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
@@ -69,7 +69,7 @@ pub(crate) struct Registry {
     pub(crate) node: Node,
     clock: Clock,
     /// The server's settings.
-    pub(crate) settings: Globals,
+    pub(crate) settings: Arc<Globals>,
     history: Mutex<History>,
     pub(crate) timers: Timers,
     admission: Arc<Admission>,
@@ -95,7 +95,7 @@ impl Registry {
             dialect,
             node,
             clock,
-            settings: Globals::new(settings),
+            settings: Arc::new(Globals::new(settings)),
             history: Mutex::default(),
             timers: Timers::new(),
             admission: Arc::default(),
@@ -142,7 +142,8 @@ impl Registry {
                 place
             }
         };
-        let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control)));
+        let globals = Arc::clone(&self.settings);
+        let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control, globals)));
         let slot = allocated.ok_or(Refused::TooManyConnections)?;
         place.name(slot.id());
         self.counters.connected();
@@ -177,7 +178,7 @@ impl Registry {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
                 self.counters.refused(refused);
-                tracing::info!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
+                tracing::debug!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
             }
         }
         entered
@@ -192,11 +193,6 @@ impl Registry {
     /// Hosts that were refused are heard again (`FLUSH HOSTS`).
     pub(crate) fn flush_hosts(&self) {
         self.admission.flush_hosts();
-    }
-
-    /// How many sessions there are before login and behind it.
-    pub(crate) fn present(&self) -> Present {
-        self.admission.present()
     }
 
     /// The session's owner is known.
@@ -282,7 +278,8 @@ impl Registry {
         // First those that have left: what leaves meanwhile is missed rather than counted twice.
         let retired = self.counters.retired_statements();
         let live: u64 = self.chunks().flatten().map(|slot| slot.switch.word().number().get()).sum();
-        self.counters.status(self.len(), retired + live)
+        let unauthenticated = usize::try_from(self.admission.waiting()).unwrap_or(usize::MAX);
+        Status { unauthenticated, ..self.counters.status(self.len(), retired + live) }
     }
 
     /// Hands the same and more to whoever collects figures; by one walk over the list too.

@@ -61,11 +61,13 @@ pub(super) struct Driver<E: Engine> {
 }
 
 /// Watches whether the client takes what is written: one that does not for too long is closed (net_write_timeout).
-fn watch_flow(conn: &mut Conn, slot: &Slot, registry: &Registry) {
-    let Some(blocked) = conn.flow_change() else { return };
+/// Returns whether it has taken something since the last look.
+fn watch_flow(conn: &mut Conn, slot: &Slot, registry: &Registry) -> bool {
+    let Some(blocked) = conn.flow_change() else { return false };
     if let Some(until) = slot.set_stalled(blocked.then(Instant::now)) {
         registry.timers.arm(slot, until);
     }
+    true
 }
 
 /// What follows a command.

@@ -9,6 +9,7 @@ from collections import Counter
 
 from check import PATIENCE, Failure, attempts, expect_equal
 from crowd import Caller, Crowd, allow_files, error_code, expect_files, expect_listed, framed, open_files
+from metrics import await_figures
 from packets import NATIVE, ORDINARY, QUIT, Connection
 from server import Server
 from stage import Act, play
@@ -77,6 +78,15 @@ class Flood:
             self._crowd.leave(caller)
 
 
+def settled_files(server: Server) -> int:
+    """How many files the server has open with no client there."""
+    with root(server) as observer:
+        expect_listed(observer, 1, "before the flood")
+        files = open_files(server) - 1
+        observer.send(QUIT)
+    return files
+
+
 def root(server: Server) -> Connection:
     return Connection((server.host, server.port))
 
@@ -88,7 +98,12 @@ def login_code(connection: Connection) -> int:
 
 def expect_let_in(server: Server, crowd: Crowd, flood: Flood) -> None:
     """As many get in as there are places, however many come, and nothing is left of the others."""
-    files = open_files(server)
+    # Its workers are all there, with what they keep open themselves, once each has had a client.
+    for _ in range(16):
+        with root(server) as early:
+            expect_equal(login_code(early), 0, "an early login")
+            early.send(QUIT)
+    files = settled_files(server)
     began = time.monotonic()
     flood.run(CONNECTS)
     took = time.monotonic() - began
@@ -100,6 +115,16 @@ def expect_let_in(server: Server, crowd: Crowd, flood: Flood) -> None:
     expect_equal(len(flood.let_in), LIMIT, "who is in")
     expect_equal(dict(flood.ends), {TOO_MANY: CONNECTS - LIMIT}, "what the others were told")
     expect_files(server, files + LIMIT)
+    # The sixteen, the one that looked, and the flood.
+    counted = {
+        "killdeer_connections_total": 16 + 1 + CONNECTS,
+        'killdeer_refused_connections_total{cause="too_many_connections"}': CONNECTS - LIMIT,
+        'killdeer_sessions{state="idle"}': LIMIT,
+        "killdeer_session_actors": LIMIT,
+        "killdeer_aborted_logins_total": 0,
+        "killdeer_aborted_clients_total": 0,
+    }
+    await_figures(server, counted)
 
 
 def a_hundred_are_in_and_each_of_the_others_is_told_1040(server: Server) -> None:
@@ -163,4 +188,4 @@ if __name__ == "__main__":
         allow_files(AT_A_TIME + 2000)
     except Failure as why:
         raise SystemExit(str(why)) from None
-    play(__doc__, [Act([a_hundred_are_in_and_each_of_the_others_is_told_1040], ("--set", f"max_connections={LIMIT}"))], {})
+    play(__doc__, [Act([a_hundred_are_in_and_each_of_the_others_is_told_1040], ("--set", f"max_connections={LIMIT}", "--metrics", ":0"))], {})

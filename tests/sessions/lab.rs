@@ -8,7 +8,7 @@ use std::{
 
 use killdeer::{
     Builder, Column, ColumnType, Done, Engine, EngineSession, Origin, OwnedValue, Principal, Privileges, Query, Reason,
-    Results, RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Value,
+    Results, RowSink, Runtime, SessionHandle, Setting, SqlError, Statement, StatementContext, Value,
 };
 use tokio::{task::LocalSet, time::sleep};
 
@@ -69,13 +69,22 @@ impl Engine for Lab {
 }
 
 impl EngineSession for LabSession {
-    async fn execute(&mut self, _: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
         let sql = st.sql_lossy().into_owned();
         let (verb, rest) = sql.split_once(' ').unwrap_or((&sql, ""));
         self.lab.log.note(format!("{} {sql}", self.user));
         match verb {
             "wait" => pending().await,
             "sleep" => sleep(Duration::from_secs(rest.parse().unwrap())).await,
+            "SELECT" | "SET" if sql.ends_with(" wait") => pending().await,
+            "SET" if rest.contains("nosuch") => return Err(SqlError::unknown_system_variable("nosuch")),
+            // The session's value and the server's.
+            "setting" => {
+                let (setting, values) = (Setting::named(rest).unwrap(), cx.settings());
+                out.columns([Column::new("session", ColumnType::VarChar), Column::new("global", ColumnType::VarChar)])?;
+                let own = values.session(setting).unwrap_or(OwnedValue::Null);
+                out.row(&[own.borrow(), values.global(setting).borrow()])?;
+            }
             "begin" => self.in_transaction = true,
             "begin-slowly" => {
                 sleep(Duration::from_secs(rest.parse().unwrap())).await;

@@ -22,6 +22,7 @@ mod policies;
 mod privileges;
 mod registry;
 mod security;
+mod settings;
 mod shutdown;
 mod streaming;
 mod tables;

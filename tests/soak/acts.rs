@@ -195,7 +195,7 @@ impl Guest<'_> {
                 let time = dice.below(300);
                 self.ask(act, &format!("SELECT SLEEP({}.{:03})", time / 1000, time % 1000), &[0]).await?;
             }
-            Act::Compute => drop(self.ask(act, "SELECT BENCHMARK(100000, 1)", &[0]).await?),
+            Act::Compute => _ = self.ask(act, "SELECT BENCHMARK(100000, 1)", &[0]).await?,
             Act::Several => self.several(act).await?,
             Act::Pipeline => self.pipeline(act, 2 + dice.below(20)).await?,
             Act::Prepared => self.prepared(act, dice, true).await?,
@@ -205,11 +205,11 @@ impl Guest<'_> {
                 self.ask(act, "INSERT INTO t VALUES (1)", &[0]).await?;
                 self.ask(act, dice.one_of(&["COMMIT", "ROLLBACK"]), &[0]).await?;
             }
-            Act::Begin => drop(self.ask(act, "BEGIN", &[0]).await?),
-            Act::Variable => drop(self.ask(act, "SET @x = 5", &[0]).await?),
+            Act::Begin => _ = self.ask(act, "BEGIN", &[0]).await?,
+            Act::Variable => _ = self.ask(act, "SET @x = 5", &[0]).await?,
             Act::Database => self.told(act, 0x02, b"test", &[0]).await?,
             Act::NoDatabase => self.told(act, 0x02, b"nosuch", &[1049]).await?,
-            Act::Empty => drop(self.ask(act, "", &[1065]).await?),
+            Act::Empty => _ = self.ask(act, "", &[1065]).await?,
             Act::UnknownCommand => self.told(act, 0x99, &[], &[1047]).await?,
             Act::Ping => self.told(act, 0x0e, &[], &[0]).await?,
             Act::Reset => self.told(act, 0x1f, &[], &[0]).await?,

@@ -33,6 +33,7 @@ mod proxied;
 mod raw;
 mod security;
 mod server;
+mod settings;
 mod shutdown;
 mod strangers;
 mod tables;

@@ -5,6 +5,7 @@ mod clients;
 mod laws;
 mod select;
 mod set;
+mod settings;
 mod show;
 mod transaction;
 

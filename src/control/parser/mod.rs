@@ -1,10 +1,12 @@
 //! The parser of the control statements: what begins them, and those about prepared statements. The others are in files
 //! of their own.
 
+mod assigned;
 mod diagnostics;
 mod id;
 mod kill;
 mod session_context;
+mod set;
 
 use super::{Control, Lexer, Source, Syntax, Token, TokenKind, lexer::is_space, truncate_chars};
 use crate::model::{ErrorKind, SqlError};
@@ -24,8 +26,8 @@ pub(super) use session_context::LONGEST_CONTEXT;
 ///
 /// 1064 with the place where MySQL shows it, for what is not in the grammar that `syntax` describes, an unterminated
 /// quote or comment included; 1054 for a name in the place of the id (`KILL abc`); 1235 for a subquery, a function other
-/// than `CONNECTION_ID()` or a very long expression there; 1231 for a session context that is too long or no UTF-8. A
-/// value that is no id is an error of [`resolve`] only.
+/// than `CONNECTION_ID()` or a very long expression there, and for what a setting cannot be set to or by (`SET PERSIST`); 1231
+/// for a session context that is too long or no UTF-8. A value that is no id is an error of [`resolve`] only.
 ///
 /// [`resolve`]: super::KillTarget::resolve
 pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
@@ -34,7 +36,7 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     match &sql[first..] {
         [b'/' | b'#' | b'-', ..] => {}
         text if WORDS.iter().any(|word| starts_with(text, word)) => {}
-        text if syntax.session_context && starts_with(text, b"SET") => {}
+        text if starts_with(text, b"SET") && (syntax.session_context || set::may_concern(text)) => {}
         text if syntax.kill.alter_system && starts_with(text, b"ALTER") => {}
         _ => return Ok(None),
     }
@@ -59,8 +61,16 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
         if parser.is_immediate() { Ok(None) } else { parser.execute().map(Some) }
     } else if parser.eat("DEALLOCATE") {
         if parser.eat("PREPARE") { parser.deallocate().map(Some) } else { Err(parser.unexpected()) }
-    } else if syntax.session_context && parser.eat("SET") {
-        parser.session_context()
+    } else if parser.eat("SET") {
+        if syntax.session_context
+            && let Some(context) = parser.ahead().session_context()?
+        {
+            return Ok(Some(context));
+        }
+        // What stands behind a comment was not looked at yet.
+        if set::may_concern(sql) { parser.set() } else { Ok(None) }
+    } else if parser.eat("FLUSH") {
+        parser.flush()
     } else if syntax.kill.alter_system && parser.eat("ALTER") {
         parser.alter_system()
     } else if parser.eat("DROP") && parser.eat("PREPARE") {
@@ -74,7 +84,7 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
 const LONGEST_NAME: usize = 64;
 
 /// How control statements begin.
-const WORDS: [&[u8; 4]; 6] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP"];
+const WORDS: [&[u8; 4]; 7] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP", b"FLUS"];
 
 fn starts_with<const N: usize>(text: &[u8], keyword: &[u8; N]) -> bool {
     text.first_chunk::<N>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
@@ -147,6 +157,16 @@ impl<'a> Parser<'a> {
     /// A parser that reads on from here and leaves this one in its place.
     fn ahead(&self) -> Self {
         Self { ..*self }
+    }
+
+    /// After `FLUSH`: `HOSTS` alone. Whatever else is flushed is the engine's.
+    fn flush(&mut self) -> Result<Option<Control>, SqlError> {
+        let _ = self.eat("LOCAL") || self.eat("NO_WRITE_TO_BINLOG");
+        if !self.eat("HOSTS") || self.token.kind == TokenKind::Symbol(b',') {
+            return Ok(None);
+        }
+        self.finish()?;
+        Ok(Some(Control::FlushHosts))
     }
 
     fn prepare(&mut self) -> Result<Control, SqlError> {

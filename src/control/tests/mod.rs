@@ -4,6 +4,7 @@ mod diagnostics;
 mod expressions;
 mod laws;
 mod prepared;
+mod set;
 mod systems;
 
 use super::*;

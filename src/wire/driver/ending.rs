@@ -1,6 +1,6 @@
 //! How commands end: what the client is told, and when it is over.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, task::Poll};
 
 use futures::FutureExt;
 use tokio::time::Instant;
@@ -18,12 +18,6 @@ use crate::{
         track,
     },
 };
-
-/// So long a client may take to make room for the rest of its last answer. At a shutdown it may be one that reads as fast
-/// as it can, and is to get whole packets.
-fn patience_for(reason: Reason) -> Duration {
-    if reason == Reason::Shutdown { 4 * FAREWELL } else { FAREWELL }
-}
 
 impl<E: Engine> Driver<E> {
     /// Decides how a command ended, tells the client, and only then calls it over.
@@ -158,13 +152,17 @@ impl<E: Engine> Driver<E> {
                 };
             }
             let polled = rows.poll_write(task, conn);
-            watch_flow(conn, slot, registry);
+            if watch_flow(conn, slot, registry) && leaving == Some(Reason::Shutdown) {
+                // It reads as fast as it can, and is to get whole packets: its time begins anew.
+                patience = None;
+            }
             if let Poll::Ready(written) = polled {
                 return Poll::Ready(written.map_err(|_| Reason::ClientGone));
             }
             *waited = true;
             if let Some(reason) = leaving {
-                let over = patience.get_or_insert_with(|| Box::new(Timer::after(patience_for(reason))));
+                // So long it may take to make room for the rest of its last answer.
+                let over = patience.get_or_insert_with(|| Box::new(Timer::after(FAREWELL)));
                 if over.poll_unpin(task).is_ready() {
                     return Poll::Ready(Err(reason));
                 }
