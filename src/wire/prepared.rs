@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn ids_are_new_and_unknown_ones_are_errors() {
         let (keep, gauge, mut statements) = none(MANY);
-        let mut insert = |statements: &mut Statements, sql: &str| {
+        let insert = |statements: &mut Statements, sql: &str| {
             statements.insert(sql.as_bytes(), 0, Allowed::bytes(MANY), &gauge).unwrap()
         };
         let first = insert(&mut statements, "DO 1");

@@ -189,3 +189,25 @@ fn an_account_has_bounds_of_its_own_and_a_session_those_of_its_account() {
     assert_eq!((code(&mut raw, &text(MIB)), code(&mut raw, "DO 1"), code(&mut raw, "DO 2")), (0, 0, 0));
     assert_eq!(code(&mut raw, "DO 3"), 1461);
 }
+
+#[test]
+fn the_bounds_are_variables_that_an_administrator_changes_while_sessions_are_there() {
+    let server = Server::start_with(Accounts::default(), |builder| builder);
+    let (mut root, mut raw) = (Raw::login(&server), Raw::login_as(&server, "alice", BASIC));
+    let shown = |raw: &mut Raw| match raw.query("SELECT @@max_session_memory, @@max_session_prepared_statements") {
+        Answer::Rows { mut rows, .. } => rows.remove(0).into_iter().map(Option::unwrap).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(&mut raw), ["67108864", "4096"]);
+    assert_eq!(raw.query("SET GLOBAL max_session_memory = 2097152").code(), 1227);
+    assert_eq!(raw.query("SET SESSION max_session_memory = 2097152").code(), 1621, "nobody allows itself more");
+    assert_eq!(code(&mut raw, &text(2 * MIB)), 0);
+    for sql in ["SET GLOBAL max_session_memory = 2097152", "SET GLOBAL max_session_prepared_statements = 2"] {
+        assert_eq!(root.query(sql).code(), 0, "{sql}");
+    }
+    assert_eq!(shown(&mut raw), ["2097152", "2"]);
+    assert_eq!((code(&mut raw, "DO 1"), root.query("PREPARE s FROM 'DO 1'").code()), (1041, 0));
+    raw.command(0x1f, &[]);
+    assert_eq!(raw.answer().unwrap().code(), 0);
+    assert_eq!((code(&mut raw, &text(MIB)), code(&mut raw, "DO 1"), code(&mut raw, "DO 1")), (0, 0, 1461));
+}
