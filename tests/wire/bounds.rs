@@ -167,6 +167,14 @@ fn many_small_statements_and_parameters_count_too() {
     assert_eq!(error(&execute(&mut raw, id, &[])[0]).code(), 1041, "20,000 empty parameters");
 }
 
+/// The bounds, as the session shows them.
+fn shown(raw: &mut Raw) -> Vec<String> {
+    match raw.query("SELECT @@max_session_memory, @@max_session_prepared_statements") {
+        Answer::Rows { mut rows, .. } => rows.remove(0).into_iter().map(Option::unwrap).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// `app` may keep less than others, `batch` more of them.
 fn cast(login: &Login<'_>) -> Principal {
     let own = match &*login.user {
@@ -182,10 +190,12 @@ fn an_account_has_bounds_of_its_own_and_a_session_those_of_its_account() {
     let settings = Settings::new().count(Setting::MaxSessionPreparedStatements, 2);
     let server = Server::start_cast(cast, |builder| builder.settings(settings));
     let mut raw = Raw::login_as(&server, "app", BASIC);
+    assert_eq!(shown(&mut raw), ["1048576", "2"]);
     assert_eq!((code(&mut raw, &text(MIB)), code(&mut raw, "DO 1"), code(&mut raw, "DO 2")), (1041, 0, 0));
     assert_eq!(code(&mut raw, "DO 3"), 1461);
     raw.send_change_user("batch", &[], "", "mysql_native_password");
     assert_eq!(raw.answer().unwrap().code(), 0);
+    assert_eq!(shown(&mut raw), ["67108864", "3"]);
     assert_eq!((code(&mut raw, &text(MIB)), code(&mut raw, "DO 1"), code(&mut raw, "DO 2")), (0, 0, 0));
     assert_eq!(code(&mut raw, "DO 3"), 1461);
 }
@@ -194,10 +204,6 @@ fn an_account_has_bounds_of_its_own_and_a_session_those_of_its_account() {
 fn the_bounds_are_variables_that_an_administrator_changes_while_sessions_are_there() {
     let server = Server::start_with(Accounts::default(), |builder| builder);
     let (mut root, mut raw) = (Raw::login(&server), Raw::login_as(&server, "alice", BASIC));
-    let shown = |raw: &mut Raw| match raw.query("SELECT @@max_session_memory, @@max_session_prepared_statements") {
-        Answer::Rows { mut rows, .. } => rows.remove(0).into_iter().map(Option::unwrap).collect::<Vec<_>>(),
-        other => panic!("{other:?}"),
-    };
     assert_eq!(shown(&mut raw), ["67108864", "4096"]);
     assert_eq!(raw.query("SET GLOBAL max_session_memory = 2097152").code(), 1227);
     assert_eq!(raw.query("SET SESSION max_session_memory = 2097152").code(), 1621, "nobody allows itself more");
