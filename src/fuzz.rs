@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "policies")]
+use crate::policy::Policies;
 use crate::{
     control::{self, Lexer, SECRET, Syntax, TokenKind},
     model::{Lines, escaped, is_clean},
@@ -27,6 +29,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("statements", statements),
     ("control", control),
     ("secrets", secrets),
+    ("proxy", proxy),
+    #[cfg(feature = "policies")]
+    ("policies", policies),
 ];
 
 /// Packets in a stream that arrives in pieces, and the commands in them.
@@ -58,6 +63,31 @@ pub fn execute(data: &[u8]) {
 /// The prepared statements of a connection.
 pub fn statements(data: &[u8]) {
     wire::statements(data);
+}
+
+/// The header of a proxy.
+pub fn proxy(data: &[u8]) {
+    wire::proxy(data);
+}
+
+/// A file of rules.
+#[cfg(feature = "policies")]
+pub fn policies(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let again = Policies::parse(&text);
+    match Policies::parse(&text) {
+        Ok(policies) => {
+            assert!(policies.len() <= 64, "bounded");
+            assert_eq!(again.map(|again| again.len()), Ok(policies.len()), "the same text, the same rules");
+            assert!(policies.decide(&[]).is_empty(), "of nobody, nobody is hit");
+        }
+        Err(error) => {
+            let lines = text.split('\n').count();
+            assert!((1..=lines).contains(&error.line) && error.column >= 1, "a place in the text: {error}");
+            assert!(error.text.len() <= 4 * text.len() + 4096, "bounded");
+            assert_eq!(again.err(), Some(error), "the same text, the same mistake");
+        }
+    }
 }
 
 const SYNTAXES: [Syntax; 5] = [Syntax::MYSQL, Syntax::MARIADB, Syntax::DORIS, Syntax::OCEANBASE, Syntax::TIDB];

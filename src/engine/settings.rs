@@ -13,15 +13,17 @@ use crate::{
 pub struct SettingValues {
     limits: Limits,
     globals: Arc<Globals>,
-    /// What the account may have, where that is its own.
-    user_connections: Option<Amount>,
+    /// What the account may have of those that sessions only read, where that is its own.
+    own: Vec<(Setting, Amount)>,
 }
 
 impl SettingValues {
     pub(crate) fn new(limits: Limits, globals: Arc<Globals>, principal: &Principal) -> Self {
-        // MySQL: 0 says nothing.
-        let user_connections = principal.own_setting(Setting::MaxUserConnections).filter(|most| *most > 0);
-        Self { limits, globals, user_connections }
+        let read = Setting::all().filter(|setting| setting.reach() == SettingReach::SessionReads);
+        let own = read.filter_map(|setting| Some((setting, principal.own_setting(setting)?)));
+        // MySQL: 0 connections say nothing.
+        let own = own.filter(|own| *own != (Setting::MaxUserConnections, 0)).collect();
+        Self { limits, globals, own }
     }
 
     /// The server's value (`@@global.x`), as the variable shows it.
@@ -34,7 +36,8 @@ impl SettingValues {
         match setting.reach() {
             SettingReach::Global => None,
             SettingReach::SessionReads => {
-                Some(self.user_connections.map_or_else(|| self.global(setting), |own| setting.shown(own)))
+                let own = self.own.iter().find(|(of, _)| *of == setting);
+                Some(own.map_or_else(|| self.global(setting), |(_, own)| setting.shown(*own)))
             }
             SettingReach::Both => self.limits.get(setting).map(|own| setting.shown(own)),
         }

@@ -40,6 +40,12 @@ pub enum Setting {
     /// After so many connections in a row that broke off before their login, an address is refused (MySQL:
     /// max_connect_errors, 1129) until `FLUSH HOSTS`; 0: never. This machine's own addresses are not counted.
     MaxConnectErrors,
+    /// So many bytes a session may keep for its client between statements: the texts of prepared statements, with 256 bytes
+    /// for each, and the parameters that came ahead of their executions. What goes beyond is refused: 1041.
+    MaxSessionMemory,
+    /// So many statements a session may keep prepared, by whatever way; what goes beyond is refused: 1461. The server's
+    /// bound on those of all sessions is another (MySQL: max_prepared_stmt_count).
+    MaxSessionPreparedStatements,
 }
 
 /// Where a setting has a value.
@@ -112,11 +118,13 @@ static RULES: [Rule; Setting::COUNT] = {
         rule(MaxUnauthenticated, "max_unauthenticated_connections", &[], Global, Count, (10_000, 1, 10_000_000)),
         rule(MaxUnauthenticatedPerHost, "max_unauthenticated_connections_per_host", &[], Global, Count, (0, 0, 10_000_000)),
         rule(MaxConnectErrors, "max_connect_errors", &[], Global, Count, (100, 0, u32::MAX as u64)),
+        rule(MaxSessionMemory, "max_session_memory", &[], SessionReads, Count, (64 << 20, 1 << 20, 1 << 40)),
+        rule(MaxSessionPreparedStatements, "max_session_prepared_statements", &[], SessionReads, Count, (4_096, 0, 16_382)),
     ]
 };
 
 impl Setting {
-    pub(crate) const COUNT: usize = 13;
+    pub(crate) const COUNT: usize = 15;
 
     /// All of them, in the order of the enumeration.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {

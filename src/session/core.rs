@@ -20,6 +20,7 @@ use tracing::Instrument;
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
 use super::{
+    keep::{Allowed, Keep},
     opening::open_session,
     own::Own,
     prepared::Named,
@@ -45,6 +46,8 @@ pub(crate) struct Core<E: Engine> {
     pub(super) session: Option<Box<E::Session>>,
     /// Prepared statements that have a name; nothing where there are none.
     pub(super) named: Option<Box<Named>>,
+    /// The count of what is kept for the client; nothing where nothing was ever kept.
+    keep: Option<Arc<Keep>>,
     /// What the last statement left for `SHOW WARNINGS`, if it was one of the runtime's own. Of others, the engine knows.
     pub(super) diagnostics: Option<Vec<Warning>>,
     /// Whether the last statement gave rows.
@@ -107,6 +110,7 @@ impl<E: Engine> Core<E> {
             principal,
             session: Some(session),
             named: None,
+            keep: None,
             diagnostics: None,
             gave_rows: false,
             tells: false,
@@ -122,6 +126,16 @@ impl<E: Engine> Core<E> {
     #[cfg(feature = "mysql")]
     pub(crate) fn logged_in(&mut self) {
         self.registration.logged_in();
+    }
+
+    /// What is kept for the client, and how much that may be.
+    pub(crate) fn keep(&mut self) -> (Arc<Keep>, Allowed) {
+        (Arc::clone(self.keep.get_or_insert_default()), self.allowed())
+    }
+
+    /// How much may be kept for the client.
+    pub(crate) fn allowed(&self) -> Allowed {
+        Allowed::of(&self.shared.registry.settings, &self.principal)
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

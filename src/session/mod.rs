@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `core` | the life of a session: open, statements one by one, the end |
 //! | `opening`, `leaving` | how the engine's session is opened, rolled back and dropped |
+//! | `keep` | the count of what is kept for a client between statements, and its bound |
 //! | `prepared` | prepared statements, and those that have a name |
 //! | `own`, `control` | the statements that the runtime answers itself |
 //! | `tables` | questions about the system tables |
@@ -20,6 +21,7 @@ mod control;
 mod core;
 mod handle;
 mod inbox;
+mod keep;
 mod leaving;
 mod limits;
 mod mailbox;
@@ -36,6 +38,8 @@ mod statement;
 mod tables;
 mod timer;
 
+#[cfg(all(feature = "mysql", any(test, feature = "fuzzing")))]
+pub(crate) use self::keep::STATEMENT;
 pub use self::{
     actor::Session,
     batch::RowBatch,
@@ -46,9 +50,9 @@ pub use self::{
 #[cfg(feature = "mysql")]
 pub(crate) use self::{
     core::{Core, Farewell},
+    keep::{Allowed, Keep, Kept},
     opening::unless_leaving,
     pipe::Pipe,
-    prepared::{MOST_PREPARED, too_many_prepared},
     timer::{Timer, within},
 };
 pub(crate) use self::{inbox::Inbox, mailbox::live as mailbox_work, shared::Shared};

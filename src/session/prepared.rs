@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     core::Core,
+    keep::Kept,
     statement::{Answer, Call},
 };
 use crate::{
@@ -18,33 +19,19 @@ use crate::{
     dialect::View,
     engine::{Engine, EngineSession, RowSink, StatementContext},
     model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement, Warning},
-    supervisor::Gauged,
 };
-
-/// So many statements all sessions together may keep prepared: MySQL's default of max_prepared_stmt_count.
-pub(crate) const MOST_PREPARED: usize = 16_382;
 
 /// The statements that have a name.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    by_name: HashMap<String, Kept>,
-    /// The bytes of their texts, which are bounded together.
-    held: usize,
-}
-
-impl Named {
-    fn remove(&mut self, name: &str) -> Option<Kept> {
-        let gone = self.by_name.remove(name)?;
-        self.held -= gone.sql.len();
-        Some(gone)
-    }
+    by_name: HashMap<String, Preparation>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Preparation {
     sql: Bytes,
     params: usize,
-    _counted: Gauged,
+    _kept: Kept,
 }
 
 /// How many bytes of text it has.
@@ -59,14 +46,6 @@ pub(super) fn length(value: &OwnedValue) -> usize {
 fn unknown(name: &str, by: &str) -> SqlError {
     let name = control::truncate_chars(name, 64);
     SqlError::of(ErrorKind::UnknownPrepared, format!("Unknown prepared statement handler ({name}) given to {by}"))
-}
-
-/// What is told when all sessions together keep too many.
-pub(crate) fn too_many_prepared() -> SqlError {
-    SqlError::of(
-        ErrorKind::TooManyPrepared,
-        format!("Can't create more than max_prepared_stmt_count statements (current value: {MOST_PREPARED})"),
-    )
 }
 
 impl<E: Engine> Core<E> {
@@ -143,29 +122,24 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        let held = self.named.as_mut().map_or(0, |named| {
-            named.remove(&name);
-            named.held
-        });
-        let sql: Bytes = match source {
-            Source::Text(text) => text.into(),
+        self.named.iter_mut().for_each(|named| drop(named.by_name.remove(&name)));
+        let sql = match source {
+            Source::Text(text) => text,
             Source::Variable(variable) => match self.variable(cx, &variable)? {
-                OwnedValue::Text(text) => text.into(),
-                OwnedValue::Bytes(bytes) => bytes.into(),
+                OwnedValue::Text(text) => text.into_bytes(),
+                OwnedValue::Bytes(bytes) => bytes,
                 // MySQL takes the value's text, NULL's too, and finds no statement in it.
                 other => return Err(control::syntax_error(other.text().unwrap_or("NULL".into()).as_bytes(), 0)),
             },
         };
+        // No more room than it needs: it may be kept for long.
+        let sql = Bytes::from(sql.into_boxed_slice());
         self.tells |= control::may_tell_secrets(&sql, &self.shared.syntax());
-        if held + sql.len() > self.shared.max_allowed_packet {
-            return Err(SqlError::out_of_resources("the prepared statements of a session"));
-        }
+        let (keep, allowed) = self.keep();
+        let kept = keep.statement(name.len() + sql.len(), allowed, &self.shared.registry.counters.prepared)?;
         let prepared = self.prepare(cx, sql.clone(), sink, began).await?;
-        let counted = self.shared.registry.counters.prepared.enter(MOST_PREPARED).ok_or_else(too_many_prepared)?;
-        let kept = Kept { sql, params: prepared.params.len(), _counted: counted };
-        let named = self.named.get_or_insert_default();
-        named.held += kept.sql.len();
-        named.by_name.insert(name, kept);
+        let preparation = Preparation { sql, params: prepared.params.len(), _kept: kept };
+        self.named.get_or_insert_default().by_name.insert(name, preparation);
         Ok(self.state())
     }
 
@@ -196,7 +170,7 @@ impl<E: Engine> Core<E> {
 
     /// `DEALLOCATE PREPARE name`.
     pub(super) fn deallocate(&mut self, name: &str) -> Result<Done, SqlError> {
-        let gone = self.named.as_mut().and_then(|named| named.remove(name));
+        let gone = self.named.as_mut().and_then(|named| named.by_name.remove(name));
         gone.map(|_| self.state()).ok_or_else(|| unknown(name, "DEALLOCATE PREPARE"))
     }
 

@@ -37,6 +37,8 @@ mod timers;
 
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
+#[cfg(feature = "mysql")]
+pub(crate) use self::messages::Authenticated;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -46,10 +48,8 @@ pub use self::{
     readiness::Readiness,
     receipt::Receipt,
 };
-#[cfg(feature = "mysql")]
-pub(crate) use self::{gauge::Gauge, messages::Authenticated};
 pub(crate) use self::{
-    gauge::Gauged,
+    gauge::{Gauge, Gauged},
     messages::{Connect, Reap, Retire, Work},
     registration::Registration,
     registry::Registry,

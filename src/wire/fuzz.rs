@@ -1,5 +1,7 @@
 //! What clients send, read as a connection reads it, and the laws that hold whatever they send: see [`crate::fuzz`].
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 use mysql_common::constants::CapabilityFlags;
 
@@ -10,6 +12,7 @@ use super::{
     login::OURS,
     params,
     prepared::Statements,
+    proxy::fuzz as proxy,
 };
 #[cfg(feature = "compression")]
 use super::{
@@ -18,6 +21,7 @@ use super::{
 };
 use crate::{
     model::{CharacterSet, OwnedValue, Params},
+    session::{Allowed, Keep, STATEMENT},
     supervisor::Gauge,
 };
 
@@ -147,6 +151,25 @@ fn is_bounded(hello: &Hello, sent: &[u8]) {
     assert!(!logged.chars().any(char::is_control), "one line");
 }
 
+/// The header of a proxy, in a stream that arrives byte by byte.
+pub(crate) fn proxy(data: &[u8]) {
+    match proxy::outcome(data) {
+        Ok(Some(length)) => {
+            assert!(length <= data.len() && length <= proxy::LONGEST, "of what came, and bounded");
+            for cut in 0..length {
+                assert_eq!(proxy::outcome(&data[..cut]), Ok(None), "a part of a header is no other one, nor a mistake");
+            }
+            assert_eq!(proxy::outcome(&data[..length]), Ok(Some(length)), "whatever follows it");
+        }
+        Ok(None) => assert!(data.len() < proxy::LONGEST, "nobody is waited for without end"),
+        Err(error) => {
+            let first = (0..data.len()).find(|cut| proxy::outcome(&data[..*cut]).is_err()).unwrap_or(data.len());
+            let wrong = |cut| proxy::outcome(&data[..cut]) == Err(error);
+            assert!((first..=data.len()).take(4096).all(wrong), "a mistake stays one, however much follows");
+        }
+    }
+}
+
 /// The parameters of a COM_STMT_EXECUTE: how many there are, what the client writes its text in, which of them came ahead, and
 /// the payload behind its fixed part.
 pub(crate) fn execute(data: &[u8]) {
@@ -180,19 +203,21 @@ fn length(value: &OwnedValue) -> usize {
 /// comes with it is.
 pub(crate) fn statements(data: &[u8]) {
     const LIMIT: usize = 4096;
-    let gauge = Gauge::default();
-    let mut statements = Statements::new(LIMIT);
+    let (gauge, keep, allowed) = (Gauge::default(), Arc::<Keep>::default(), Allowed::bytes(LIMIT));
+    let mut statements = Statements::new(Arc::clone(&keep), LIMIT / 2);
     let mut rest = Bytes::copy_from_slice(data);
     while rest.remaining() >= 2 {
         let (step, length) = (rest.get_u8(), rest.get_u8());
         let payload = rest.split_to(rest.len().min(length.into()));
         match step % 5 {
-            0 => drop(statements.insert(&payload, usize::from(step / 5), &gauge)),
+            0 => drop(statements.insert(&payload, usize::from(step / 5), allowed, &gauge)),
             1 => drop(statements.execute(payload, CharacterSet::Utf8mb4)),
-            2 => statements.long_data(payload),
+            2 => statements.long_data(payload, allowed),
             3 => drop(statements.reset(payload)),
             _ => statements.close(payload),
         }
-        assert!(statements.held() <= LIMIT && statements.held() <= 64 * data.len(), "what they hold is bounded");
+        assert!(keep.held() <= LIMIT && keep.held() <= STATEMENT * data.len(), "what they hold is bounded");
     }
+    drop(statements);
+    assert_eq!((keep.held(), gauge.get()), (0, 0), "and counted to its end");
 }

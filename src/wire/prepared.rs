@@ -1,14 +1,14 @@
 //! The statements that a client has prepared: their ids, their texts, and what came ahead of their next execution.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::{Buf, Bytes};
 
 use super::params::{self, ParamType};
 use crate::{
     model::{CharacterSet, ErrorKind, SqlError, Statement},
-    session::{MOST_PREPARED, too_many_prepared},
-    supervisor::{Gauge, Gauged},
+    session::{Allowed, Keep, Kept},
+    supervisor::Gauge,
 };
 
 /// What a parameter that came ahead costs beside its bytes.
@@ -20,10 +20,10 @@ pub(super) struct Statements {
     /// What the last one got. Ids are not used again before all others were.
     last: u32,
     by_id: HashMap<u32, Prepared>,
-    /// How many bytes they hold: their texts, and what came ahead of their executions.
-    held: usize,
-    /// How many they may.
-    limit: usize,
+    /// The session's count of what it keeps.
+    keep: Arc<Keep>,
+    /// So long a parameter may be that comes ahead of its execution.
+    longest: usize,
 }
 
 #[derive(Debug)]
@@ -35,52 +35,64 @@ struct Prepared {
     long: HashMap<usize, Vec<u8>>,
     /// What was wrong with the parameters that came ahead: the execution is answered with it.
     wrong: Option<SqlError>,
-    _counted: Gauged,
+    kept: Kept,
 }
 
 impl Prepared {
-    /// What it costs without what came ahead. Of each parameter, the type is remembered.
-    fn own(&self) -> usize {
-        self.sql.len() + self.params * size_of::<ParamType>()
+    /// What came ahead, which is not kept any more.
+    fn take_long(&mut self) -> HashMap<usize, Vec<u8>> {
+        let long = std::mem::take(&mut self.long);
+        self.kept.shrink(long.values().map(|data| PLACE + data.capacity()).sum());
+        long
     }
 
-    /// What came ahead is forgotten; returns what it cost.
-    fn forget(&mut self) -> usize {
-        self.wrong = None;
-        cost(&std::mem::take(&mut self.long))
+    /// A part of the parameter at this place.
+    fn put(&mut self, place: usize, part: &[u8], longest: usize, allowed: Allowed) -> Result<(), SqlError> {
+        let Self { long, kept, .. } = self;
+        let before = long.get(&place);
+        let (length, room) = before.map_or((0, 0), |data| (data.len(), data.capacity()));
+        let whole = length + part.len();
+        if whole > longest {
+            let text = "Parameter of prepared statement which is set through mysql_send_long_data() is longer than \
+                        'max_allowed_packet' bytes";
+            return Err(SqlError::of(ErrorKind::UnknownError, text));
+        }
+        let fresh = if before.is_none() { PLACE } else { 0 };
+        // Twice the room, so that many small parts are not copied over and over; or just as much as is needed.
+        let mut wanted = if whole > room { whole.max(2 * room).min(longest) } else { room };
+        if kept.grow(fresh + wanted - room, allowed).is_err() {
+            wanted = whole.max(room);
+            kept.grow(fresh + wanted - room, allowed)?;
+        }
+        let data = long.entry(place).or_default();
+        data.reserve_exact(wanted - length);
+        data.extend_from_slice(part);
+        Ok(())
     }
-}
-
-fn cost(long: &HashMap<usize, Vec<u8>>) -> usize {
-    long.values().map(|data| PLACE + data.len()).sum()
 }
 
 impl Statements {
-    /// None yet. `limit`: so many bytes they may hold together.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { last: 0, by_id: HashMap::new(), held: 0, limit }
-    }
-
-    /// How many bytes they hold.
-    #[cfg(feature = "fuzzing")]
-    pub(super) fn held(&self) -> usize {
-        self.held
+    /// None yet. `longest`: so long a parameter may be that comes ahead of its execution.
+    pub(super) fn new(keep: Arc<Keep>, longest: usize) -> Self {
+        Self { last: 0, by_id: HashMap::new(), keep, longest }
     }
 
     /// Keeps a statement; its id is never 0.
     ///
     /// # Errors
-    /// 1461: all clients together have too many. 1041: this one's are too long.
-    pub(super) fn insert(&mut self, sql: &[u8], params: usize, gauge: &Gauge) -> Result<u32, SqlError> {
-        let counted = gauge.enter(MOST_PREPARED).ok_or_else(too_many_prepared)?;
+    /// 1461: this client, or all of them together, have too many. 1041: this one's are too long.
+    pub(super) fn insert(
+        &mut self,
+        sql: &[u8],
+        params: usize,
+        allowed: Allowed,
+        everybodys: &Gauge,
+    ) -> Result<u32, SqlError> {
+        // Of each parameter, the type is remembered.
+        let kept = self.keep.statement(sql.len() + params * size_of::<ParamType>(), allowed, everybodys)?;
         // A copy: the packet that it came in may be longer than the statement.
         let sql = Bytes::copy_from_slice(sql);
-        let (types, long) = (Vec::new(), HashMap::new());
-        let prepared = Prepared { sql, params, types, long, wrong: None, _counted: counted };
-        if self.held + prepared.own() > self.limit {
-            return Err(SqlError::out_of_resources("the prepared statements of a session"));
-        }
-        self.held += prepared.own();
+        let prepared = Prepared { sql, params, types: Vec::new(), long: HashMap::new(), wrong: None, kept };
         let id = loop {
             self.last = self.last.wrapping_add(1);
             if self.last != 0 && !self.by_id.contains_key(&self.last) {
@@ -99,8 +111,7 @@ impl Statements {
     pub(super) fn execute(&mut self, mut payload: Bytes, set: CharacterSet) -> Result<Statement, SqlError> {
         let id = payload.try_get_u32_le().map_err(|_| params::wrong())?;
         let statement = self.by_id.get_mut(&id).ok_or_else(|| unknown_id(id, "mysqld_stmt_execute"))?;
-        let mut long = std::mem::take(&mut statement.long);
-        self.held -= cost(&long);
+        let mut long = statement.take_long();
         if let Some(wrong) = statement.wrong.take() {
             return Err(wrong);
         }
@@ -115,30 +126,24 @@ impl Statements {
     }
 
     /// COM_STMT_SEND_LONG_DATA: a part of a parameter. It has no answer: what is wrong with it is told by the execution.
-    pub(super) fn long_data(&mut self, mut payload: Bytes) {
+    pub(super) fn long_data(&mut self, mut payload: Bytes, allowed: Allowed) {
         let (Ok(id), Ok(place)) = (payload.try_get_u32_le(), payload.try_get_u16_le()) else { return };
         let Some(statement) = self.by_id.get_mut(&id) else { return };
         let place = usize::from(place);
         if statement.wrong.is_some() {
             return;
         }
-        if place >= statement.params {
-            self.held -= statement.forget();
+        let put = if place < statement.params {
+            statement.put(place, &payload, self.longest, allowed)
+        } else {
             let text = "Incorrect arguments to mysqld_stmt_send_long_data";
-            statement.wrong = Some(SqlError::of(ErrorKind::WrongArguments, text));
-            return;
+            Err(SqlError::of(ErrorKind::WrongArguments, text))
+        };
+        if let Err(wrong) = put {
+            // What cannot be whole is not kept.
+            statement.take_long();
+            statement.wrong = Some(wrong);
         }
-        let fresh = if statement.long.contains_key(&place) { 0 } else { PLACE };
-        let more = payload.len() + fresh;
-        if self.held + more > self.limit {
-            self.held -= statement.forget();
-            let text = "Parameter of prepared statement which is set through mysql_send_long_data() is longer than \
-                        'max_allowed_packet' bytes";
-            statement.wrong = Some(SqlError::of(ErrorKind::UnknownError, text));
-            return;
-        }
-        statement.long.entry(place).or_default().extend_from_slice(&payload);
-        self.held += more;
     }
 
     /// COM_STMT_RESET: what came ahead of its next execution is forgotten.
@@ -148,16 +153,15 @@ impl Statements {
     pub(super) fn reset(&mut self, mut payload: Bytes) -> Result<(), SqlError> {
         let id = payload.try_get_u32_le().map_err(|_| super::command::malformed())?;
         let statement = self.by_id.get_mut(&id).ok_or_else(|| unknown_id(id, "mysqld_stmt_reset"))?;
-        self.held -= statement.forget();
+        statement.take_long();
+        statement.wrong = None;
         Ok(())
     }
 
     /// COM_STMT_CLOSE. It has no answer.
     pub(super) fn close(&mut self, mut payload: Bytes) {
         let Ok(id) = payload.try_get_u32_le() else { return };
-        if let Some(mut gone) = self.by_id.remove(&id) {
-            self.held -= gone.forget() + gone.own();
-        }
+        self.by_id.remove(&id);
         if self.by_id.is_empty() {
             // The room for many is not for the idle.
             self.by_id = HashMap::new();
@@ -183,7 +187,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{OwnedValue, Params};
+    use crate::{
+        model::{OwnedValue, Params},
+        session::STATEMENT,
+    };
 
     fn bytes(parts: &[&[u8]]) -> Bytes {
         parts.concat().into()
@@ -201,61 +208,80 @@ mod tests {
         statements.execute(payload, CharacterSet::Utf8mb4)
     }
 
+    /// Some statements, and what they are counted by.
+    fn none(longest: usize) -> (Arc<Keep>, Gauge, Statements) {
+        let keep = Arc::<Keep>::default();
+        (Arc::clone(&keep), Gauge::default(), Statements::new(keep, longest))
+    }
+
+    const MANY: usize = 1 << 20;
+
     #[test]
     fn ids_are_new_and_unknown_ones_are_errors() {
-        let (gauge, mut statements) = (Gauge::default(), Statements::new(100));
-        let first = statements.insert(b"DO 1", 0, &gauge).unwrap();
-        let second = statements.insert(b"DO 2", 0, &gauge).unwrap();
+        let (keep, gauge, mut statements) = none(MANY);
+        let insert = |statements: &mut Statements, sql: &str| {
+            statements.insert(sql.as_bytes(), 0, Allowed::bytes(MANY), &gauge).unwrap()
+        };
+        let first = insert(&mut statements, "DO 1");
+        let second = insert(&mut statements, "DO 2");
         assert_ne!(first, second);
         assert_eq!(execute(&mut statements, execution(second, &[])).unwrap().sql, b"DO 2".as_slice());
         statements.close(Bytes::copy_from_slice(&second.to_le_bytes()));
         assert_eq!(execute(&mut statements, execution(second, &[])).unwrap_err().code(), 1243);
         assert_eq!(statements.reset(Bytes::copy_from_slice(&second.to_le_bytes())).unwrap_err().code(), 1243);
-        assert_ne!(statements.insert(b"DO 3", 0, &gauge).unwrap(), second);
-        assert_eq!(gauge.get(), 2);
+        assert_ne!(insert(&mut statements, "DO 3"), second);
+        assert_eq!((gauge.get(), keep.held()), (2, 2 * (STATEMENT + 4)));
         drop(statements);
-        assert_eq!(gauge.get(), 0);
-    }
-
-    #[test]
-    fn there_is_an_end_to_them() {
-        let (gauge, mut statements, mut others) = (Gauge::default(), Statements::new(1 << 20), Statements::new(100));
-        for _ in 0..MOST_PREPARED {
-            statements.insert(b"DO 1", 0, &gauge).unwrap();
-        }
-        assert_eq!(others.insert(b"DO 1", 0, &gauge).unwrap_err().code(), 1461);
-        statements.close(Bytes::from_static(&[1, 0, 0, 0]));
-        others.insert(b"DO 1", 0, &gauge).unwrap();
+        assert_eq!((gauge.get(), keep.held()), (0, 0));
     }
 
     #[test]
     fn long_data_is_put_together_used_once_and_bounded() {
-        let limit = b"SELECT ?".len() + size_of::<ParamType>() + PLACE + 8;
-        let (gauge, mut statements) = (Gauge::default(), Statements::new(limit));
-        let id = statements.insert(b"SELECT ?", 1, &gauge).unwrap();
-        let empty = statements.held;
+        let allowed = Allowed::bytes(STATEMENT + b"SELECT ?".len() + size_of::<ParamType>() + PLACE + 8);
+        let (keep, gauge, mut statements) = none(MANY);
+        let id = statements.insert(b"SELECT ?", 1, allowed, &gauge).unwrap();
+        let empty = keep.held();
         let typed = [0, 1, 252, 0];
-        statements.long_data(long(id, 0, b"ab"));
-        statements.long_data(long(id, 0, b"cd"));
+        statements.long_data(long(id, 0, b"ab"), allowed);
+        statements.long_data(long(id, 0, b"cd"), allowed);
         let whole = execute(&mut statements, execution(id, &typed)).unwrap();
         assert_eq!(whole.params, Some(Params(vec![OwnedValue::Bytes(b"abcd".to_vec())])));
         assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1210, "it was used up");
-        statements.long_data(long(id, 0, b""));
+        statements.long_data(long(id, 0, b""), allowed);
         let nothing = execute(&mut statements, execution(id, &typed)).unwrap();
         assert_eq!(nothing.params, Some(Params(vec![OwnedValue::Bytes(Vec::new())])), "given, and empty");
-        statements.long_data(long(id, 0, b"12345678"));
-        statements.long_data(long(id, 0, b"9"));
-        assert_eq!(statements.held, empty, "what cannot be whole is not kept");
-        assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1105);
-        statements.long_data(long(id, 1, b"x"));
+        for part in [&b"1"[..], b"2", b"3", b"4", b"5", b"678"] {
+            statements.long_data(long(id, 0, part), allowed);
+        }
+        assert_eq!(keep.held(), empty + PLACE + 8, "as much as may be");
+        statements.long_data(long(id, 0, b"9"), allowed);
+        assert_eq!(keep.held(), empty, "what cannot be whole is not kept");
+        assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1041);
+        statements.long_data(long(id, 1, b"x"), allowed);
         assert_eq!(execute(&mut statements, execution(id, &typed)).unwrap_err().code(), 1210, "no such parameter");
-        statements.long_data(long(id, 0, b"12345678"));
+        statements.long_data(long(id, 0, b"12345678"), allowed);
         statements.reset(Bytes::copy_from_slice(&id.to_le_bytes())).unwrap();
-        assert_eq!(statements.held, empty);
-        statements.long_data(long(id, 0, b"12345678"));
-        assert_eq!(statements.insert(b"DO 1", 0, &gauge).unwrap_err().code(), 1041, "no room for a further text");
+        assert_eq!(keep.held(), empty);
+        statements.long_data(long(id, 0, b"12345678"), allowed);
+        assert_eq!(statements.insert(b"DO 1", 0, allowed, &gauge).unwrap_err().code(), 1041, "no room for another");
         statements.close(Bytes::copy_from_slice(&id.to_le_bytes()));
-        assert_eq!((statements.held, gauge.get()), (0, 0));
+        assert_eq!((keep.held(), gauge.get()), (0, 0));
+    }
+
+    #[test]
+    fn one_parameter_is_no_longer_than_a_packet() {
+        let (keep, gauge, mut statements) = none(10);
+        let allowed = Allowed::bytes(MANY);
+        let id = statements.insert(b"SELECT ?, ?", 2, allowed, &gauge).unwrap();
+        let empty = keep.held();
+        for place in 0..2 {
+            statements.long_data(long(id, place, b"123456"), allowed);
+            statements.long_data(long(id, place, b"7890"), allowed);
+        }
+        assert_eq!(keep.held(), empty + 2 * (PLACE + 10));
+        statements.long_data(long(id, 1, b"x"), allowed);
+        assert_eq!(keep.held(), empty);
+        assert_eq!(execute(&mut statements, execution(id, &[0, 1, 252, 0, 252, 0])).unwrap_err().code(), 1105);
     }
 
     proptest! {
@@ -264,9 +290,10 @@ mod tests {
         fn any_bytes_are_answered(
             commands in prop::collection::vec((0u8..4, 0u32..4, prop::collection::vec(any::<u8>(), 0..20)), 0..40),
         ) {
-            let (gauge, mut statements) = (Gauge::default(), Statements::new(300));
+            let most = 2 * STATEMENT + 300;
+            let ((keep, gauge, mut statements), allowed) = (none(50), Allowed::bytes(most));
             for _ in 0..2 {
-                statements.insert(b"SELECT ?, ?", 2, &gauge).unwrap();
+                statements.insert(b"SELECT ?, ?", 2, allowed, &gauge).unwrap();
             }
             for (what, id, rest) in commands {
                 let mut payload = BytesMut::new();
@@ -275,13 +302,17 @@ mod tests {
                 let payload = payload.freeze();
                 match what {
                     0 => drop(execute(&mut statements, payload)),
-                    1 => statements.long_data(payload),
+                    1 => statements.long_data(payload, allowed),
                     2 => drop(statements.reset(payload)),
                     _ => statements.close(payload),
                 }
-                let held: usize = statements.by_id.values().map(|each| each.own() + cost(&each.long)).sum();
-                prop_assert_eq!(held, statements.held);
-                prop_assert!(held <= 300);
+                let of = |each: &Prepared| {
+                    let long: usize = each.long.values().map(|data| PLACE + data.capacity()).sum();
+                    STATEMENT + each.sql.len() + each.params * size_of::<ParamType>() + long
+                };
+                prop_assert_eq!(statements.by_id.values().map(of).sum::<usize>(), keep.held());
+                prop_assert!(statements.by_id.values().all(|each| each.kept.bytes() == of(each)));
+                prop_assert!(keep.held() <= most);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod blocking;
+mod bounds;
 mod change_user;
 mod charsets;
 mod client;
@@ -11,6 +12,7 @@ mod door;
 #[allow(dead_code)] // it is echo_sql's, which has more users than these
 #[path = "../../examples/echo/mod.rs"]
 mod echo;
+mod escalation;
 #[cfg(feature = "metrics")]
 mod figures;
 mod kills;
@@ -33,6 +35,7 @@ mod security;
 mod server;
 mod settings;
 mod shutdown;
+mod strangers;
 mod tables;
 mod timeouts;
 mod tls;

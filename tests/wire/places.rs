@@ -129,7 +129,7 @@ fn who_waits_for_long_before_its_login_makes_room_for_others() {
 }
 
 /// A way in from wherever the test says.
-fn door(settings: Settings) -> (Server, Box<dyn Fn(SocketAddr) -> std::net::TcpStream>) {
+pub fn door(settings: Settings) -> (Server, Box<dyn Fn(SocketAddr) -> std::net::TcpStream>) {
     let server = server(settings);
     let runtime: Runtime<crate::server::Odd> = server.runtime.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

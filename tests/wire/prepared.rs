@@ -1,10 +1,11 @@
 //! Prepared statements: by the binary protocol with a real client and byte by byte, and by name.
 
-use killdeer::Command;
+use killdeer::{Command, Setting, Settings};
 use mysql_async::{Row, Value, prelude::*};
 
 use crate::{
     client::{code, connect},
+    echo::accounts::Accounts,
     raw::{Answer, BASIC, Raw, error},
     server::Server,
 };
@@ -84,7 +85,7 @@ async fn show_warnings_is_prepared_by_the_engine_that_answers_it() {
     }
 }
 
-fn prepare(raw: &mut Raw, sql: &str) -> Result<(u32, u16, u16), Answer> {
+pub fn prepare(raw: &mut Raw, sql: &str) -> Result<(u32, u16, u16), Answer> {
     raw.command(0x16, sql.as_bytes());
     let first = raw.receive().unwrap();
     if first[0] == 0xff {
@@ -98,7 +99,7 @@ fn prepare(raw: &mut Raw, sql: &str) -> Result<(u32, u16, u16), Answer> {
     Ok((u32::from_le_bytes(first[1..5].try_into().unwrap()), columns, params))
 }
 
-fn execute(raw: &mut Raw, id: u32, rest: &[u8]) -> Vec<Vec<u8>> {
+pub fn execute(raw: &mut Raw, id: u32, rest: &[u8]) -> Vec<Vec<u8>> {
     raw.command(EXECUTE, &[&id.to_le_bytes()[..], &[0x05, 1, 0, 0, 0], rest].concat());
     let mut packets = vec![raw.receive().unwrap()];
     if packets[0][0] == 0xff || packets[0][0] == 0 {
@@ -204,7 +205,8 @@ fn who_becomes_another_user_has_prepared_nothing() {
 
 #[test]
 fn there_is_an_end_to_what_clients_may_prepare() {
-    let server = Server::start();
+    let settings = Settings::new().count(Setting::MaxSessionPreparedStatements, 16_382);
+    let server = Server::start_with(Accounts::default(), |builder| builder.settings(settings));
     let (mut raw, mut other) = (Raw::login(&server), Raw::login(&server));
     for _ in 0..16_382 {
         prepare(&mut raw, "DO 1").unwrap();
@@ -308,22 +310,4 @@ fn what_an_execution_by_name_copies_is_bounded() {
     let using = format!("EXECUTE s USING {}@a", "@a,".repeat(count - 1));
     assert_eq!(raw.query(&using).code(), 1041);
     assert!(matches!(raw.query("SELECT 1"), Answer::Rows { .. }));
-}
-
-#[test]
-fn a_session_keeps_only_so_much_text() {
-    let server =
-        Server::start_with(crate::echo::accounts::Accounts::default(), |builder| builder.max_allowed_packet(1 << 20));
-    let mut raw = Raw::login(&server);
-    let text = format!("DO '{}'", "x".repeat(400_000));
-    let (first, ..) = prepare(&mut raw, &text).unwrap();
-    prepare(&mut raw, &text).unwrap();
-    assert_eq!(prepare(&mut raw, &text).unwrap_err().code(), 1041);
-    raw.command(0x19, &first.to_le_bytes());
-    prepare(&mut raw, &text).unwrap();
-    let named = |name: &str| format!("PREPARE {name} FROM \"{text}\"");
-    assert_eq!(raw.query(&named("a")).code(), 0);
-    assert_eq!(raw.query(&named("b")).code(), 0);
-    assert_eq!(raw.query(&named("b")).code(), 0, "in the place of the one before");
-    assert_eq!(raw.query(&named("c")).code(), 1041);
 }

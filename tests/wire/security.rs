@@ -1,5 +1,5 @@
-//! The security cases that the wire is to withstand, each with a test named for it. Those of sessions stand in
-//! `tests/sessions/security.rs`.
+//! The security cases that the wire is to withstand, each with a test named for it. Those of clients that are not in yet
+//! stand in `strangers.rs`, those of kills in `escalation.rs`, those of sessions in `tests/sessions/security.rs`.
 //!
 //! | threat | known case | test |
 //! | --- | --- | --- |

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A certificate for `localhost` in PEM, and the rules of a server that has it.
-fn certificate() -> (String, Arc<ServerConfig>) {
+pub fn certificate() -> (String, Arc<ServerConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = made.cert.pem();
     let rules = tls_from_pem(pem.as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
@@ -80,7 +80,7 @@ async fn both_plugins_work_under_tls_and_an_account_may_ask_for_it() {
 }
 
 /// The beginning of an answer to the greeting, as a wish for TLS.
-fn wish() -> Vec<u8> {
+pub fn wish() -> Vec<u8> {
     let flags = BASIC.union(CapabilityFlags::CLIENT_SSL);
     [&flags.bits().to_le_bytes()[..], &[0, 0, 0, 1, 45], &[0; 23]].concat()
 }

@@ -35,7 +35,7 @@ impl Slot {
     }
 
     /// The client leaves rows unread, since then; `None`: not any more. Returns until when it may.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", test))]
     pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
         let mut shown = self.shown();
         shown.watch.stalled = since;

@@ -33,10 +33,11 @@ impl<E: Engine> Driver<E> {
         };
         // Kept before it is known whether a kill came first: a client that is told of no id never uses it.
         let kept = result.and_then(|prepared| {
+            let (keep, allowed) = self.core.keep();
             let shared = self.core.shared();
-            let (gauge, longest) = (&shared.registry.counters.prepared, shared.max_allowed_packet);
-            let statements = self.statements.get_or_insert_with(|| Box::new(Statements::new(longest)));
-            statements.insert(&sql, prepared.params.len(), gauge).map(|id| (id, prepared))
+            let (everybodys, longest) = (&shared.registry.counters.prepared, shared.max_allowed_packet);
+            let statements = self.statements.get_or_insert_with(|| Box::new(Statements::new(keep, longest)));
+            statements.insert(&sql, prepared.params.len(), allowed, everybodys).map(|id| (id, prepared))
         });
         let known = kept.as_ref().ok().map(|(id, _)| *id);
         let Farewell { result, killed } = self.settle(kept);
@@ -77,7 +78,7 @@ impl<E: Engine> Driver<E> {
     pub(super) fn long_data(&mut self, payload: Bytes) -> Next {
         self.core.touch();
         if let Some(statements) = self.statements.as_deref_mut() {
-            statements.long_data(payload);
+            statements.long_data(payload, self.core.allowed());
         }
         Next::Serve
     }

@@ -21,6 +21,10 @@ const FIXED: usize = BINARY.len() + 4;
 /// some hundred.
 const REST_LIMIT: usize = 4096;
 
+/// No header is longer.
+#[cfg(feature = "fuzzing")]
+pub(super) const LONGEST: usize = FIXED + REST_LIMIT;
+
 /// A whole header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {

@@ -6,6 +6,8 @@
 //! | `header` | headers in the bytes that have come; pure |
 //! | `network` | networks of addresses; pure |
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod header;
 mod network;
 
