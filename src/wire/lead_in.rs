@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     model::{Origin, Reason, Refused, SqlError},
     session::{Inbox, Shared, Timer, unless_leaving, within},
-    state::{Raised, Signal, Slot},
+    state::{Signal, Slot},
     supervisor::Connect,
 };
 
@@ -97,9 +97,7 @@ pub(super) async fn lead_in<E: Engine>(
             match select(login, deadline).await {
                 Either::Left((ended, _)) => ended,
                 Either::Right(((), _login)) => {
-                    if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
-                        shared.registry.counters.timed_out(Reason::LoginTimeout);
-                    }
+                    shared.login_timed_out(&slot);
                     Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
                 }
             }

@@ -87,7 +87,7 @@ impl<E: Engine> Driver<E> {
             match select(pin!(proving), pin!(cx.killed())).await {
                 Either::Left((Some(proved), _)) => Ok(proved),
                 Either::Left((None, _)) => {
-                    cx.slot().switch.terminate(Reason::LoginTimeout);
+                    shared.login_timed_out(cx.slot());
                     Err(Reason::LoginTimeout)
                 }
                 Either::Right((reason, _)) => Err(reason),
