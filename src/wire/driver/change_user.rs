@@ -80,7 +80,7 @@ impl<E: Engine> Driver<E> {
             return (Some(1), Err(Unproved::Refused(command::malformed())), CharacterSet::default());
         };
         let set = hello.character_set();
-        let mut talk = Talk { conn, sequence: 1, peer: *peer };
+        let mut talk = Talk::new(conn, gate, 1, *peer);
         let shared = core.shared();
         let proved = {
             let proving = within(shared.login_timeout(), prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
