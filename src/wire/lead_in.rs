@@ -1,7 +1,7 @@
 //! How a connection begins: whom a proxy forwards, a place in the list, the greeting and the login. One deadline for all
 //! of it, from the moment that the connection was accepted.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
 use actix::WeakRecipient;
 use bytes::Bytes;
@@ -162,9 +162,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, gate: &Gate, slot: &Slot, unwelcom
 async fn tell_and_close(mut conn: Conn, gate: &Gate, reason: Reason) {
     if let Some(next) = conn.next() {
         conn.part_with(&farewell::packet(reason, next, conn.heard()));
-        if let Some(_lingering) = gate.linger() {
-            let _ = within(FAREWELL, conn.depart()).await;
-        }
+        depart(conn, gate).await;
     }
 }
 
@@ -174,7 +172,17 @@ async fn refuse(mut conn: Conn, gate: &Gate, error: &SqlError) {
     packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
     // A client that does not read it will not know.
     conn.part_with(&out);
-    if let Some(_lingering) = gate.linger() {
-        let _ = within(FAREWELL, conn.depart()).await;
-    }
+    depart(conn, gate).await;
+}
+
+/// Waits until the client has read its last words; where too many are waited for, until they are on their way.
+async fn depart(mut conn: Conn, gate: &Gate) {
+    let lingering = gate.linger();
+    let departed = async {
+        match lingering {
+            Some(_) => conn.depart().await,
+            None => poll_fn(|task| conn.poll_last_words(task)).await,
+        }
+    };
+    let _ = within(FAREWELL, departed).await;
 }
