@@ -77,7 +77,7 @@ impl Terms {
     /// otherwise. Every TCP connection from there has to begin with a header, health checks included, or it is closed
     /// without a greeting (Percona Server: proxy_protocol_networks). The client's address in it counts from then on: lists
     /// show it, `USER()` says it, engines let accounts in by it, those of this machine too. A header without one
-    /// (`UNKNOWN`, `LOCAL`) leaves the connection its own address. From elsewhere no header is read: one that comes is
+    /// (`UNKNOWN`, `LOCAL`) leaves the connection its own address, and is no failure of a host if it breaks off. From elsewhere no header is read: one that comes is
     /// rubbish where a login should be. Unix sockets are not proxied.
     ///
     /// Whoever connects from these networks can say that it is anybody: name proxies alone, not the networks of clients.
