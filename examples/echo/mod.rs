@@ -130,6 +130,10 @@ impl EngineSession for EchoSession {
         self.client.rolled_back();
     }
 
+    fn in_transaction(&self) -> Option<bool> {
+        Some(self.client.in_transaction())
+    }
+
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
         self.client.user_variable(name)
     }

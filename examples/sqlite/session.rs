@@ -79,6 +79,10 @@ impl BlockingSession for SqliteSession {
         Ok(())
     }
 
+    fn in_transaction(&self) -> Option<bool> {
+        Some(SqliteSession::in_transaction(self))
+    }
+
     fn rollback(&mut self, _: Reason) {
         if let Err(error) = self.roll_back() {
             // Closing the connection does what is left to do.

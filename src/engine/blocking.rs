@@ -79,6 +79,11 @@ pub trait BlockingSession: Send + 'static {
         let _ = why;
     }
 
+    /// As [`EngineSession::in_transaction`].
+    fn in_transaction(&self) -> Option<bool> {
+        None
+    }
+
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
         let _ = name;
         None
@@ -216,6 +221,10 @@ impl<S: BlockingSession> EngineSession for BlockingEngineSession<S> {
         if self.0.is_some() {
             self.away(move |session| session.rollback(why)).await;
         }
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        self.0.as_ref().and_then(BlockingSession::in_transaction)
     }
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {

@@ -163,6 +163,15 @@ pub trait EngineSession: Send + 'static {
         async {}
     }
 
+    /// Whether a transaction is open, asked after a call that failed or was dropped: the answers of the others say it. `None`,
+    /// the default: it cannot tell; then the last answer that said it holds, and at the end `rollback` is called in any case.
+    ///
+    /// An engine whose errors end transactions (a deadlock, 1213) or leave open what a statement began implements it:
+    /// idle_transaction_timeout, a shutdown's grace and policies go by it.
+    fn in_transaction(&self) -> Option<bool> {
+        None
+    }
+
     /// The value of a user variable, for `KILL @x`, `PREPARE … FROM @x` and `EXECUTE … USING @x`. The default knows none.
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
         let _ = name;

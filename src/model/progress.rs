@@ -17,13 +17,9 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Whether a connection that ended in this progress, for this reason, counts against its host. A password that is wrong
-    /// does not, as in MySQL; nor does what was our own doing.
+    /// Whether a connection that ended here, for this reason, counts against its host: only if nothing that makes sense was
+    /// heard of its client, and that was the client's doing. A password that is wrong does not count, as in MySQL.
     pub(crate) fn is_failure(self, reason: Reason) -> bool {
-        match self {
-            Progress::Greeted => matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol),
-            Progress::Heard => matches!(reason, Reason::ClientGone | Reason::LoginTimeout),
-            Progress::Refused | Progress::In => false,
-        }
+        self == Progress::Greeted && matches!(reason, Reason::ClientGone | Reason::LoginTimeout | Reason::Protocol)
     }
 }

@@ -41,11 +41,14 @@ pub enum Reason {
     /// The client left rows unread for longer than `net_write_timeout`: it is closed without a word, which it would not
     /// read.
     NetWriteTimeout = 16,
+    /// Its client had waited with its login for a second or more while all places before login were taken, and made room for
+    /// another.
+    MadeRoom = 17,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 16] = [
         Reason::KillQuery,
         Reason::KillConnection,
         Reason::KillOwnConnection,
@@ -61,6 +64,7 @@ impl Reason {
         Reason::WaitTimeout,
         Reason::IdleTransaction,
         Reason::NetWriteTimeout,
+        Reason::MadeRoom,
     ];
 
     /// A small number for it, from 2 to 127; it fits into a session's state word beside the phases 0 and 1.
@@ -107,6 +111,7 @@ impl Reason {
             Reason::WaitTimeout => "idle for too long",
             Reason::IdleTransaction => "idle in a transaction for too long",
             Reason::NetWriteTimeout => "rows left unread for too long",
+            Reason::MadeRoom => "made room for others before its login",
         }
     }
 }

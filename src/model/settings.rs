@@ -139,6 +139,8 @@ impl Allowance {
     pub(crate) fn within(&self, setting: Setting, amount: Amount) -> Amount {
         let unlimited = setting.amount(0) == Ok(0);
         match self.most.get(setting) {
+            // A bound that is none where none is no limit lifts nothing.
+            Some(0) if unlimited => amount,
             Some(most) if amount > most || (amount == 0 && unlimited) => most,
             _ => amount,
         }
@@ -195,5 +197,8 @@ mod tests {
             (2_000_000, "Truncated incorrect max_execution_time value: '0'".into())
         );
         assert_eq!(allowance.clamp(Setting::MaxExecutionTime, 7), (7, None));
+        let most = Settings::new().time(Setting::MaxStatementTime, Duration::ZERO);
+        let none = Allowance { begin: Settings::new(), most };
+        assert_eq!(none.first(Setting::MaxStatementTime, 5), 5, "a bound that is none lifts no limit");
     }
 }

@@ -7,7 +7,11 @@
 //! `settle` decides, in one compare-and-swap, whether a statement ended well or was killed; the caller then tells its
 //! client, and calls `finish`, so that a killed statement stays listed until its client has been told.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -26,8 +30,8 @@ use super::{
 use crate::supervisor::Authenticated;
 use crate::{
     control,
-    engine::{Engine, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, Setting, SqlError, Statement, Warning},
+    engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
+    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
@@ -36,7 +40,7 @@ use crate::{
 pub(crate) struct Core<E: Engine> {
     pub(super) shared: Arc<Shared<E>>,
     pub(super) registration: Registration,
-    principal: Arc<Principal>,
+    pub(super) principal: Arc<Principal>,
     /// `None` once it went down with a task that held it.
     pub(super) session: Option<Box<E::Session>>,
     /// Prepared statements that have a name; nothing where there are none.
@@ -50,17 +54,17 @@ pub(crate) struct Core<E: Engine> {
     /// Whether a transaction may be open: the engine said so, or its last call did not end well.
     pub(super) unsettled: bool,
     /// The flags that its last good statement left: what a command that touches neither goes out with.
-    state: Done,
+    pub(super) state: Done,
     /// When the engine was done with the last call.
     ended: Instant,
     /// What the running statement's logs are attributed to.
     pub(super) trace: Trace,
     /// The session's time-outs; the slot has them too, for the timers.
-    limits: Limits,
+    pub(super) limits: Limits,
     /// A person types at the client's end.
-    interactive: bool,
+    pub(super) interactive: bool,
     /// The last statement had a time of its own to end in.
-    bounded: bool,
+    pub(super) bounded: bool,
 }
 
 /// The flags alone.
@@ -114,64 +118,10 @@ impl<E: Engine> Core<E> {
         Ok(core)
     }
 
-    /// The session is idle since then, and for no longer than it may be.
-    fn rest(&self, since: Instant) {
-        if let Some(until) = self.slot().show_idle(since, &self.state) {
-            self.shared.registry.timers.arm(self.slot(), until);
-        }
-    }
-
     /// Its client was told that it is logged in.
     #[cfg(feature = "mysql")]
     pub(crate) fn logged_in(&mut self) {
         self.registration.logged_in();
-    }
-
-    /// The session's time-outs.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The session has these time-outs from now on; the statement that runs goes by its own.
-    pub(super) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-        if let Some(until) = self.slot().set_limits(limits) {
-            self.shared.registry.timers.arm(self.slot(), until);
-        }
-    }
-
-    /// The time-outs that a session of this user begins with.
-    fn first_limits(&self) -> Limits {
-        Limits::first(&self.shared.registry.settings, &self.principal, self.interactive)
-    }
-
-    /// A statement that began then may run as long as these say.
-    fn limit(&mut self, limits: &Limits, sql: &[u8], began: Instant) {
-        let limit = limits.statement(control::only_reads(sql, &self.shared.syntax()));
-        let until = limit.and_then(|(time, reason)| Some((began.checked_add(time)?, reason)));
-        self.bounded = until.is_some();
-        self.slot().set_until(until);
-        if let Some((at, _)) = until {
-            self.shared.registry.timers.arm(self.slot(), at);
-        }
-    }
-
-    /// A statement that begins now has the time that the session's settings leave it, or its own hint.
-    pub(super) fn time(&mut self, sql: &[u8], began: Instant) {
-        let limits = self.limits;
-        if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
-            let setting = Setting::MaxExecutionTime;
-            let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
-            let mut hinted = limits;
-            hinted.set(setting, self.principal.clamp(setting, amount).0);
-            self.limit(&hinted, sql, began);
-        } else if limits.any_for_statements() {
-            self.limit(&limits, sql, began);
-        } else if self.bounded {
-            // It was the one's before it in the same command.
-            self.bounded = false;
-            self.slot().set_until(None);
-        }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -181,12 +131,6 @@ impl<E: Engine> Core<E> {
     #[cfg(feature = "mysql")]
     pub(crate) fn shared(&self) -> &Arc<Shared<E>> {
         &self.shared
-    }
-
-    /// The client was heard of: Time starts again (MySQL: with every command, ping too).
-    #[cfg(feature = "mysql")]
-    pub(crate) fn touch(&self) {
-        self.rest(Instant::now());
     }
 
     /// The flags of the session's state as its last good statement left them, with no counts.
@@ -233,7 +177,12 @@ impl<E: Engine> Core<E> {
         // Of several statements in one command, none is begun once the command was killed.
         cx.check()?;
         self.time(&statement.sql, began);
-        self.run(cx, statement, sink, began).await
+        let result = self.run(cx, statement, sink, began).await;
+        if std::mem::take(&mut self.bounded) {
+            // Its time is not that of what follows in the same command.
+            self.slot().set_until(None);
+        }
+        result
     }
 
     /// The same, once it has its time.
@@ -419,14 +368,27 @@ impl<E: Engine> Core<E> {
         match ended {
             Ended::Returned(Ok(answer)) => Ok(answer),
             Ended::Returned(Err(error)) => {
-                self.unsettled = true;
+                self.ask_for_transaction();
                 Err(error)
             }
             Ended::Dropped(reason) => {
-                self.unsettled = true;
+                self.ask_for_transaction();
                 Err(Killed(reason).into())
             }
             Ended::Panicked => Err(self.panicked(cx)),
+        }
+    }
+
+    /// The last call said nothing of the transaction: the engine may know.
+    fn ask_for_transaction(&mut self) {
+        let session = self.session.as_deref();
+        let told = catch_unwind(AssertUnwindSafe(|| session.and_then(EngineSession::in_transaction)));
+        match told {
+            Ok(Some(open)) => {
+                self.state.in_transaction = open;
+                self.unsettled = open;
+            }
+            Ok(None) | Err(_) => self.unsettled = true,
         }
     }
 

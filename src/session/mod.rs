@@ -21,6 +21,7 @@ mod core;
 mod handle;
 mod inbox;
 mod leaving;
+mod limits;
 mod mailbox;
 mod messages;
 mod opening;

@@ -7,7 +7,7 @@ use actix::{Addr, Arbiter};
 use crate::{
     control::Syntax,
     engine::Placement,
-    supervisor::{Registry, Supervisor},
+    supervisor::{Registry, Retire, Supervisor},
 };
 
 /// The engine, the supervisor, and the rules that both go by.
@@ -61,8 +61,9 @@ impl<E> Shared<E> {
 
 impl<E> Drop for Shared<E> {
     fn drop(&mut self) {
-        if let Some(arbiter) = &self.arbiter {
-            arbiter.stop();
+        match &self.arbiter {
+            Some(arbiter) => _ = arbiter.stop(),
+            None => self.supervisor.do_send(Retire),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! What the timers of a session watch, and what they find when they look; pure.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Limits, word::Word};
 use crate::model::{Reason, StatementNo};
+
+/// A session that was caught between two states is looked at again after this.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What is watched, beside what lists show.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ impl Watch {
                 let ended = word.stop(statement).is_some();
                 self.until.filter(|_| !ended).map(|(at, reason)| (at, Due::Cancel(statement, reason)))
             }
+            // Between two states: what is shown is not what the word says, or not yet.
+            (None, Some(_)) if word.running().is_some() => Some((now + AGAIN, Due::Never)),
             (None, Some((since, in_transaction))) if word.leaving().is_none() => {
                 let limit = self.limits.idle(in_transaction);
                 limit.and_then(|(time, reason)| Some((since.checked_add(time)?, Due::LeaveIdle(word.number(), reason))))
@@ -99,6 +106,15 @@ mod tests {
         assert_eq!(at(3, true), Due::LeaveIdle(word.number(), Reason::IdleTransaction));
         let (leaving, _) = word.leave(Reason::Shutdown, true);
         assert_eq!(watch.due(start + SECOND * 99, leaving, None, Some((start, false))), Due::Never);
+    }
+
+    #[test]
+    fn one_that_has_just_begun_something_is_not_idle() {
+        let start = Instant::now();
+        let watch = watch(&[(Setting::WaitTimeout, 1)]);
+        let word = Word::NEW.begin().unwrap();
+        let now = start + SECOND * 5;
+        assert_eq!(watch.due(now, word, None, Some((start, false))), Due::At(now + AGAIN));
     }
 
     #[test]

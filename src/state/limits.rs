@@ -30,7 +30,7 @@ impl Limits {
             }
         }
         if interactive {
-            limits.wait = limits.interactive;
+            limits.wait = principal.clamp(Setting::WaitTimeout, limits.interactive).0;
         }
         limits
     }
@@ -111,6 +111,14 @@ mod tests {
         assert_eq!(Limits::first(&globals, &principal, true).idle(false), Some((secs(7), Reason::WaitTimeout)));
         assert_eq!(limits.net_write(), Some(secs(60)));
         assert!(!limits.any_for_statements());
+    }
+
+    #[test]
+    fn an_interactive_client_goes_no_further_than_its_account_may() {
+        let most = Settings::new().time(Setting::WaitTimeout, secs(10));
+        let principal = Principal::new("app", Privileges::NONE).capped(most);
+        let limits = Limits::first(&Globals::new(&Settings::new()), &principal, true);
+        assert_eq!(limits.idle(false), Some((secs(10), Reason::WaitTimeout)));
     }
 
     #[test]

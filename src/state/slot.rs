@@ -418,18 +418,27 @@ impl Slot {
         since?.checked_add(shown.watch.limits.net_write()?)
     }
 
-    /// What its timers find at this time.
-    pub(crate) fn due(&self, now: Instant) -> Due {
-        let word = self.switch.word();
-        let shown = self.shown();
+    /// What its timers find at this time; what is due is done, and what came of it. In one step: what a client does meanwhile
+    /// comes before it, and is seen, or after it.
+    pub(crate) fn obey(&self, now: Instant) -> (Due, Raised) {
+        let mut shown = self.shown();
         if shown.principal.is_none() {
             // Before login there is another deadline.
-            return Due::Never;
+            return (Due::Never, Raised::NotRunning);
         }
-        // Both are looked at, in this order: what was begun or ended in between makes the number another's.
         let running = shown.running.map(|running| running.statement);
         let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
-        shown.watch.due(now, word, running, idle)
+        let due = shown.watch.due(now, self.switch.word(), running, idle);
+        let raised = match due {
+            Due::Never | Due::At(_) => Raised::NotRunning,
+            Due::Cancel(statement, reason) => self.switch.cancel(statement, reason),
+            Due::LeaveIdle(number, reason) => self.switch.leave_idle(number, reason),
+            Due::Leave(reason) => self.switch.terminate(reason),
+        };
+        if raised == Raised::First {
+            shown.rare.get_or_insert_default().killed = Some((now, None));
+        }
+        (due, raised)
     }
 
     /// Since when it does what it does, or does nothing.

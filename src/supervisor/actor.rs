@@ -5,7 +5,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use actix::{
-    Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
     dev::{MessageResponse, OneshotSender},
 };
 use futures::FutureExt;
@@ -16,7 +16,7 @@ use super::{
     counters::Asked,
     kill::{Refusal, Requester},
     listing::Listing,
-    messages::{Authenticated, Connect, Kill, List, Reap, Shutdown, Summary},
+    messages::{Authenticated, Connect, Kill, List, Reap, Retire, Shutdown, Summary},
     receipt::Receipt,
     registration::Registration,
     registry::Registry,
@@ -215,6 +215,15 @@ impl MessageResponse<Supervisor, Kill> for KillAnswer {
             KillAnswer::Now(result) => drop(to.map(|to| to.send(result))),
             KillAnswer::Later(future) => MessageResponse::<Supervisor, Kill>::handle(future, ctx, to),
         }
+    }
+}
+
+impl Handler<Retire> for Supervisor {
+    type Result = ();
+
+    /// Its timers would keep it for ever.
+    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 

@@ -75,8 +75,10 @@ enum What {
     },
     Inside {
         principal: Arc<Principal>,
-        /// Whether it counts against the places behind login; while a session changes its user, one of two does.
+        /// What it counts against: while a session changes its user it has two places, of which one has each of these.
         seat: bool,
+        account: bool,
+        tenant: bool,
     },
 }
 
@@ -151,8 +153,9 @@ impl Admission {
                 return Err(Refused::TooManyConnections);
             }
         }
-        let own = u64::from(before.is_some_and(|before| Account::of(before) == account));
-        let of_account = state.accounts.get(&account).map_or(0, |count| count - own);
+        // What the session has already is not taken a second time.
+        let same_account = before.is_some_and(|before| Account::of(before) == account);
+        let of_account = state.accounts.get(&account).map_or(0, |count| count - u64::from(same_account));
         let user = || principal.user().to_string();
         match principal.own_setting(Setting::MaxUserConnections) {
             Some(most) if most > 0 && of_account >= most => return Err(Refused::UserLimitReached(user(), most)),
@@ -164,19 +167,25 @@ impl Admission {
                 }
             }
         }
+        let mut same_tenant = true;
         if let Some(tenant) = principal.tenant() {
+            same_tenant = before.is_some_and(|before| before.tenant() == Some(tenant));
             let most = settings.get(Setting::MaxTenantConnections);
-            let own = u64::from(before.is_some_and(|before| before.tenant() == Some(tenant)));
-            let of_tenant = state.tenants.get(tenant).map_or(0, |count| count - own);
+            let of_tenant = state.tenants.get(tenant).map_or(0, |count| count - u64::from(same_tenant));
             if most > 0 && of_tenant >= most {
                 return Err(Refused::TooManyConnections);
             }
-            *state.tenants.entry(tenant.into()).or_default() += 1;
+            if !same_tenant {
+                *state.tenants.entry(tenant.into()).or_default() += 1;
+            }
         }
         state.inside += u64::from(seat);
-        *state.accounts.entry(account).or_default() += 1;
+        if !same_account {
+            *state.accounts.entry(account).or_default() += 1;
+        }
         drop(state);
-        let what = What::Inside { principal: Arc::clone(principal), seat };
+        let (principal, account, tenant) = (Arc::clone(principal), !same_account, !same_tenant);
+        let what = What::Inside { principal, seat, account, tenant };
         Ok(Place { admission: Arc::clone(self), what })
     }
 
@@ -220,11 +229,22 @@ impl Place {
         }
     }
 
-    /// Takes over the seat of the place that the session had.
+    /// Takes over from the place that the session had what both count against.
     #[cfg(any(feature = "mysql", test))]
     pub(crate) fn succeed(&mut self, mut before: Place) {
-        if let (What::Inside { seat, .. }, What::Inside { seat: given, .. }) = (&mut self.what, &mut before.what) {
-            *seat |= std::mem::take(given);
+        let (
+            What::Inside { principal, seat, account, tenant },
+            What::Inside { principal: other, seat: a, account: b, tenant: c },
+        ) = (&mut self.what, &mut before.what)
+        else {
+            return;
+        };
+        *seat |= std::mem::take(a);
+        if Account::of(principal) == Account::of(other) {
+            *account |= std::mem::take(b);
+        }
+        if principal.tenant() == other.tenant() {
+            *tenant |= std::mem::take(c);
         }
     }
 }
@@ -239,10 +259,12 @@ impl Drop for Place {
                     one_less(&mut state.from, host);
                 }
             }
-            What::Inside { principal, seat } => {
+            What::Inside { principal, seat, account, tenant } => {
                 state.inside -= u64::from(*seat);
-                one_less(&mut state.accounts, &Account::of(principal));
-                if let Some(tenant) = principal.tenant() {
+                if *account {
+                    one_less(&mut state.accounts, &Account::of(principal));
+                }
+                if let Some(tenant) = principal.tenant().filter(|_| *tenant) {
                     one_less(&mut state.tenants, tenant);
                 }
             }
@@ -351,6 +373,12 @@ mod tests {
             assert_eq!(admission.state().inside, 1);
             assert_eq!(code(admission.enter(&settings, &b, None)), 1040);
         }
+        {
+            let on_its_way = admission.enter(&settings, &a, Some(&a)).unwrap();
+            assert_eq!(admission.state().accounts.values().sum::<u64>(), 1, "it is not counted twice meanwhile");
+            drop(on_its_way);
+        }
+        assert_eq!(admission.state().accounts.values().sum::<u64>(), 1, "nor lost if it does not come about");
         drop(place);
         let state = admission.state();
         assert_eq!((state.inside, state.waiting.len()), (0, 0));

@@ -1,6 +1,9 @@
 //! The addresses whose connections break off before their login, over and over; pure.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
 use crate::model::Origin;
 
@@ -25,6 +28,8 @@ impl Host {
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     failures: HashMap<Host, Failures>,
+    /// The hosts by their last failures.
+    by_last: BTreeMap<u64, Host>,
     /// Failures ever.
     count: u64,
 }
@@ -45,19 +50,21 @@ impl Hosts {
         }
         self.count += 1;
         if self.failures.len() >= KEPT && !self.failures.contains_key(&host) {
-            let oldest = self.failures.iter().min_by_key(|(_, failures)| failures.last).map(|(host, _)| *host);
-            oldest.map(|host| self.failures.remove(&host));
+            self.by_last.pop_first().map(|(_, oldest)| self.failures.remove(&oldest));
         }
         let failures = self.failures.entry(host).or_insert(Failures { in_a_row: 0, last: 0 });
+        self.by_last.remove(&failures.last);
         failures.in_a_row += 1;
         failures.last = self.count;
+        self.by_last.insert(self.count, host);
     }
 
     /// One from there has logged in.
     #[cfg(any(feature = "mysql", test))]
     pub(super) fn succeeded(&mut self, host: Host) {
         if !self.failures.is_empty() {
-            self.failures.remove(&host);
+            let failures = self.failures.remove(&host);
+            failures.map(|failures| self.by_last.remove(&failures.last));
         }
     }
 
@@ -69,6 +76,7 @@ impl Hosts {
     /// Forgets all.
     pub(super) fn flush(&mut self) {
         self.failures = HashMap::new();
+        self.by_last = BTreeMap::new();
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         for n in 0..u32::try_from(KEPT).unwrap() {
             hosts.failed(Host(IpAddr::V4((0x0b00_0000 + n).into())));
         }
-        assert_eq!(hosts.failures.len(), KEPT);
+        assert_eq!((hosts.failures.len(), hosts.by_last.len()), (KEPT, KEPT));
         assert!(!hosts.is_blocked(host("10.9.9.9"), 1), "it has not failed for longest");
     }
 }

@@ -87,6 +87,11 @@ pub struct Summary {
 /// the end of it is the end of the session, wherever it is polled.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// The runtime is gone, with all sessions: nobody asks anything any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Retire;
+
 /// The work of a session whose actor died before it was done.
 #[derive(Message)]
 #[rtype(result = "()")]

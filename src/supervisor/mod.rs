@@ -47,7 +47,10 @@ pub use self::{
     receipt::Receipt,
 };
 #[cfg(feature = "mysql")]
-pub(crate) use self::{gauge::Gauge, messages::Authenticated};
+pub(crate) use self::{
+    gauge::Gauge,
+    messages::{Authenticated, Retire},
+};
 pub(crate) use self::{
     gauge::Gauged,
     messages::{Connect, Reap, Work},

@@ -158,9 +158,9 @@ impl Registry {
 
     /// One that has waited for its login for long goes, since all places before login are taken.
     fn make_room(&self, id: SessionId) {
-        let Some(slot) = self.get(id) else { return };
-        if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
-            self.counters.timed_out(Reason::LoginTimeout);
+        // One that is in by now only owes its place.
+        let Some(slot) = self.get(id).filter(|slot| slot.principal().is_none()) else { return };
+        if slot.switch.terminate(Reason::MadeRoom) == Raised::First {
             tracing::info!(session = %id, from = %slot.peer(), "had to make room for others before its login");
             slot.signal(Signal::Leaving);
         }

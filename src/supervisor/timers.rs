@@ -31,9 +31,6 @@ use crate::{
 /// So many sessions are looked at before the supervisor sees to its mail.
 const TURN: usize = 256;
 
-/// A session that was caught between two statements is looked at again after this.
-const AGAIN: Duration = Duration::from_millis(100);
-
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -140,31 +137,23 @@ pub(super) async fn keep(registry: Arc<Registry>) {
 /// Does what is due in a session.
 fn look(registry: &Registry, slot: &Arc<Slot>) {
     let now = Instant::now();
-    let (raised, reason, signal) = match slot.due(now) {
-        Due::Never => return,
-        Due::At(moment) => return registry.timers.arm(slot, moment),
-        Due::Cancel(statement, reason) => {
-            let raised = slot.kill(now, None, |switch| switch.cancel(statement, reason));
-            (raised, reason, Signal::Cancelled)
-        }
-        Due::LeaveIdle(number, reason) => {
-            (slot.kill(now, None, |switch| switch.leave_idle(number, reason)), reason, Signal::Leaving)
-        }
-        Due::Leave(reason) => (slot.kill(now, None, |switch| switch.terminate(reason)), reason, Signal::Leaving),
-    };
-    match raised {
-        Raised::First => {
+    loop {
+        let (due, raised) = slot.obey(now);
+        let (reason, signal) = match due {
+            Due::Never => return,
+            Due::At(moment) => return registry.timers.arm(slot, moment),
+            Due::Cancel(_, reason) => (reason, Signal::Cancelled),
+            Due::LeaveIdle(_, reason) | Due::Leave(reason) => (reason, Signal::Leaving),
+        };
+        if raised == Raised::First {
             registry.counters.timed_out(reason);
             tracing::info!(session = %slot.id(), %reason, "time-out");
             slot.signal(signal);
-            // A statement that took too long may leave rows behind that its client does not read.
-            if let Due::At(moment) = slot.due(now) {
-                registry.timers.arm(slot, moment);
-            }
         }
-        // It is on its way out for another reason.
-        Raised::Already(_) => {}
-        Raised::NotRunning => registry.timers.arm(slot, now + AGAIN),
+        if signal == Signal::Leaving {
+            return;
+        }
+        // A statement that took too long may leave rows behind that its client does not read.
     }
 }
 
@@ -174,9 +163,28 @@ mod tests {
     use crate::{
         dialect::{Dialect, Node},
         id::Layout,
-        model::{Clock, Origin, Settings},
+        model::{Clock, Command, Origin, Principal, Privileges, Reason, Settings},
+        state::{Limits, Running},
         supervisor::kill::tests::deaf,
     };
+
+    #[test]
+    fn a_client_that_does_not_read_is_watched_whatever_became_of_its_statement() {
+        let registry =
+            Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default(), &Settings::new());
+        let who = Arc::new(Principal::new("app", Privileges::NONE));
+        let session = registry.admit(Origin::Local, deaf(), Some(Arc::clone(&who))).unwrap();
+        let slot = session.slot();
+        slot.set_limits(Limits::first(&registry.settings, &who, false));
+        let began = registry.timers.start;
+        let statement = slot.switch.begin().unwrap();
+        slot.show(Command::Query, "", None, Some(Running { statement, query_id: 1 }), began);
+        slot.set_until(Some((began, Reason::StatementTime)));
+        slot.set_stalled(Some(began));
+        look(&registry, slot);
+        assert_eq!(slot.switch.word().killed(), Some(Reason::StatementTime));
+        assert_eq!(registry.timers.first(), Some(began + Duration::from_secs(60)), "the rows that it leaves unread");
+    }
 
     #[test]
     fn a_moment_is_set_anew_only_to_be_earlier_and_goes_with_its_session() {

@@ -10,7 +10,7 @@ pub(super) fn error(reason: Reason) -> SqlError {
     match reason {
         // MariaDB's; MySQL has none of its own.
         Reason::KillConnection => SqlError::connection_killed(),
-        Reason::LoginTimeout => {
+        Reason::LoginTimeout | Reason::MadeRoom => {
             SqlError::of(ErrorKind::NetReadInterrupted, "Got timeout reading communication packets")
         }
         reason => Killed(reason).into(),

@@ -51,6 +51,8 @@ pub struct LabSession {
     user: String,
     in_transaction: bool,
     panics_on_drop: bool,
+    /// It says itself whether a transaction is open.
+    knows: bool,
 }
 
 impl Engine for Lab {
@@ -61,9 +63,13 @@ impl Engine for Lab {
             "nobody" => Err(SqlError::new(1045, "28000", "not you")),
             "panics" => panic!("asked to, on opening"),
             "slow" => pending().await,
-            user => {
-                Ok(LabSession { lab: self.clone(), user: user.into(), in_transaction: false, panics_on_drop: false })
-            }
+            user => Ok(LabSession {
+                lab: self.clone(),
+                user: user.into(),
+                in_transaction: false,
+                panics_on_drop: false,
+                knows: false,
+            }),
         }
     }
 }
@@ -91,6 +97,17 @@ impl EngineSession for LabSession {
                 self.in_transaction = true;
             }
             "commit" => self.in_transaction = false,
+            // An error that ends the transaction, and one that leaves it open; the engine knows.
+            "deadlock" => {
+                self.in_transaction = false;
+                self.knows = true;
+                return Err(SqlError::new(1213, "40001", "as asked"));
+            }
+            "begin-stuck" => {
+                self.in_transaction = true;
+                self.knows = true;
+                pending().await
+            }
             "fail" => return Err(SqlError::new(1062, "23000", "as asked")),
             "panic" => panic!("asked to"),
             "panic-on-drop" => self.panics_on_drop = true,
@@ -143,6 +160,10 @@ impl EngineSession for LabSession {
         }
         self.in_transaction = false;
         self.lab.log.note(format!("{} rolled back", self.user));
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        self.knows.then_some(self.in_transaction)
     }
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {

@@ -201,3 +201,18 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn the_supervisor_is_gone_with_the_last_of_its_runtime() {
+    paused(async {
+        let (runtime, _) = lab();
+        let supervisor = runtime.supervisor().clone();
+        let alice = connect(&runtime, "alice").await;
+        drop(runtime);
+        settle().await;
+        assert!(supervisor.connected(), "a session is left");
+        drop(alice);
+        settle().await;
+        assert!(!supervisor.connected());
+    });
+}

@@ -67,6 +67,23 @@ fn an_open_transaction_may_be_idle_for_less_and_is_rolled_back() {
 }
 
 #[test]
+fn whether_a_failed_statement_left_a_transaction_open_the_engine_says() {
+    paused(async {
+        let settings =
+            Settings::new().time(Setting::WaitTimeout, 100 * SECOND).time(Setting::IdleTransactionTimeout, 5 * SECOND);
+        let (runtime, _) = runtime(settings);
+        let (alice, bob) = (connect(&runtime, "alice").await, connect(&runtime, "bob").await);
+        assert_eq!(code(&alice, "begin").await, 0);
+        assert_eq!(code(&alice, "deadlock").await, 1213);
+        let running = Running::begin(&bob, "begin-stuck").await;
+        bob.cancel(bob.running().unwrap());
+        assert_eq!(running.code().await, 1317);
+        assert_eq!(end(&bob).await, (Reason::IdleTransaction, 5), "its statement was killed, not its transaction");
+        assert_eq!(end(&alice).await, (Reason::WaitTimeout, 95), "the error ended hers");
+    });
+}
+
+#[test]
 fn a_statement_ends_at_its_limit_and_the_next_one_runs() {
     paused(async {
         let (runtime, _) = runtime(Settings::new().time(Setting::MaxStatementTime, 3 * SECOND));

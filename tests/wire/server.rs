@@ -79,6 +79,10 @@ impl EngineSession for OddSession {
         self.0.rollback(why).await;
     }
 
+    fn in_transaction(&self) -> Option<bool> {
+        self.0.in_transaction()
+    }
+
     fn user_variable(&self, name: &str) -> Option<killdeer::OwnedValue> {
         self.0.user_variable(name)
     }
