@@ -37,9 +37,13 @@ impl Origin {
     }
 }
 
+/// An IPv4 address that is written as one of IPv6 (`::ffff:192.0.2.7`, as sockets for both have it) is the IPv4 address.
 impl From<SocketAddr> for Origin {
     fn from(address: SocketAddr) -> Self {
-        Origin::Network(address)
+        Origin::Network(match address.ip().to_canonical() {
+            ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+            IpAddr::V6(_) => address,
+        })
     }
 }
 
@@ -48,7 +52,7 @@ impl FromStr for Origin {
     type Err = AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "localhost" { Ok(Origin::Local) } else { text.parse().map(Origin::Network) }
+        if text == "localhost" { Ok(Origin::Local) } else { text.parse::<SocketAddr>().map(Origin::from) }
     }
 }
 
@@ -77,5 +81,14 @@ mod tests {
             assert_eq!(origin.to_string().parse(), Ok(origin));
         }
         assert!(Origin::from(SocketAddr::from(([127, 0, 0, 1], 1))).is_local());
+        for (written, shown) in [
+            ("[::ffff:192.0.2.7]:1", "192.0.2.7:1"),
+            ("[2001:db8::7]:1", "[2001:db8::7]:1"),
+            ("[fe80::7%3]:1", "[fe80::7%3]:1"),
+        ] {
+            assert_eq!(Origin::from(written.parse::<SocketAddr>().unwrap()).to_string(), shown);
+            assert_eq!(written.parse::<Origin>().unwrap().to_string(), shown);
+        }
+        assert!("[::ffff:127.0.0.1]:1".parse::<Origin>().unwrap().is_local());
     }
 }

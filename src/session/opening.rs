@@ -51,7 +51,7 @@ pub(super) async fn reopen<E: Engine>(
     match select(pin!(opening), pin!(cx.killed())).await {
         Either::Left((Some(opened), _)) => Ok(opened?),
         Either::Left((None, _)) => {
-            cx.slot().switch.terminate(Reason::LoginTimeout);
+            shared.login_timed_out(cx.slot());
             Err(Killed(Reason::LoginTimeout).into())
         }
         Either::Right((reason, _)) => Err(Killed(reason).into()),

@@ -48,6 +48,15 @@ impl<E> Shared<E> {
     pub(crate) fn login_timeout(&self) -> Duration {
         self.registry.settings.time(crate::model::Setting::ConnectTimeout).unwrap_or_default()
     }
+
+    /// A login, or a change of user, has taken longer than that: its session is to end.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn login_timed_out(&self, slot: &crate::state::Slot) {
+        let reason = crate::model::Reason::LoginTimeout;
+        if slot.switch.terminate(reason) == crate::state::Raised::First {
+            self.registry.counters.timed_out(reason);
+        }
+    }
 }
 
 impl<E> Drop for Shared<E> {

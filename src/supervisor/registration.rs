@@ -16,11 +16,13 @@ pub(crate) struct Registration {
     /// Among those who may be there. `None` while it is dropped.
     place: Option<Place>,
     progress: Progress,
+    /// Whether its failure counts against nobody.
+    excused: bool,
 }
 
 impl Registration {
     pub(super) fn new(slot: Arc<Slot>, registry: Arc<Registry>, place: Place, progress: Progress) -> Self {
-        Self { slot, registry, place: Some(place), progress }
+        Self { slot, registry, place: Some(place), progress, excused: false }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -31,6 +33,12 @@ impl Registration {
     #[cfg(feature = "mysql")]
     pub(crate) fn heard(&mut self) {
         self.progress = Progress::Heard;
+    }
+
+    /// Where its client is, nobody knows: should it fail, that counts against no host.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn excuse(&mut self) {
+        self.excused = true;
     }
 
     /// There was no place for it.
@@ -65,6 +73,6 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // First: whoever sees that the session is gone finds its place free.
         drop(self.place.take());
-        self.registry.release(&self.slot, self.progress);
+        self.registry.release(&self.slot, self.progress, self.excused);
     }
 }

@@ -363,7 +363,7 @@ impl Registry {
         }
     }
 
-    pub(super) fn release(&self, slot: &Slot, progress: Progress) {
+    pub(super) fn release(&self, slot: &Slot, progress: Progress, excused: bool) {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
@@ -383,7 +383,7 @@ impl Registry {
             Progress::In | Progress::Refused => {}
             Progress::Greeted | Progress::Heard => self.counters.aborted_login(),
         }
-        if progress.is_failure(reason) {
+        if progress.is_failure(reason) && !excused {
             self.admission.failed(&slot.peer());
         }
         if let Some(ending) = killed {

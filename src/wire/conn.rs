@@ -76,6 +76,8 @@ struct Flow {
     moved: bool,
     /// It was told that it is blocked.
     told: bool,
+    /// So long the system bears with it at least, in milliseconds.
+    borne: u32,
 }
 
 /// Whole packets on their way through a pipe.
@@ -310,9 +312,8 @@ impl Conn {
     /// Ready when the client is gone. Bytes that it still sends are kept for later, up to a bound.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            let room = READ_AHEAD.saturating_sub(self.unread());
             let Some(io) = self.io.as_mut().filter(|_| !self.parting) else { return Poll::Pending };
-            let compressed = self.frames.as_ref().map_or(0, |frames| frames.len());
-            let room = READ_AHEAD.saturating_sub(self.inbound.len() + compressed);
             if room == 0 {
                 // Its FIN cannot be read past the bytes before it, but the socket knows.
                 if io.peer_closed() {
@@ -384,8 +385,10 @@ impl Conn {
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         ready!(self.poll_frames(cx))?;
         let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
-        let flushed = Pin::new(io).poll_flush(cx).map_err(|_| Broken::Gone);
+        let before = io.taken();
+        let flushed = Pin::new(&mut *io).poll_flush(cx).map_err(|_| Broken::Gone);
         self.flow.blocked = flushed.is_pending();
+        self.flow.moved |= io.taken() != before;
         flushed
     }
 
@@ -431,8 +434,10 @@ impl Conn {
 
     fn poll_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Broken>> {
         let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(Broken::Gone)) };
-        let Poll::Ready(polled) = Pin::new(io).poll_write(cx, bytes) else {
+        let before = io.taken();
+        let Poll::Ready(polled) = Pin::new(&mut *io).poll_write(cx, bytes) else {
             self.flow.blocked = true;
+            self.flow.moved |= io.taken() != before;
             return Poll::Pending;
         };
         match polled {
@@ -448,12 +453,28 @@ impl Conn {
     /// What has changed since the last call: `true`: from now on the client does not take what is written, `false`: it
     /// does again.
     pub(super) fn flow_change(&mut self) -> Option<bool> {
-        let Flow { blocked, moved, told } = self.flow;
+        let Flow { blocked, moved, told, .. } = self.flow;
         if blocked && (moved || !told) || told && !blocked {
-            self.flow = Flow { blocked, moved: false, told: blocked };
+            self.flow = Flow { moved: false, told: blocked, ..self.flow };
             return Some(blocked);
         }
         None
+    }
+
+    /// The system is not to give the client up within this time for what it leaves unread.
+    pub(super) fn bear(&mut self, time: Duration) {
+        let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        if let (Some(io), true) = (&self.io, milliseconds > self.flow.borne) {
+            self.flow.borne = milliseconds;
+            if let Err(error) = io.bear(time) {
+                tracing::debug!(%error, "a client that reads slowly may be given up early");
+            }
+        }
+    }
+
+    /// So much has arrived, and is no whole packet yet, or was not looked at.
+    pub(super) fn unread(&self) -> usize {
+        self.inbound.len() + self.frames.as_ref().map_or(0, |frames| frames.len())
     }
 
     /// Waits until the client has closed its end, so that a last packet is not lost to the reset that a close with

@@ -60,11 +60,13 @@ pub(super) struct Driver<E: Engine> {
     told: bool,
 }
 
-/// Watches whether the client takes what is written: one that does not for too long is closed (net_write_timeout).
-/// Returns whether it has taken something since the last look.
+/// Watches whether the client takes what is written: one that does not for too long is closed (net_write_timeout), and
+/// by nothing else before that. Returns whether it has taken something since the last look.
 fn watch_flow(conn: &mut Conn, slot: &Slot, registry: &Registry) -> bool {
     let Some(blocked) = conn.flow_change() else { return false };
-    if let Some(until) = slot.set_stalled(blocked.then(Instant::now)) {
+    let now = Instant::now();
+    if let Some(until) = slot.set_stalled(blocked.then_some(now)) {
+        conn.bear(until - now);
         registry.timers.arm(slot, until);
     }
     true
@@ -93,11 +95,19 @@ impl<E: Engine> Driver<E> {
         let slot = Arc::clone(self.core.slot());
         let longest = self.core.shared().max_allowed_packet;
         let reason = loop {
-            let packet = poll_fn(|task| {
+            let (Driver { core, conn, .. }, slot) = (&mut *self, &slot);
+            let mut arrived = 0;
+            let packet = poll_fn(move |task| {
                 if let Some(reason) = slot.switch.word().leaving() {
                     return Poll::Ready(Err(reason));
                 }
-                self.conn.poll_packet(task, 0, longest).map(Ok)
+                let polled = conn.poll_packet(task, 0, longest);
+                if polled.is_pending() && conn.unread() != arrived {
+                    // Who is sending a command is not idle, however long it takes.
+                    arrived = conn.unread();
+                    core.touch();
+                }
+                polled.map(Ok)
             });
             let next = match packet.await {
                 Ok(Ok(packet)) => {
@@ -203,6 +213,7 @@ impl<E: Engine> Driver<E> {
                 self.flush().await
             }
             WireCommand::Statistics => {
+                self.core.touch();
                 let line = self.core.shared().registry.statistics();
                 self.begin().line(&line);
                 self.flush().await

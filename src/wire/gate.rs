@@ -11,6 +11,17 @@ use super::{
     keepalive::Keepalive,
     proxy::Network,
 };
+use crate::supervisor::{Gauge, Gauged};
+
+/// So many clients that were turned away may take their time to read why, all at once: they have no place any more that
+/// would bound them.
+const LINGERING: usize = 128;
+
+/// So many that are not in yet may have said more of themselves than [`USUAL_LOGIN`], all at once.
+const LARGE_LOGINS: usize = 128;
+
+/// A packet before login that is longer, in bytes, is one of few: what clients say of themselves takes some hundred bytes.
+pub(super) const USUAL_LOGIN: usize = 4 * 1024;
 
 /// On which terms clients are let in, for a [`Door`](super::Door): how they prove their passwords, whether there is TLS,
 /// which proxies are trusted, and when a silent client is given up.
@@ -66,7 +77,7 @@ impl Terms {
     /// otherwise. Every TCP connection from there has to begin with a header, health checks included, or it is closed
     /// without a greeting (Percona Server: proxy_protocol_networks). The client's address in it counts from then on: lists
     /// show it, `USER()` says it, engines let accounts in by it, those of this machine too. A header without one
-    /// (`UNKNOWN`, `LOCAL`) leaves the connection its own address. From elsewhere no header is read: one that comes is
+    /// (`UNKNOWN`, `LOCAL`) leaves the connection its own address, and is no failure of a host if it breaks off. From elsewhere no header is read: one that comes is
     /// rubbish where a login should be. Unix sockets are not proxied.
     ///
     /// Whoever connects from these networks can say that it is anybody: name proxies alone, not the networks of clients.
@@ -87,6 +98,8 @@ impl Terms {
             prover: Prover::new(self.plugin, self.rsa),
             proxies: self.proxies.into(),
             keepalive: self.keepalive,
+            lingering: Gauge::default(),
+            large_logins: Gauge::default(),
             #[cfg(feature = "tls")]
             tls: self.tls.map(Into::into),
         }
@@ -98,6 +111,8 @@ pub(super) struct Gate {
     pub(super) prover: Prover,
     proxies: Box<[Network]>,
     pub(super) keepalive: Option<Keepalive>,
+    lingering: Gauge,
+    large_logins: Gauge,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsAcceptor>,
 }
@@ -106,6 +121,16 @@ impl Gate {
     /// Whether what comes from there is a proxy's.
     pub(super) fn trusts(&self, from: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(from))
+    }
+
+    /// One that was turned away takes its time to read why, for as long as this is held. `None`: too many do.
+    pub(super) fn linger(&self) -> Option<Gauged> {
+        self.lingering.enter(LINGERING)
+    }
+
+    /// One that is not in yet has said more than usual, which is kept for as long as this is held. `None`: too many have.
+    pub(super) fn large_login(&self) -> Option<Gauged> {
+        self.large_logins.enter(LARGE_LOGINS)
     }
 
     /// Whether a client may go on under TLS.

@@ -10,7 +10,8 @@ use socket2::{SockRef, TcpKeepalive};
 ///
 /// Rows that the client's TCP does not acknowledge are bounded by the same time, on Linux and Android (`TCP_USER_TIMEOUT`:
 /// there is no keepalive while anything is unacknowledged). There, a client that is alive but reads none of its rows for
-/// that long is given up as well. Other systems retransmit rows for as long as they are set to, often ten minutes and more;
+/// that long is given up as well; but if the runtime has to wait for it, and its session's `net_write_timeout` is longer,
+/// that holds from then on, and a client that goes without a word is noticed within the two together. Other systems retransmit rows for as long as they are set to, often ten minutes and more;
 /// OpenBSD and others have one setting for the whole system, and heed `idle` at most.
 ///
 /// Times are in whole seconds, rounded up, from 1 to 32,767; there are 1 to 127 retries. What lies outside is taken for
@@ -72,6 +73,22 @@ impl Keepalive {
     }
 }
 
+/// Has the system bear with a client that leaves rows unread for longer than this, if it has a bound for that at all. The
+/// bound that it has is added, so that it does not come in between.
+pub(super) fn bear(stream: &TcpStream, time: Duration) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        let socket = SockRef::from(stream);
+        if let Some(bound) = socket.tcp_user_timeout()?.filter(|bound| *bound <= time) {
+            let longer = time.saturating_add(bound).min(Keepalive::LONGEST_UNACKNOWLEDGED);
+            socket.set_tcp_user_timeout(Some(longer))?;
+        }
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = (stream, time);
+    Ok(())
+}
+
 /// Whole seconds within what is allowed.
 fn seconds(time: Duration) -> Duration {
     let whole = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
@@ -81,6 +98,26 @@ fn seconds(time: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_bears_with_unread_rows_is_raised_and_never_lowered() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (served, _)) = (client.unwrap(), accepted.unwrap());
+        let socket = SockRef::from(&served);
+        let s = Duration::from_secs;
+        bear(&served, s(10)).unwrap();
+        assert_eq!(socket.tcp_user_timeout().unwrap().unwrap_or_default(), s(0), "no bound is none");
+        Keepalive { idle: s(2), interval: s(1), retries: 1 }.watch(&served).unwrap();
+        for (least, bound) in [(s(2), s(3)), (s(3), s(6)), (s(10), s(16)), (s(15), s(16))] {
+            bear(&served, least).unwrap();
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(bound), "at least {least:?}");
+        }
+        bear(&served, Duration::MAX).unwrap();
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Keepalive::LONGEST_UNACKNOWLEDGED));
+    }
 
     #[tokio::test]
     async fn a_socket_is_told_what_was_stated() {

@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     model::{Origin, Reason, Refused, SqlError},
     session::{Inbox, Shared, Timer, unless_leaving, within},
-    state::{Raised, Signal, Slot},
+    state::{Signal, Slot},
     supervisor::Connect,
 };
 
@@ -57,9 +57,9 @@ pub(super) async fn lead_in<E: Engine>(
 ) -> Option<Entered<E>> {
     let Arrival { mut io, from, proxied, accepted, control } = *arrival;
     let mut deadline = Timer::after(shared.login_timeout().saturating_sub(accepted.elapsed()));
-    let (from, early) = match proxied {
+    let (client, early) = match proxied {
         true => match before(&mut deadline, proxy::read(&mut io)).await {
-            Some(Ok((client, early))) => (client.map_or(from, Origin::Network), early),
+            Some(Ok((client, early))) => (client.map(Origin::from), early),
             unread => {
                 let error = unread.and_then(Result::err);
                 let error = error.map_or_else(|| "it did not come in time".to_owned(), |error| error.to_string());
@@ -68,8 +68,10 @@ pub(super) async fn lead_in<E: Engine>(
                 return None;
             }
         },
-        false => (from, Bytes::new()),
+        false => (Some(from), Bytes::new()),
     };
+    // A proxy that looks whether we are there has no client.
+    let from = client.unwrap_or(from);
     let mut conn = Conn::new(io);
     conn.keep(&early);
     // Whoever is not in yet is told why it does not come in.
@@ -83,9 +85,14 @@ pub(super) async fn lead_in<E: Engine>(
         }
     };
     let registration = match registration {
-        Ok(registration) => registration,
+        Ok(mut registration) => {
+            if client.is_none() {
+                registration.excuse();
+            }
+            registration
+        }
         Err(refused) => {
-            refuse(&mut conn, &refused.into()).await;
+            refuse(conn, gate, &refused.into()).await;
             return None;
         }
     };
@@ -97,9 +104,7 @@ pub(super) async fn lead_in<E: Engine>(
             match select(login, deadline).await {
                 Either::Left((ended, _)) => ended,
                 Either::Right(((), _login)) => {
-                    if slot.switch.terminate(Reason::LoginTimeout) == Raised::First {
-                        shared.registry.counters.timed_out(Reason::LoginTimeout);
-                    }
+                    shared.login_timed_out(&slot);
                     Err(Unwelcome { left: Left::Nothing, why: Turned::Gone })
                 }
             }
@@ -109,8 +114,8 @@ pub(super) async fn lead_in<E: Engine>(
     let tell = shared.tell_killed;
     match led {
         Ok(Ok(welcome)) => return Some(Entered { slot, conn, welcome }),
-        Ok(Err(unwelcome)) => turn_away(conn, &slot, unwelcome, tell).await,
-        Err(reason) if tell || reason == Reason::Shutdown => tell_and_close(conn, reason).await,
+        Ok(Err(unwelcome)) => turn_away(conn, gate, &slot, unwelcome, tell).await,
+        Err(reason) if tell || reason == Reason::Shutdown => tell_and_close(conn, gate, reason).await,
         Err(_) => {}
     }
     closed(&slot);
@@ -132,7 +137,7 @@ pub(super) fn closed(slot: &Slot) {
 }
 
 /// Ends a session whose client was not let in.
-async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<E>, tell: bool) {
+async fn turn_away<E: Engine>(mut conn: Conn, gate: &Gate, slot: &Slot, unwelcome: Unwelcome<E>, tell: bool) {
     let Unwelcome { left, why } = unwelcome;
     let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
     slot.switch.terminate(reason);
@@ -142,32 +147,42 @@ async fn turn_away<E: Engine>(mut conn: Conn, slot: &Slot, unwelcome: Unwelcome<
         Left::Nothing => {}
     }
     if why == Turned::Told {
-        let _ = within(FAREWELL, conn.linger()).await;
-        return;
+        if let Some(_lingering) = gate.linger() {
+            let _ = within(FAREWELL, conn.linger()).await;
+        }
+        return conn.close();
     }
     let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
     if let Some(reason) = forced.filter(|reason| tell || *reason == Reason::Shutdown) {
-        tell_and_close(conn, reason).await;
+        tell_and_close(conn, gate, reason).await;
     }
 }
 
 /// Tells a client that is not in yet why its connection is closed.
-async fn tell_and_close(mut conn: Conn, reason: Reason) {
+async fn tell_and_close(mut conn: Conn, gate: &Gate, reason: Reason) {
     if let Some(next) = conn.next() {
         conn.part_with(&farewell::packet(reason, next, conn.heard()));
-        let _ = within(FAREWELL, conn.depart()).await;
+        depart(conn, gate).await;
     }
 }
 
 /// Turns a client away before its greeting: an error without an SQLSTATE, since it has not said what it can read.
-async fn refuse(conn: &mut Conn, error: &SqlError) {
-    let (mut out, mut written) = (Vec::new(), 0);
+async fn refuse(mut conn: Conn, gate: &Gate, error: &SqlError) {
+    let mut out = Vec::new();
     packet::error(&mut out, &mut 0, Peer(CapabilityFlags::empty()), error);
-    let told = async {
-        if poll_fn(|task| conn.poll_write(task, &out, &mut written)).await.is_ok() {
-            conn.linger().await;
+    // A client that does not read it will not know.
+    conn.part_with(&out);
+    depart(conn, gate).await;
+}
+
+/// Waits until the client has read its last words; where too many are waited for, until they are on their way.
+async fn depart(mut conn: Conn, gate: &Gate) {
+    let lingering = gate.linger();
+    let departed = async {
+        match lingering {
+            Some(_) => conn.depart().await,
+            None => poll_fn(|task| conn.poll_last_words(task)).await,
         }
     };
-    // A client that does not read it will not know.
-    let _ = within(FAREWELL, told).await;
+    let _ = within(FAREWELL, departed).await;
 }

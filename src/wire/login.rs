@@ -1,6 +1,6 @@
 //! The handshake: greeting, the client's answer, the proof of its password, and the session that it gets.
 
-use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
+use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc, task::Poll};
 
 use futures::FutureExt;
 use mysql_common::constants::CapabilityFlags;
@@ -11,7 +11,7 @@ use super::{
     compress::{self, Algorithm},
     conn::{Broken, Conn},
     frame::{FrameError, Packet},
-    gate::Gate,
+    gate::{Gate, USUAL_LOGIN},
     hello::{self, Hello},
     packet::{self, Peer},
     rows::{HELD, WireRows},
@@ -23,12 +23,12 @@ use crate::{
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Pipe, Shared},
     state::Slot,
-    supervisor::{Authenticated, Registration},
+    supervisor::{Authenticated, Gauged, Registration},
 };
 
-/// The longest packet that is read from somebody who has not logged in: names, a proof, connection attributes (which
-/// MySQL bounds at 64 KiB).
-const LOGIN_LIMIT: usize = 128 * 1024;
+/// The longest packet that is read from somebody who has not logged in: connection attributes (which MySQL bounds at
+/// 64 KiB), and 8 KiB of names and a proof.
+const LOGIN_LIMIT: usize = 72 * 1024;
 
 /// What we can do.
 pub(super) const OURS: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
@@ -97,7 +97,7 @@ pub(super) async fn login<E: Engine>(
     conn: &mut Conn,
     gate: &Gate,
 ) -> Result<Welcome<E>, Unwelcome<E>> {
-    let mut talk = Talk { conn, sequence: 0, peer: Peer(CapabilityFlags::empty()) };
+    let mut talk = Talk::new(conn, gate, 0, Peer(CapabilityFlags::empty()));
     let nonce = auth::nonce();
     let (mut compression, mut character_set) = (None, CharacterSet::default());
     let mut interactive = false;
@@ -249,6 +249,15 @@ pub(super) struct Talk<'a> {
     /// Of the next packet.
     pub(super) sequence: u8,
     pub(super) peer: Peer,
+    gate: &'a Gate,
+    /// The client has sent more than is usual.
+    large: Option<Gauged>,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(conn: &'a mut Conn, gate: &'a Gate, sequence: u8, peer: Peer) -> Self {
+        Self { conn, sequence, peer, gate, large: None }
+    }
 }
 
 impl Talk<'_> {
@@ -290,18 +299,34 @@ impl Talk<'_> {
     }
 
     pub(super) async fn receive(&mut self) -> Result<Packet, Turned> {
-        let expected = self.sequence;
-        let packet = match poll_fn(|task| self.conn.poll_packet(task, expected, LOGIN_LIMIT)).await {
-            Ok(packet) => packet,
-            Err(Broken::Gone) => return Err(Turned::Gone),
-            Err(Broken::Frame(error)) => {
-                // The answer to it, whatever it is.
-                self.sequence = expected.wrapping_add(1);
-                return Err(self.refuse(&frame_error(error)).await);
+        let Self { sequence: expected, ref mut conn, gate, ref mut large, .. } = *self;
+        let received = poll_fn(|task| {
+            let polled = conn.poll_packet(task, expected, LOGIN_LIMIT);
+            let come = match &polled {
+                Poll::Ready(Ok(packet)) => packet.payload.len(),
+                Poll::Ready(Err(_)) => 0,
+                Poll::Pending => conn.unread(),
+            };
+            if come > USUAL_LOGIN && large.is_none() {
+                *large = gate.large_login();
+                if large.is_none() {
+                    return Poll::Ready(Err(None));
+                }
             }
+            polled.map_err(Some)
+        });
+        let error = match received.await {
+            Ok(packet) => {
+                self.sequence = packet.sequence.wrapping_add(1);
+                return Ok(packet);
+            }
+            Err(Some(Broken::Gone)) => return Err(Turned::Gone),
+            Err(Some(Broken::Frame(error))) => frame_error(error),
+            Err(None) => Refused::TooManyConnections.into(),
         };
-        self.sequence = packet.sequence.wrapping_add(1);
-        Ok(packet)
+        // The answer to it, whatever it is.
+        self.sequence = expected.wrapping_add(1);
+        Err(self.refuse(&error).await)
     }
 
     /// Ends it at any moment: the number that the client expects of the next packet. A packet of its that was waited for

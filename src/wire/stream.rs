@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use actix_rt::net::TcpStream;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use super::keepalive;
 #[cfg(feature = "tls")]
 use super::tls::encryption;
 #[cfg(feature = "tls")]
@@ -61,6 +63,30 @@ impl Stream {
         }
     }
 
+    /// The system is not to give the peer up within this time for what it leaves unread.
+    pub(super) fn bear(&self, time: Duration) -> io::Result<()> {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => &tls.get_ref().0.socket,
+        };
+        match socket {
+            Socket::Tcp(tcp) => keepalive::bear(tcp, time),
+            #[cfg(unix)]
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Another number each time that the socket has taken something from the buffers of a TLS. Without one, what was
+    /// written was taken.
+    pub(super) fn taken(&self) -> u32 {
+        match self {
+            Self::Plain(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.get_ref().0.taken,
+        }
+    }
+
     /// Says that we send no more. Sockets do it at once; what could not be told is no loss.
     pub(super) fn half_close(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
@@ -102,7 +128,7 @@ impl Stream {
     #[cfg(feature = "tls")]
     pub(super) async fn start_tls(self, acceptor: &TlsAcceptor, first: Bytes) -> io::Result<Self> {
         let Self::Plain(socket) = self else { return Err(io::ErrorKind::Unsupported.into()) };
-        let tls = acceptor.accept(Ahead { first, socket }).await?;
+        let tls = acceptor.accept(Ahead { first, socket, taken: 0 }).await?;
         Ok(Self::Tls(Box::new(tls)))
     }
 }
@@ -128,6 +154,8 @@ impl Socket {
 pub(super) struct Ahead {
     first: Bytes,
     socket: Socket,
+    /// How often it has taken something.
+    taken: u32,
 }
 
 /// Calls whichever it is.
@@ -191,7 +219,7 @@ impl AsyncWrite for Stream {
 #[cfg(feature = "tls")]
 impl AsyncRead for Ahead {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { first, socket } = self.get_mut();
+        let Self { first, socket, .. } = self.get_mut();
         if first.is_empty() {
             return Pin::new(socket).poll_read(cx, buffer);
         }
@@ -207,7 +235,10 @@ impl AsyncRead for Ahead {
 #[cfg(feature = "tls")]
 impl AsyncWrite for Ahead {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, bytes)
+        let Self { socket, taken, .. } = self.get_mut();
+        let written = Pin::new(socket).poll_write(cx, bytes);
+        *taken = taken.wrapping_add(u32::from(written.is_ready()));
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

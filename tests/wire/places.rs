@@ -1,6 +1,7 @@
 //! How many clients may be there: before login and behind it, of one user, from one address.
 
 use std::{
+    io::{Read, Write},
     net::{SocketAddr, TcpListener},
     sync::{
         Barrier,
@@ -14,6 +15,8 @@ use killdeer::{
     Origin, Runtime, Setting, Settings,
     wire::{AuthPlugin, Door, Terms},
 };
+
+use mysql_common::constants::CapabilityFlags;
 
 use crate::{
     echo::accounts::Accounts,
@@ -110,7 +113,7 @@ fn before_login_there_are_places_of_their_own() {
     let mut refused = std::net::TcpStream::connect(server.address).unwrap();
     let mut bytes = Vec::new();
     refused.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    std::io::Read::read_to_end(&mut refused, &mut bytes).unwrap();
+    refused.read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, b"\x17\0\0\0\xff\x10\x04Too many connections");
     drop(waiting);
     server.wait_empty();
@@ -128,7 +131,7 @@ fn who_waits_for_long_before_its_login_makes_room_for_others() {
     assert!(lingers.closes_silently());
 }
 
-/// A way in from wherever the test says.
+/// A way in from wherever the test says. Proxies of 10.0.9.0/24 are trusted.
 pub fn door(settings: Settings) -> (Server, Box<dyn Fn(SocketAddr) -> std::net::TcpStream>) {
     let server = server(settings);
     let runtime: Runtime<crate::server::Odd> = server.runtime.clone();
@@ -137,7 +140,9 @@ pub fn door(settings: Settings) -> (Server, Box<dyn Fn(SocketAddr) -> std::net::
     let (to, mut from) = tokio::sync::mpsc::unbounded_channel::<(std::net::TcpStream, SocketAddr)>();
     thread::spawn(move || {
         actix_rt::System::new().block_on(async move {
-            let door = Door::new(&runtime, Terms::default().default_plugin(AuthPlugin::Native));
+            let proxies = ["10.0.9.0/24".parse().unwrap()];
+            let terms = Terms::default().default_plugin(AuthPlugin::Native).proxied_from(proxies);
+            let door = Door::new(&runtime, terms);
             while let Some((stream, origin)) = from.recv().await {
                 stream.set_nonblocking(true).unwrap();
                 door.admit(tokio::net::TcpStream::from_std(stream).unwrap(), Origin::from(origin));
@@ -155,7 +160,6 @@ pub fn door(settings: Settings) -> (Server, Box<dyn Fn(SocketAddr) -> std::net::
 
 #[test]
 fn a_host_that_fails_over_and_over_is_blocked_until_hosts_are_flushed() {
-    use std::io::Read;
     let settings = Settings::new().count(Setting::MaxConnectErrors, 3);
     let (server, come) = door(settings);
     let (bad, good): (SocketAddr, SocketAddr) = ("10.0.0.1:5".parse().unwrap(), "10.0.0.2:5".parse().unwrap());
@@ -175,6 +179,95 @@ fn a_host_that_fails_over_and_over_is_blocked_until_hosts_are_flushed() {
 }
 
 #[test]
+fn a_proxys_own_looks_block_nobody_and_its_clients_failures_block_them() {
+    let (server, come) = door(Settings::new().count(Setting::MaxConnectErrors, 2));
+    let proxy: SocketAddr = "10.0.9.1:5".parse().unwrap();
+    let from_proxy = |header: &str| {
+        let mut client = come(proxy);
+        client.write_all(header.as_bytes()).unwrap();
+        let mut head = [0; 7];
+        client.read_exact(&mut head).unwrap();
+        (client, head[4])
+    };
+    for header in ["PROXY UNKNOWN\r\n", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+        for _ in 0..3 {
+            let (client, first) = from_proxy(header);
+            assert_eq!(first, 10, "a greeting");
+            assert_eq!(server.list()[0].peer, proxy.into());
+            drop(client);
+            server.wait("its end", <[_]>::is_empty);
+        }
+    }
+    let forwarded = "PROXY TCP6 ::ffff:10.0.0.7 2001:db8::1 4711 3306\r\n";
+    for _ in 0..2 {
+        let (client, first) = from_proxy(forwarded);
+        assert_eq!(first, 10, "a greeting");
+        assert_eq!(server.list()[0].peer.to_string(), "10.0.0.7:4711");
+        drop(client);
+        server.wait("its end", <[_]>::is_empty);
+    }
+    assert_eq!(from_proxy(forwarded).1, 0xff, "blocked");
+    assert_eq!(from_proxy("PROXY UNKNOWN\r\n").1, 10);
+}
+
+#[test]
+fn those_who_are_turned_away_and_stay_are_bounded() {
+    let server = server(Settings::new().count(Setting::MaxUnauthenticated, 1));
+    let _held = Raw::greeted(&server);
+    let mut refused = Vec::new();
+    for _ in 0..300 {
+        // It reads why, and does not close.
+        let mut client = std::net::TcpStream::connect(server.address).unwrap();
+        let mut text = [0; 27];
+        client.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"\x17\0\0\0\xff\x10\x04Too many connections");
+        refused.push(client);
+        let actors = server.runtime.status().actors;
+        // Two workers may each be about to close one; and an actor ends a moment after its connection.
+        assert!(actors <= 1 + 128 + 64, "{actors} after {}", refused.len());
+    }
+}
+
+#[test]
+fn before_login_few_may_say_more_than_is_usual() {
+    let server = server(Settings::new());
+    let name = "x".repeat(5_000);
+    // Each is asked for its proof, and does not give it.
+    let say_much = || {
+        let mut raw = Raw::greeted(&server);
+        raw.answer_greeting(&name, &[], BASIC, "nosuch");
+        let answer = raw.receive().expect("an answer");
+        (raw, answer)
+    };
+    let mut held: Vec<_> = (0..128).map(|_| say_much()).collect();
+    assert!(held.iter().all(|(_, answer)| answer[0] == 0xfe));
+    assert_eq!(error(&say_much().1).code(), 1040);
+    let mut part = Raw::greeted(&server);
+    part.socket.write_all(&[0, 0, 1, 1]).unwrap();
+    part.socket.write_all(&[b'x'; 5_000]).unwrap();
+    part.expect_next(2);
+    assert_eq!(error(&part.receive().expect("an answer")).code(), 1040, "before all of it has come");
+    assert_eq!(login(&server, "alice").1.code(), 0, "others come in");
+    let (one, _) = held.pop().unwrap();
+    let id = u64::from(one.id);
+    drop(one);
+    server.wait("its end", |list| list.iter().all(|row| row.id.get() != id));
+    // All the attributes that MySQL takes: 65,536 bytes with their lengths.
+    let mut hello = (BASIC | CapabilityFlags::CLIENT_CONNECT_ATTRS).bits().to_le_bytes().to_vec();
+    hello.extend_from_slice(&[0, 0, 0, 1, 45]);
+    hello.extend_from_slice(&[0; 23]);
+    hello.extend_from_slice(b"root\0\0mysql_native_password\0\xfd\0\0\x01\x01a\xfc\xfb\xff");
+    hello.extend_from_slice(&[b'v'; 65_531]);
+    let mut raw = Raw::greeted(&server);
+    raw.send(&hello);
+    assert_eq!(raw.receive().expect("an OK")[0], 0);
+    let attributes = server.row(raw.id).unwrap().attributes.expect("they are kept");
+    assert_eq!(attributes.get("a").map(|value| value.len()), Some(65_531));
+    // It is in, and counts no more.
+    assert_eq!(say_much().1[0], 0xfe);
+}
+
+#[test]
 fn a_wrong_password_blocks_no_host() {
     let settings = Settings::new().count(Setting::MaxConnectErrors, 1);
     let (server, come) = door(settings);
@@ -191,7 +284,6 @@ fn a_wrong_password_blocks_no_host() {
 
 #[test]
 fn one_address_has_so_many_places_before_login() {
-    use std::io::Read;
     let settings = Settings::new().count(Setting::MaxUnauthenticatedPerHost, 2);
     let (server, come) = door(settings);
     let (one, other): (SocketAddr, SocketAddr) = ("10.0.0.1:5".parse().unwrap(), "10.0.0.2:5".parse().unwrap());

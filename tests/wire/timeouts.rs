@@ -1,21 +1,22 @@
 //! What clients see of the time-outs; `tests/sessions/timeouts.rs` has when they come.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::sleep,
     time::Duration,
 };
 
-use killdeer::{Dialect, Reason, Setting, Settings};
+use killdeer::{Dialect, Reason, Setting, Settings, wire::Keepalive};
 use mysql_common::constants::CapabilityFlags;
 
 use crate::{
     echo::accounts::Accounts,
     kills::stalled,
-    raw::{BASIC, Raw, error},
+    raw::{BASIC, Raw, error, framed},
     server::Server,
 };
 
@@ -43,16 +44,90 @@ fn mysql_says_4031_to_the_idle_and_the_others_close_without_a_word() {
 }
 
 #[test]
-fn a_ping_is_a_sign_of_life() {
-    let settings = Settings::new().time(Setting::WaitTimeout, Duration::from_secs(3));
-    let server = server(Dialect::mysql(), settings);
+fn commands_that_run_nothing_are_signs_of_life() {
+    let server = server(Dialect::mysql(), Settings::new());
     let mut raw = Raw::login(&server);
-    let since = || server.row(raw.id).map(|row| row.time);
-    std::thread::sleep(SHORT);
-    let before = since().unwrap();
-    raw.command(0x0e, &[]);
-    assert_eq!(raw.answer().unwrap().code(), 0);
-    assert!(server.row(raw.id).unwrap().time < before);
+    // A ping, statistics, a statement that nobody has prepared, and no command at all.
+    for (code, rest) in [(0x0e, &[][..]), (0x09, &[]), (0x17, &[9, 0, 0, 0, 0, 1, 0, 0, 0]), (0x70, &[])] {
+        sleep(SHORT);
+        let before = server.row(raw.id).unwrap().time;
+        assert!(before >= SHORT, "{before:?}");
+        raw.command(code, rest);
+        raw.receive().expect("an answer");
+        assert!(server.row(raw.id).unwrap().time < before, "{code:#x}");
+    }
+}
+
+#[test]
+fn who_sends_a_command_piece_by_piece_is_not_idle_and_who_stops_is() {
+    let server = server(Dialect::mysql(), Settings::new().time(Setting::WaitTimeout, Duration::from_secs(3)));
+    for capabilities in [BASIC, BASIC | CapabilityFlags::CLIENT_COMPRESS] {
+        let mut raw = Raw::login_as(&server, "root", capabilities);
+        let packet = framed(0, b"\x03SELECT 1");
+        let whole = match capabilities {
+            BASIC => packet,
+            // A frame that says that its content is not compressed.
+            _ => [&framed(0, &packet)[..4], &[0; 3], &framed(0, &packet)[4..]].concat(),
+        };
+        let (pieces, last) = whole.split_at(whole.len() - 1);
+        for piece in pieces.chunks(2) {
+            sleep(SHORT);
+            let before = server.row(raw.id).unwrap().time;
+            raw.socket.write_all(piece).unwrap();
+            server.wait("a sign of life", |list| {
+                list.iter().any(|row| row.id.get() == u64::from(raw.id) && row.time < before)
+            });
+        }
+        raw.socket.write_all(last).unwrap();
+        raw.socket.read_exact(&mut [0; 12]).expect("an answer");
+    }
+    let mut raw = Raw::login(&server);
+    raw.socket.write_all(&framed(0, b"\x03SELECT 1")[..7]).unwrap();
+    server.wait("its end", |list| list.is_empty());
+    raw.expect_next(1);
+    assert_eq!(error(&raw.receive().expect("an error")).code(), 4031);
+}
+
+#[test]
+fn a_change_of_user_that_takes_too_long_is_counted_as_a_login_that_does() {
+    let server = server(Dialect::mysql(), Settings::new().time(Setting::ConnectTimeout, Duration::from_secs(1)));
+    let mut raw = Raw::login(&server);
+    raw.send_change_user("alice", &[], "", "no_such_plugin");
+    assert_eq!(raw.receive().expect("another method")[0], 0xfe);
+    assert!(raw.closes_silently());
+    server.wait_empty();
+    assert!(server.runtime.timeouts().contains(&(Reason::LoginTimeout, 1)), "{:?}", server.runtime.timeouts());
+}
+
+#[test]
+fn a_limit_holds_for_a_prepared_select_by_whatever_way_it_is_executed() {
+    let server = server(Dialect::mysql(), Settings::new().time(Setting::MaxExecutionTime, SHORT));
+    let mut raw = Raw::login(&server);
+    assert_eq!(raw.query("SELECT SLEEP(1000)").code(), 3024);
+    assert_eq!(raw.query("PREPARE s FROM 'SELECT SLEEP(1000)'").code(), 0);
+    assert_eq!(raw.query("EXECUTE s").code(), 3024);
+    assert_eq!(raw.query("SET max_execution_time = 0").code(), 0);
+    assert_eq!(raw.query("PREPARE s FROM 'SELECT /*+ MAX_EXECUTION_TIME(200) */ SLEEP(1000)'").code(), 0);
+    assert_eq!(raw.query("EXECUTE s").code(), 3024);
+    assert_eq!(raw.query("SELECT SLEEP(0)").code(), 0);
+}
+
+#[test]
+fn the_keepalive_leaves_a_client_that_reads_nothing_its_net_write_timeout() {
+    let second = Duration::from_secs(1);
+    let keepalive = Keepalive { idle: second, interval: second, retries: 2 };
+    let server = Server::start_with_both(
+        Accounts::default(),
+        move |builder| builder.settings(Settings::new().time(Setting::NetWriteTimeout, 3600 * second)),
+        move |serve| serve.keepalive(keepalive),
+    );
+    let mut victim = stalled(&server);
+    // The system looks after it at growing intervals: without the longer bound, it is closed after some 7 s.
+    for _ in 0..120 {
+        sleep(second / 10);
+        assert!(server.row(victim.id).is_some(), "closed: {:?}", server.runtime.timeouts());
+    }
+    assert!(victim.socket.read(&mut [0; 64]).unwrap() > 0);
 }
 
 #[test]

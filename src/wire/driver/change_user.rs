@@ -80,14 +80,14 @@ impl<E: Engine> Driver<E> {
             return (Some(1), Err(Unproved::Refused(command::malformed())), CharacterSet::default());
         };
         let set = hello.character_set();
-        let mut talk = Talk { conn, sequence: 1, peer: *peer };
+        let mut talk = Talk::new(conn, gate, 1, *peer);
         let shared = core.shared();
         let proved = {
             let proving = within(shared.login_timeout(), prove(&mut talk, shared, cx.slot(), gate, *nonce, hello));
             match select(pin!(proving), pin!(cx.killed())).await {
                 Either::Left((Some(proved), _)) => Ok(proved),
                 Either::Left((None, _)) => {
-                    cx.slot().switch.terminate(Reason::LoginTimeout);
+                    shared.login_timed_out(cx.slot());
                     Err(Reason::LoginTimeout)
                 }
                 Either::Right((reason, _)) => Err(reason),

@@ -69,8 +69,9 @@ impl<E: Engine> Driver<E> {
         rows.results = results;
     }
 
-    /// An error, outside of any statement.
+    /// An error, outside of any statement. The client was heard of all the same.
     pub(super) async fn refuse(&mut self, error: &SqlError) -> Next {
+        self.core.touch();
         self.core.refused(error);
         self.begin().failed(error);
         self.flush().await
