@@ -140,9 +140,14 @@ impl<P: Fn() + 'static, R: Fn() -> bool + 'static> Metrics<P, R> {
 #[derive(Clone)]
 struct Places {
     most: usize,
-    /// What is ready when it is dropped: that its holder has to go.
-    taken: Rc<RefCell<VecDeque<(u64, oneshot::Sender<()>)>>>,
+    taken: Rc<RefCell<VecDeque<Taken>>>,
     next: Rc<Cell<u64>>,
+}
+
+struct Taken {
+    number: u64,
+    /// When it is dropped, the holder has to go.
+    _stays: oneshot::Sender<()>,
 }
 
 /// One of them.
@@ -162,8 +167,8 @@ impl Places {
             taken.pop_front();
         }
         let number = self.next.replace(self.next.get() + 1);
-        let (stays, displaced) = oneshot::channel();
-        taken.push_back((number, stays));
+        let (_stays, displaced) = oneshot::channel();
+        taken.push_back(Taken { number, _stays });
         Place { number, displaced }
     }
 
@@ -173,7 +178,7 @@ impl Places {
             Either::Left((output, _)) => output.ok(),
             Either::Right(_) => None,
         };
-        self.taken.borrow_mut().retain(|(number, _)| *number != place.number);
+        self.taken.borrow_mut().retain(|taken| taken.number != place.number);
         output
     }
 }
