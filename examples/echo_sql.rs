@@ -243,7 +243,7 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
         .settings(options.set.settings()?)
         .start();
     if let Some(path) = options.policies.clone() {
-        policies::follow(&runtime, path)?;
+        policies::follow(&runtime, path).await?;
     }
     let workers = match options.workers {
         Some(workers) => workers.get(),
@@ -294,7 +294,12 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
         }
     };
     if let Some(path) = &options.socket {
-        std::fs::remove_file(path)?;
+        match std::fs::remove_file(path) {
+            // Somebody has tidied up already.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, path = %path.display(), "the socket's file stays"),
+            Ok(()) => {}
+        }
     }
     code
 }

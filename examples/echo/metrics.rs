@@ -1,19 +1,24 @@
 //! The figures of the server over HTTP, for Prometheus and for load balancers: `/metrics` and `/healthz`.
 //!
-//! One task of its own, beside all sessions. Whoever asks gets one answer and is closed; so many at a time, each with so
-//! many bytes and so much time.
+//! One task of its own, beside all sessions. Whoever asks gets one answer and is closed. So many may be asking at a time, each
+//! with so many bytes and so much time, and so many may be reading their answers. When more come, the first one makes room: who
+//! is slow holds up nobody.
 
 use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
     net::{AddrParseError, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    pin::pin,
+    rc::Rc,
     time::Duration,
 };
 
 use actix_rt::net::{TcpListener, TcpStream};
+use futures::future::{Either, select};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::Semaphore,
+    sync::oneshot,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -21,10 +26,16 @@ use tokio::{
 const HEAD: usize = 8 * 1024;
 const HEADERS: usize = 64;
 
-/// So many are answered at a time; further ones are closed.
-const AT_ONCE: usize = 16;
+/// So many may be asking at a time: for one more, the first of them is closed.
+const ASKING: usize = 64;
 
-/// So long one may take to ask and to read its answer.
+/// So long one may take to ask.
+const HEARD: Duration = Duration::from_secs(1);
+
+/// So many may be reading their answers at a time; the same.
+const ANSWERED: usize = 16;
+
+/// So long one may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So often what was recorded is put together, though nobody asks for it.
@@ -77,7 +88,7 @@ impl<P: Fn() + 'static, R: Fn() -> bool + 'static> Metrics<P, R> {
                 upkeep.run_upkeep();
             }
         });
-        let (metrics, places) = (std::rc::Rc::new(self), Arc::new(Semaphore::new(AT_ONCE)));
+        let (metrics, asking, answered) = (Rc::new(self), Places::new(ASKING), Places::new(ANSWERED));
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -88,42 +99,26 @@ impl<P: Fn() + 'static, R: Fn() -> bool + 'static> Metrics<P, R> {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let metrics = std::rc::Rc::clone(&metrics);
+            let asks = asking.enter();
+            let (metrics, asking, answered) = (Rc::clone(&metrics), asking.clone(), answered.clone());
             actix_rt::spawn(async move {
-                let _ = timeout(PATIENCE, metrics.answer(stream)).await;
-                drop(place);
+                let mut stream = stream;
+                let head = asking.within(asks, HEARD, head(&mut stream)).await;
+                let Some(Ok(Some(head))) = head else { return };
+                let answer = metrics.answer(&head);
+                let _ = answered.within(answered.enter(), PATIENCE, tell(stream, answer)).await;
             });
         }
     }
 
-    async fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut head = Vec::new();
-        let answer = loop {
-            if let Some(answer) = self.read(&head) {
-                break answer;
-            }
-            if (&mut stream).take((HEAD - head.len()) as u64).read_buf(&mut head).await? == 0 {
-                // It went away, or goes on for too long.
-                break if head.len() < HEAD { return Ok(()) } else { Answer::plain(431, "the head is too long\n") };
-            }
-        };
-        stream.write_all(&answer.encoded()).await?;
-        stream.shutdown().await?;
-        // Until it has read that: to close with bytes unread would be a reset, which may overtake the answer.
-        let mut rest = [0; 512];
-        while stream.read(&mut rest).await? > 0 {}
-        Ok(())
-    }
-
-    /// What is answered to a request that begins so; `None` while its head is not whole.
-    fn read(&self, head: &[u8]) -> Option<Answer> {
+    /// What is answered to a request with this head.
+    fn answer(&self, head: &[u8]) -> Answer {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return None,
-            Err(_) => return Some(Answer::plain(400, "this is no request\n")),
+            Ok(httparse::Status::Partial) => return Answer::plain(431, "the head is too long\n"),
+            Err(_) => return Answer::plain(400, "this is no request\n"),
         }
         let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
         let path = target.split_once('?').map_or(target, |(path, _)| path);
@@ -137,8 +132,78 @@ impl<P: Fn() + 'static, R: Fn() -> bool + 'static> Metrics<P, R> {
             (_, "/metrics" | "/healthz") => Answer::plain(405, "GET or HEAD\n"),
             _ => Answer::plain(404, "/metrics or /healthz\n"),
         };
-        Some(Answer { without_body: method == "HEAD", ..answer })
+        Answer { without_body: method == "HEAD", ..answer }
     }
+}
+
+/// So many at a time, the first one first. For one more, that one makes room.
+#[derive(Clone)]
+struct Places {
+    most: usize,
+    taken: Rc<RefCell<VecDeque<Taken>>>,
+    next: Rc<Cell<u64>>,
+}
+
+struct Taken {
+    number: u64,
+    /// When it is dropped, the holder has to go.
+    _stays: oneshot::Sender<()>,
+}
+
+/// One of them.
+struct Place {
+    number: u64,
+    displaced: oneshot::Receiver<()>,
+}
+
+impl Places {
+    fn new(most: usize) -> Self {
+        Self { most, taken: Rc::default(), next: Rc::default() }
+    }
+
+    fn enter(&self) -> Place {
+        let mut taken = self.taken.borrow_mut();
+        if taken.len() == self.most {
+            taken.pop_front();
+        }
+        let number = self.next.replace(self.next.get() + 1);
+        let (_stays, displaced) = oneshot::channel();
+        taken.push_back(Taken { number, _stays });
+        Place { number, displaced }
+    }
+
+    /// What `future` gives, unless it takes longer than `time`, or its place is taken away.
+    async fn within<F: Future>(&self, place: Place, time: Duration, future: F) -> Option<F::Output> {
+        let output = match select(pin!(timeout(time, future)), place.displaced).await {
+            Either::Left((output, _)) => output.ok(),
+            Either::Right(_) => None,
+        };
+        self.taken.borrow_mut().retain(|taken| taken.number != place.number);
+        output
+    }
+}
+
+/// Reads the head of a request: until it is whole, or wrong, or too long. `None`: its sender went away.
+async fn head(stream: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
+    let mut head = Vec::new();
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        if !matches!(httparse::Request::new(&mut headers).parse(&head), Ok(httparse::Status::Partial)) {
+            return Ok(Some(head));
+        }
+        if (&mut *stream).take((HEAD - head.len()) as u64).read_buf(&mut head).await? == 0 {
+            return Ok((head.len() >= HEAD).then_some(head));
+        }
+    }
+}
+
+async fn tell(mut stream: TcpStream, answer: Answer) -> std::io::Result<()> {
+    stream.write_all(&answer.encoded()).await?;
+    stream.shutdown().await?;
+    // Until it has read that: to close with bytes unread would be a reset, which may overtake the answer.
+    let mut rest = [0; 512];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
 }
 
 struct Answer {

@@ -40,7 +40,8 @@ impl Fact {
             Fact::User => Some(row.user().into()),
             Fact::Host => Some(row.peer.host().into()),
             Fact::Db => row.database.as_deref().map(Cow::from),
-            Fact::Command => Some(row.command.as_str().into()),
+            // Of one that was killed, what it is still doing.
+            Fact::Command => Some(row.active.as_str().into()),
             Fact::State => Some(row.state.into()),
             Fact::Info => row.info.as_deref().map(Cow::from),
         }

@@ -35,7 +35,7 @@
 //! A time is a whole number of seconds, or a text with a unit: `"90s"`, `"5m"`, `"2h"`, `"1d"`. A regex is one text or a
 //! list of them; it is found anywhere (`^` and `$` tie it) and heeds case unless it says `(?i)`, which knows ASCII letters
 //! alone. `host` is without its port, `localhost` for a Unix socket. `command` and `state` are MySQL's words, in every
-//! dialect. `info` is the statement as lists show it, secrets replaced; of a long one, the first 16 KiB. What a session does
+//! dialect; `command` is that of the statement, killed or not. `info` is the statement as lists show it, secrets replaced; of a long one, the first 16 KiB. What a session does
 //! not have (`db`, `info` while it is idle) no regex is found in.
 //!
 //! A rule must have a `match`, a time or a `count`; one that is to hit everybody says so: `match = { user = "." }`.
@@ -52,8 +52,9 @@
 //! would do is logged, and nothing is done. The rules are asked in order, as those of a firewall: a session that a rule
 //! kills is not there for the later ones, so that it is killed once; `log` and dry runs take nothing from later rules.
 //!
-//! Left alone by every rule: sessions before login, those that are killed already or leaving, and the runtime's own. An idle
-//! session is nothing to a rule that kills statements, not in a `count` either.
+//! Left alone by every rule: sessions before login, those that are killed already or leaving, and the runtime's own. A
+//! session whose statement was killed, and runs on, is there for rules with `kill-connection` alone: one with `kill-query`
+//! after 60 s and one with `kill-connection` after 300 s are two steps. An idle session is nothing to a rule that kills statements, not in a `count` either.
 //!
 //! A kill is tied to what was seen: the statement that ran, or the session as it was. If that has gone on meanwhile, nothing
 //! is ended. It is asked for by `policy`, a principal of its own that may kill everybody, and the history of kills names the

@@ -10,7 +10,7 @@ use std::{
 use super::rule::{Action, Rule, Victims};
 use crate::{
     id::SessionId,
-    model::{Command, ProcessRow},
+    model::{Command, KillMode, ProcessRow},
 };
 
 /// What a rule does to one session.
@@ -65,10 +65,14 @@ impl<'a, T> Round<'a, T> {
 
     /// Which rules may hit a session, as bits; its row need not have the statement's text yet.
     pub(super) fn screen(&self, row: &ProcessRow) -> u64 {
-        let spared = row.principal.is_none()
-            || row.killed.is_some()
-            || matches!(row.command, Command::Connect | Command::Quit | Command::Killed);
-        if spared { 0 } else { self.bits(u64::MAX, |rule| rule.may_hit(row)) }
+        let spared = row.principal.is_none() || matches!(row.active, Command::Connect | Command::Quit);
+        let harder = |rule: &Rule| match row.killed {
+            None => true,
+            // Its statement goes on all the same.
+            Some(KillMode::Query) => rule.action == Action::KillConnection,
+            Some(KillMode::Connection) => false,
+        };
+        if spared { 0 } else { self.bits(u64::MAX, |rule| harder(rule) && rule.may_hit(row)) }
     }
 
     /// Adds a session that these rules may hit, now with the statement's text.

@@ -47,6 +47,9 @@ impl<E: Engine> Core<E> {
         if !std::mem::take(&mut self.unsettled) {
             return drop_quietly(session);
         }
+        if reason == Reason::Shutdown && self.state.in_transaction && self.slot().switch.word().draining() {
+            self.registry().counters.transaction_rolled_back();
+        }
         let time = self.shared.rollback_timeout;
         let rollback = async move {
             let done = roll_back(&mut *session, reason).await;

@@ -83,6 +83,7 @@ pub(crate) struct Counters {
     retired_statements: AtomicU64,
     longest_poll: AtomicU64,
     transactions_ended: AtomicUsize,
+    transactions_rolled_back: AtomicUsize,
     /// Clients that are owed words which may not have reached them.
     pub(crate) farewells: Gauge,
     /// Of each kind, by what came of them.
@@ -195,6 +196,15 @@ impl Counters {
     /// During a shutdown, a transaction came to its end.
     pub(crate) fn transaction_ended(&self) {
         self.transactions_ended.fetch_add(1, Relaxed);
+    }
+
+    /// A shutdown's grace was over, and a transaction is rolled back.
+    pub(crate) fn transaction_rolled_back(&self) {
+        self.transactions_rolled_back.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn transactions_rolled_back(&self) -> usize {
+        self.transactions_rolled_back.load(Relaxed)
     }
 
     pub(super) fn transactions_ended(&self) -> usize {

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 use super::{
     kill::Refusal,
     messages::Kill,
-    receipt::{Fate, Receipt},
+    receipt::{Fate, Receipt, Victim},
 };
 use crate::{
     control::logged_target,
@@ -16,11 +16,11 @@ use crate::{
     state::Slot,
 };
 
-/// So many kills that ended something are kept, and so many that did not: who asks in vain, however often, drives out none
-/// that were carried out.
+/// So many kills are kept of each [`Kind`].
 const KEPT: usize = 1024;
 
-/// Of a kill of several sessions, so many victims are remembered; the others are counted.
+/// Of a kill of several sessions, so many victims are remembered, first those of whom something was ended; the others are
+/// counted.
 pub(super) const VICTIMS: usize = 16;
 
 /// A session that a kill was aimed at.
@@ -34,6 +34,37 @@ pub(crate) struct Suspect {
 impl Suspect {
     pub(super) fn of(slot: &Slot) -> Self {
         Self { id: slot.id(), principal: slot.principal(), peer: slot.peer() }
+    }
+}
+
+/// What may drive out what: kills of one kind drive out others of that kind alone. What anybody may do as often as it likes
+/// drives out nothing that an administrator or a policy has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It ended something of another user's.
+    Others,
+    /// All that it ended was the requester's own.
+    Own,
+    /// It ended nothing.
+    InVain,
+}
+
+impl Kind {
+    const ALL: [Kind; 3] = [Kind::Others, Kind::Own, Kind::InVain];
+
+    fn of(by: &Principal, cause: &KillCause, receipt: &Receipt) -> Self {
+        let own = |owner: &Principal| owner.user() == by.user() && owner.tenant() == by.tenant();
+        let mut ended = receipt.victims().iter().filter(|victim| victim.struck.is_some()).peekable();
+        if ended.peek().is_none() {
+            Kind::InVain
+        } else if matches!(cause, KillCause::Policy(_))
+            || ended.any(|victim| !victim.slot.principal().is_some_and(|owner| own(&owner)))
+        {
+            // The policies are no account, whatever a user is called.
+            Kind::Others
+        } else {
+            Kind::Own
+        }
     }
 }
 
@@ -56,7 +87,7 @@ pub(crate) struct Record {
 
 #[derive(Debug)]
 enum Outcome {
-    /// It was carried out.
+    /// It was carried out: what came of each that was found, in their order.
     Struck(Vec<Fate>),
     /// Not the requester's to kill.
     Denied {
@@ -71,9 +102,10 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn of(result: &Result<Receipt, Refusal>) -> Self {
+    /// `remembered`: of the victims, if there were any.
+    fn of(result: &Result<Receipt, Refusal>, remembered: &[&Victim]) -> Self {
         match result {
-            Ok(receipt) => Outcome::Struck(receipt.victims().iter().take(VICTIMS).map(|v| v.fate()).collect()),
+            Ok(_) => Outcome::Struck(remembered.iter().map(|victim| victim.fate()).collect()),
             Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
                 (Some(truth), hidden, told) if truth.is_denial() => {
                     let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
@@ -89,8 +121,8 @@ impl Outcome {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    struck: VecDeque<Arc<Record>>,
-    in_vain: VecDeque<Arc<Record>>,
+    /// By [`Kind`].
+    kept: [VecDeque<Arc<Record>>; Kind::ALL.len()],
 }
 
 impl History {
@@ -103,17 +135,21 @@ impl History {
         peer: Option<Origin>,
         result: &Result<Receipt, Refusal>,
     ) {
-        let (found, sessions, ended_something) = match result {
+        let victims = result.as_ref().map_or(&[][..], Receipt::victims);
+        // Those of whom something was ended come first.
+        let (struck, idle) =
+            (victims.iter().filter(|v| v.struck.is_some()), victims.iter().filter(|v| v.struck.is_none()));
+        let remembered: Vec<&Victim> = struck.chain(idle).take(VICTIMS).collect();
+        let (found, kind) = match result {
             Ok(receipt) => {
-                let victims = receipt.victims();
-                let found = victims.iter().take(VICTIMS).map(|victim| Suspect::of(&victim.slot)).collect();
-                (found, victims.len(), victims.iter().any(|victim| victim.struck.is_some()))
+                let found = remembered.iter().map(|victim| Suspect::of(&victim.slot)).collect();
+                (found, Kind::of(&kill.by, cause, receipt))
             }
-            Err(refusal) => (refusal.suspects(), 0, false),
+            Err(refusal) => (refusal.suspects(), Kind::InVain),
         };
         let from = kill.from.map(|session| (session, peer));
-        let mut record = |found, sessions, ended_something, outcome| {
-            let kept = if ended_something { &mut self.struck } else { &mut self.in_vain };
+        let mut record = |found, sessions, kind: Kind, outcome| {
+            let kept = &mut self.kept[kind as usize];
             if kept.len() == KEPT {
                 kept.pop_front();
             }
@@ -130,15 +166,15 @@ impl History {
                 outcome,
             }));
         };
-        record(found, sessions, ended_something, Outcome::of(result));
+        record(found, victims.len(), kind, Outcome::of(result, &remembered));
         if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
-            record(spared.first.clone(), 0, false, Outcome::Spared);
+            record(spared.first.clone(), 0, Kind::InVain, Outcome::Spared);
         }
     }
 
     /// All of them, the oldest first.
     pub(super) fn records(&self) -> Vec<Arc<Record>> {
-        let mut records: Vec<_> = self.struck.iter().chain(&self.in_vain).cloned().collect();
+        let mut records: Vec<_> = self.kept.iter().flatten().cloned().collect();
         // Stable: of one kill, what was carried out comes first.
         records.sort_by_key(|record| record.number);
         records
@@ -155,17 +191,19 @@ impl Record {
             KillCause::Policy(_) => sees(None),
             _ => sees(Some(&self.by)),
         };
-        let visible = self.found.iter().filter(|suspect| sees(suspect.principal.as_deref())).count();
+        let seen: Vec<bool> = self.found.iter().map(|suspect| sees(suspect.principal.as_deref())).collect();
+        let visible = seen.iter().filter(|seen| **seen).count();
         if !by_visible && visible == 0 {
             return None;
         }
-        let all_visible = visible == self.found.len();
         let one = self.sessions <= 1 && visible == 1;
         let victim = self.found.iter().find(|suspect| one && sees(suspect.principal.as_deref()));
         let mut duration = None;
         let result = match &self.outcome {
             Outcome::Struck(fates) => {
-                let times: Vec<_> = fates.iter().filter_map(Fate::time).collect();
+                // Who does not see the requester reads of what came of the sessions that it sees.
+                let told = fates.iter().zip(&seen).filter(|(_, seen)| by_visible || **seen);
+                let times: Vec<_> = told.filter_map(|(fate, _)| fate.time()).collect();
                 duration = times.iter().copied().collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().max());
                 match (times.as_slice(), duration) {
                     ([], _) => KillResult::NothingToEnd,
@@ -193,7 +231,8 @@ impl Record {
                 user: suspect.principal.as_ref().map(|owner| Arc::clone(owner.user())),
                 host: suspect.peer,
             }),
-            sessions: if all_visible || by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
+            // Those that are not remembered may be anybody's.
+            sessions: if by_visible { self.sessions } else { visible.min(self.sessions) } as u64,
             cause: self.cause.clone(),
             result,
             duration,

@@ -76,7 +76,7 @@ pub struct Summary {
     pub forced: usize,
     /// Transactions that came to their end within the grace, by their clients' `COMMIT` or `ROLLBACK`.
     pub transactions_ended: usize,
-    /// Sessions of the forced ones in which a transaction was open, as their last statement left it.
+    /// Transactions that were open after that, and that the engine was told to roll back.
     pub transactions_rolled_back: usize,
     /// Sessions of the forced ones that had not left when the supervisor stopped waiting: their engine neither ends nor
     /// rolls back.

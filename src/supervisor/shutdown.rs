@@ -24,6 +24,10 @@ use crate::{
 /// How often a shutdown looks whether all have left.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Answers that clients are still reading when the grace is over are waited for no longer than this, all in all: a session
+/// rolls back when its own is read.
+const ANSWERS: Duration = Duration::from_secs(10);
+
 /// What clients are still being told is waited for no longer than this, once all sessions have left.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -62,24 +66,30 @@ async fn close(registry: Arc<Registry>, grace: Arc<Deadline>, rollback: Duration
     })
     .await;
     all(|| registry.len() == 0, &grace).await;
-    let (mut forced, mut transactions_rolled_back) = (0, 0);
+    let mut forced = 0;
+    let (answers, telling) = (Deadline::after(ANSWERS), || registry.counters.farewells.get() > 0);
     each(&registry, |slot| {
         if slot.switch.terminate(Reason::Shutdown) == Raised::First {
             slot.signal(Signal::Leaving);
             forced += 1;
-            transactions_rolled_back += usize::from(slot.switch.word().open());
         }
     })
     .await;
-    all(|| registry.len() == 0, &Deadline::after(rollback)).await;
+    let left = || registry.len() == 0;
+    all(left, &Deadline::after(rollback)).await;
+    // Who is still reading rolls back behind that.
+    if !left() && telling() {
+        all(|| left() || !telling(), &answers).await;
+        all(left, &Deadline::after(rollback)).await;
+    }
     let left_behind = registry.len();
-    all(|| registry.counters.farewells.get() == 0, &Deadline::after(LAST_WORDS)).await;
+    all(|| !telling(), &Deadline::after(LAST_WORDS)).await;
     registry.stage.stop();
     Summary {
         drained: total.saturating_sub(forced),
         forced,
         transactions_ended: registry.counters.transactions_ended(),
-        transactions_rolled_back,
+        transactions_rolled_back: registry.counters.transactions_rolled_back(),
         left_behind,
     }
 }

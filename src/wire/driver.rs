@@ -37,7 +37,7 @@ use crate::{
     model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
     session::{Core, Pipe, within},
     state::{Phase, Slot},
-    supervisor::Registry,
+    supervisor::{Gauged, Registry},
 };
 
 /// See the module's text.
@@ -58,6 +58,8 @@ pub(super) struct Driver<E: Engine> {
     waited: bool,
     /// Whether the last answer said why the connection is closed.
     told: bool,
+    /// While a shutdown is to wait for the client to read its last answer.
+    owed: Option<Gauged>,
 }
 
 /// Watches whether the client takes what is written: one that does not for too long is closed (net_write_timeout), and
@@ -87,7 +89,7 @@ impl<E: Engine> Driver<E> {
     /// For a client that was let in.
     pub(super) fn new(core: Core<E>, conn: Conn, gate: Arc<Gate>, nonce: [u8; 20], peer: Peer) -> Box<Self> {
         let (pipe, rows, statements) = (Pipe::new(HELD), None, None);
-        Box::new(Self { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false })
+        Box::new(Self { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false, owed: None })
     }
 
     /// Serves the client until one of us leaves.
@@ -146,7 +148,7 @@ impl<E: Engine> Driver<E> {
         let told = reason.is_told() || tell && self.told;
         // An answer of just now may still be on its way.
         let owed = self.told || slot.since().elapsed() < FAREWELL;
-        let owed = owed.then(|| self.core.shared().registry.owe());
+        let owed = self.owed.take().or_else(|| owed.then(|| self.core.shared().registry.owe()));
         self.statements = None;
         let Driver { core, mut conn, .. } = *self;
         // At once: the rollback that may follow is none of the client's business.

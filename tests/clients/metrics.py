@@ -4,12 +4,14 @@
     python3 tests/clients/metrics.py target/release/examples/echo_sql
 """
 
+import contextlib
 import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from check import Failure, attempts, expect_equal, expect_match
+from check import PATIENCE, Failure, attempts, expect_equal, expect_match
 from mariadb_cli import INTERRUPTED, SLEEP
 from server import Server
 from stage import Act, play
@@ -145,6 +147,21 @@ def it_is_ready_and_nothing_else_is_there(server: Server) -> None:
     expect_equal(answer(f"{base}/")[0], 404, "the status of /")
 
 
+def who_is_slow_holds_up_nobody(server: Server) -> None:
+    base = where(server).removesuffix("/metrics")
+    there = (server.host, int(base.rpartition(":")[2]))
+    whole = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
+    # None of them says all that it has to say, or none closes its connection when it has its answer.
+    for said in (b"GET /met", b"", whole):
+        with contextlib.ExitStack() as slow:
+            for count in range(200):
+                asking = slow.enter_context(socket.create_connection(there, timeout=PATIENCE))
+                asking.sendall(said)
+                if count % 10 == 9:
+                    expect_equal(answer(f"{base}/healthz")[::2], (200, "ready\n"), f"/healthz beside {count + 1} slow ones")
+            expect_equal(figures(server)["killdeer_panics_total"], 0, "panics")
+
+
 def it_is_for_this_machine_alone(server: Server) -> None:
     expect_equal(expect_match(f"figures at {where(server)}", TOLD)[2], "127.0.0.1", "the address of an endpoint without a host")
 
@@ -160,6 +177,7 @@ SCENES: list[Callable[[Server], None]] = [
     the_history_has_the_times_too,
     no_name_nor_statement_is_among_them,
     it_is_ready_and_nothing_else_is_there,
+    who_is_slow_holds_up_nobody,
     it_is_for_this_machine_alone,
 ]
 

@@ -4,6 +4,7 @@
     python3 tests/clients/policies.py target/release/examples/echo_sql
 """
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -75,6 +76,26 @@ def a_file_with_a_mistake_is_refused_whole_and_the_rules_stay(server: Server, fi
         expect_equal(values(root.query(listed)), [[str(bob.id).encode()]], "what runs on")
 
 
+def what_is_no_file_is_refused_and_signals_are_heard(server: Server, file: Path) -> None:
+    reload(server, file, rules("alice"), "policies in force")
+    kept = file.rename(file.with_name("kept.toml"))
+    # Nobody will ever write to it.
+    os.mkfifo(file)
+    before = server.log().count("the rules in force stay")
+    server.hang_up()
+    for _ in attempts("a refusal in the server's log"):
+        if server.log().count("the rules in force stay") > before:
+            break
+    expect_match(server.log(), r"ERROR.*policies\.toml: this is no regular file; the rules in force stay")
+    file.unlink()
+    kept.rename(file)
+    with connect(server, "alice") as alice:
+        expect_interrupted(alice.query(SLEEP))
+    reload(server, file, "", "policies in force: none any more")
+    expect_match(server.log(), r"WARN.*policies in force: none any more")
+    reload(server, file, rules("alice"), "policies in force rules=1")
+
+
 def a_mistake_at_the_start_ends_the_server(server: Server, file: Path) -> None:
     for text, wanted in [
         ("interval = 0\n", r"echo_sql: .*broken\.toml: line 1, column 12: "),
@@ -92,6 +113,7 @@ SCENES = [
     a_statement_is_ended_by_its_rule_and_the_history_says_which,
     on_sighup_other_rules_are_in_force,
     a_file_with_a_mistake_is_refused_whole_and_the_rules_stay,
+    what_is_no_file_is_refused_and_signals_are_heard,
     a_mistake_at_the_start_ends_the_server,
 ]
 

@@ -292,12 +292,20 @@ def announced(binary: str, home: Path) -> None:
         expect_equal(summary(server.log())["drained"], 2, "sessions that were drained")
 
 
+def tidied_up(binary: str, home: Path) -> None:
+    path = home / "gone.sock"
+    with Server(binary, home, "--socket", str(path)) as server:
+        path.unlink()
+        server.stop()
+
+
 def main(binary: str) -> int:
     cases: list[tuple[str, Callable[[Path], None]]] = [
         ("SIGTERM under load", lambda home: under_load(binary, home)),
         ("a second SIGTERM", lambda home: at_once(binary, home, signal.SIGTERM, 143)),
         ("SIGINT after SIGTERM", lambda home: at_once(binary, home, signal.SIGINT, 130)),
         ("announced", lambda home: announced(binary, home)),
+        ("the socket's file is gone", lambda home: tidied_up(binary, home)),
     ]
     failed = 0
     with tempfile.TemporaryDirectory() as home:

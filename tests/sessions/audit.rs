@@ -251,3 +251,44 @@ fn what_is_cut_off_at_its_deadline_is_over_with_its_session() {
         assert_eq!(kept(&runtime, &root()), [(KillResult::Ended, Some(ms(700)))], "the rollback never ends");
     });
 }
+
+#[test]
+fn nobody_drives_an_administrators_kill_out_of_the_history_by_killing_itself() {
+    paused(async {
+        let (runtime, _) = lab();
+        let bob = connect(&runtime, "bob").await;
+        let target = Target::Session(bob.id());
+        runtime.kill(&root(), target, KillMode::Connection).await.unwrap().ended().await;
+        let mallory = connect(&runtime, "mallory").await;
+        for _ in 0..1024 {
+            let waiting = Running::begin(&mallory, "wait").await;
+            let target = Target::Session(mallory.id());
+            runtime.kill(&user("mallory"), target, KillMode::Query).await.unwrap().ended().await;
+            assert_eq!(waiting.code().await, 1317);
+        }
+        let kills = runtime.list(&root()).kills();
+        assert_eq!((kills.len(), &*kills[0].by, kills[0].result), (1025, "root", KillResult::Ended));
+    });
+}
+
+#[test]
+fn what_came_of_a_kill_of_many_is_what_came_of_those_that_it_ended_something_of() {
+    paused(async {
+        let (runtime, _) = lab();
+        let mut many = Vec::new();
+        for _ in 0..17 {
+            many.push(connect(&runtime, "alice").await);
+        }
+        for session in &many {
+            let waiting = Running::begin(session, "wait").await;
+            let target = Target::User { user: "alice".into(), host: None };
+            let receipt = runtime.kill(&root(), target, KillMode::Query).await.unwrap();
+            assert_eq!(receipt.sessions(), 17);
+            receipt.ended().await;
+            assert_eq!(waiting.code().await, 1317);
+            let kills = runtime.list(&root()).kills();
+            let last = kills.last().unwrap();
+            assert_eq!((last.result, last.sessions, last.duration.is_some()), (KillResult::Ended, 17, true));
+        }
+    });
+}

@@ -10,7 +10,7 @@ use std::{
 
 use actix::{Actor, Context, Handler};
 use killdeer::{
-    Clock, Dialect, Done, Engine, EngineSession, Event, KillMode, KillResult, KillRow, OwnedValue, Principal,
+    Clock, Dialect, Done, Engine, EngineSession, Event, KillMode, KillResult, KillRow, OnKill, OwnedValue, Principal,
     Privileges, Reason, RowSink, Runtime, SessionEvent, SessionHandle, SqlError, Statement, StatementContext, Target,
     policy::{Action, RuleStatus},
 };
@@ -297,6 +297,54 @@ impl EngineSession for Hold {
         }
         Ok(Done::default())
     }
+}
+
+/// An engine that heeds no kill.
+#[derive(Clone, Default)]
+struct Stubborn(Arc<Notify>);
+
+impl Engine for Stubborn {
+    type Session = Stubborn;
+
+    async fn open(&self, _: &Arc<Principal>) -> Result<Stubborn, SqlError> {
+        Ok(self.clone())
+    }
+}
+
+impl EngineSession for Stubborn {
+    const ON_KILL: OnKill = OnKill::Finish;
+
+    async fn execute(&mut self, _: &StatementContext, st: Statement, _: &mut RowSink) -> Result<Done, SqlError> {
+        if st.sql_lossy() == "hold" {
+            self.0.notified().await;
+        }
+        Ok(Done::default())
+    }
+}
+
+#[test]
+fn a_statement_that_ignores_its_kill_loses_its_session() {
+    within_a_day(async {
+        let engine = Stubborn::default();
+        let runtime = build(engine.clone()).start();
+        let alice = connect(&runtime, "alice").await;
+        let text = rule("first", "busy_time = 60\naction = 'kill-query'")
+            + &rule("then", "busy_time = 300\nmatch.command = '^Query$'\naction = 'kill-connection'");
+        runtime.policies().load(&text).unwrap();
+        let held = Running::begin(&alice, "hold").await;
+        let killed = || runtime.list(&root()).rows()[0].killed;
+        pass(290).await;
+        assert_eq!(killed(), Some(KillMode::Query));
+        pass(300).await;
+        assert_eq!(killed(), Some(KillMode::Connection));
+        engine.0.notify_one();
+        assert_eq!(held.code().await, 1317, "by its first kill");
+        assert_eq!(alice.ended().await, Reason::KillConnection);
+        let kills = runtime.list(&root()).kills();
+        let causes: Vec<_> = kills.iter().map(|kill| (kill.cause.to_string(), kill.mode, kill.result)).collect();
+        let each = |rule: &str, mode| (format!("policy {rule}"), mode, KillResult::Ended);
+        assert_eq!(causes, [each("first", KillMode::Query), each("then", KillMode::Connection)], "each of them once");
+    });
 }
 
 /// Waits for something that happens on another thread.

@@ -1,8 +1,11 @@
 //! The end of a runtime, and that its host goes on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use killdeer::{Principal, Privileges, Readiness, Reason, Refused, Runtime, Summary};
+use killdeer::{
+    Done, Engine, EngineSession, OnKill, Principal, Privileges, Readiness, Reason, Refused, RowSink, Runtime, SqlError,
+    Statement, StatementContext, Summary,
+};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::lab::{Lab, Running, build, code, connect, lab, paused, peer, root, settle};
@@ -104,6 +107,42 @@ fn a_transaction_that_does_not_end_is_rolled_back() {
             assert!(log.contains(&format!("{name} rolled back")), "{log:?}");
         }
         assert!(!log.contains(&"idle commit".to_owned()));
+    });
+}
+
+/// An engine whose commit cannot be stopped any more.
+#[derive(Clone)]
+struct Committing;
+
+impl Engine for Committing {
+    type Session = Committing;
+
+    async fn open(&self, _: &Arc<Principal>) -> Result<Committing, SqlError> {
+        Ok(Committing)
+    }
+}
+
+impl EngineSession for Committing {
+    const ON_KILL: OnKill = OnKill::Finish;
+
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, _: &mut RowSink) -> Result<Done, SqlError> {
+        if &*st.sql == b"commit" {
+            cx.killed().await;
+        }
+        Ok(Done { in_transaction: &*st.sql == b"begin", ..Done::default() })
+    }
+}
+
+#[test]
+fn a_commit_that_was_past_its_point_of_no_return_counts_as_ended() {
+    paused(async {
+        let runtime = build(Committing).start();
+        let alice = connect(&runtime, "alice").await;
+        assert_eq!(code(&alice, "begin").await, 0);
+        let commit = Running::begin(&alice, "commit").await;
+        let summary = runtime.shutdown(Duration::from_secs(2)).await;
+        assert_eq!(summary, Summary { forced: 1, transactions_ended: 1, ..Summary::default() });
+        assert_eq!(commit.code().await, 1053);
     });
 }
 

@@ -10,6 +10,7 @@ use killdeer::{Readiness, Summary};
 use mysql_common::constants::CapabilityFlags;
 
 use crate::{
+    echo::accounts::Accounts,
     raw::{Answer, BASIC, Raw, error, framed},
     server::Server,
 };
@@ -162,6 +163,50 @@ fn a_result_whose_time_is_over_ends_in_1053() {
 }
 
 #[test]
+fn an_answer_has_its_time_to_be_read_however_short_rollbacks_are() {
+    let server = Server::start_with(Accounts::default(), |builder| builder.rollback_timeout(Duration::ZERO));
+    let mut raw = Raw::login(&server);
+    raw.send_query("SELECT * FROM seq(100000000)");
+    // Until no more goes through.
+    let (mut arrived, mut buffer) = (1, vec![0; 16 << 20]);
+    while raw.socket.peek(&mut buffer).unwrap() != arrived {
+        arrived = raw.socket.peek(&mut buffer).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    // It could be read for longer than sessions have for their rollback. That nobody reads it is seen, and the session leaves.
+    let summary = futures::executor::block_on(server.runtime.shutdown(Duration::ZERO));
+    assert_eq!(summary, Summary { forced: 1, ..Summary::default() });
+}
+
+/// What both of several statements in one command have done is counted as it was, not as the command was found.
+#[test]
+fn what_a_command_has_committed_is_not_rolled_back_by_what_follows_in_it() {
+    let server = Server::start();
+    let several = BASIC.union(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+    let mut commits = Raw::login_as(&server, "root", several);
+    let mut begins = Raw::login_as(&server, "root", several);
+    assert_eq!(commits.query("BEGIN").code(), 0);
+    let shutdown = {
+        // Both are busy, and the second has no transaction yet, when the shutdown begins.
+        begins.send_query("SELECT SLEEP(0.5); BEGIN; SELECT SLEEP(100)");
+        server.wait_running(begins.id);
+        begin_shutdown(&server, Duration::from_secs(2))
+    };
+    commits.send_query("COMMIT; SELECT SLEEP(100)");
+    assert_eq!(commits.answer().unwrap().code(), 0);
+    assert_eq!(commits.answer().unwrap().code(), 1053);
+    assert!(commits.closes_silently());
+    let mut end = begins.answer();
+    while !matches!(end, Some(Answer::Error { .. })) {
+        end = begins.answer();
+    }
+    drop((commits, begins));
+    let expected =
+        Summary { drained: 1, forced: 2, transactions_ended: 1, transactions_rolled_back: 1, ..Summary::default() };
+    assert_eq!(shutdown.join().unwrap(), expected);
+}
+
+#[test]
 fn an_idle_transaction_whose_time_is_over_is_closed_and_rolled_back() {
     let server = Server::start();
     let (mut idle, mut busy) = (Raw::login(&server), Raw::login(&server));
@@ -215,7 +260,7 @@ fn a_change_of_user_ends_the_transaction_too() {
 
 #[test]
 fn where_closes_are_told_the_end_of_a_transaction_is_too() {
-    let server = Server::start_with(crate::echo::accounts::Accounts::default(), |builder| builder.tell_killed(true));
+    let server = Server::start_with(Accounts::default(), |builder| builder.tell_killed(true));
     let mut raw = Raw::login(&server);
     assert_eq!(raw.query("BEGIN").code(), 0);
     let shutdown = begin_shutdown(&server, LONG);

@@ -78,7 +78,7 @@ fn every_condition_alone() {
         ProcessRow { database: None, peer: Origin::Local, ..idle(4) },
         in_transaction(50, ProcessRow { time: Duration::from_secs(5), ..idle(5) }),
         in_transaction(60, busy(6, 1, "select 2")),
-        ProcessRow { state: "User sleep", command: Command::Execute, ..busy(7, 10, "") },
+        ProcessRow { state: "User sleep", command: Command::Execute, active: Command::Execute, ..busy(7, 10, "") },
     ];
     let table: [(&str, &[u64]); 27] = [
         ("busy_time = 10", &[2, 3, 7]),
@@ -121,14 +121,31 @@ fn every_condition_alone() {
 fn nobody_is_hit_before_login_or_after_a_kill() {
     let killed = |mode, row| ProcessRow { command: Command::Killed, killed: Some(mode), ..row };
     let rows = [
-        ProcessRow { principal: None, command: Command::Connect, ..idle(1) },
-        ProcessRow { command: Command::Connect, ..idle(2) },
-        killed(KillMode::Query, busy(3, 10, "")),
+        ProcessRow { principal: None, command: Command::Connect, active: Command::Connect, ..idle(1) },
+        ProcessRow { command: Command::Connect, active: Command::Connect, ..idle(2) },
+        killed(KillMode::Connection, busy(3, 10, "")),
         killed(KillMode::Connection, idle(4)),
-        ProcessRow { command: Command::Quit, ..idle(5) },
+        ProcessRow { command: Command::Quit, active: Command::Quit, ..idle(5) },
+        killed(KillMode::Connection, ProcessRow { active: Command::Quit, ..idle(6) }),
     ];
     for action in [LOG, QUERY, CONNECTION] {
         assert!(taken(&format!("{action}match.user = '.'"), &rows).is_empty(), "{action}");
+    }
+}
+
+#[test]
+fn a_killed_statement_that_runs_on_is_hit_by_what_is_harder_alone() {
+    let busy = busy(1, 300, "");
+    let rows = [ProcessRow { command: Command::Killed, killed: Some(KillMode::Query), ..busy }];
+    for (action, ids) in [(LOG, &[][..]), (QUERY, &[]), (CONNECTION, &[1])] {
+        for rule in ["busy_time = 300", "match.command = '^Query$'"] {
+            assert_eq!(taken(&format!("{action}{rule}"), &rows), ids, "{action} {rule}");
+        }
+        for rule in ["busy_time = 301", "idle_time = 0", "match.command = '^Killed$'"] {
+            if rule != "idle_time = 0" || action != QUERY {
+                assert!(taken(&format!("{action}{rule}"), &rows).is_empty(), "{action} {rule}");
+            }
+        }
     }
 }
 

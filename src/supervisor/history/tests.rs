@@ -151,7 +151,7 @@ fn of_several_victims_each_reads_of_itself() {
 }
 
 #[test]
-fn so_many_are_kept_and_kills_in_vain_drive_out_none_that_ended_something() {
+fn so_many_are_kept_and_kills_in_vain_or_of_ones_own_drive_out_no_others() {
     let lab = Lab::new(Dialect::mysql());
     let root = who("root", Privileges::ALL);
     let alice = lab.admit(&user("alice"));
@@ -171,11 +171,76 @@ fn so_many_are_kept_and_kills_in_vain_drive_out_none_that_ended_something() {
         lab.kill(&root, None, Target::Session(alice.id()), KillMode::Connection);
     }
     assert_eq!(lab.rows(&root).len(), 2 * KEPT);
+    // Nor do those that end what is the requester's own.
+    for _ in 0..2 * KEPT {
+        lab.kill(&mallory, Some(&idle), Target::Session(idle.id()), KillMode::Connection);
+        lab.kill(&mallory, None, all_of("mallory"), KillMode::Connection);
+    }
+    let rows = lab.rows(&root);
+    let of = |user: &str| rows.iter().filter(|row| &*row.by == user && row.result == KillResult::Ending).count();
+    assert_eq!((of("root"), of("mallory"), rows.len()), (KEPT, KEPT, 3 * KEPT));
     // Of many victims, some are remembered and all are counted.
     let many: Vec<_> = (0..2 * VICTIMS).map(|_| lab.admit(&user("many"))).collect();
     lab.kill(&root, None, all_of("many"), KillMode::Connection);
     assert_eq!(lab.rows(&root).last().unwrap().sessions, many.len() as u64);
     assert!(lab.0.history().records().iter().all(|record| record.found.len() <= VICTIMS));
+}
+
+#[test]
+fn a_policy_owns_no_sessions_even_those_of_a_user_of_its_name() {
+    let lab = Lab::new(Dialect::mysql());
+    let policy = who("policy", Privileges::ALL);
+    let theirs = lab.admit(&user("policy"));
+    let target = || Target::Session(theirs.id());
+    let kill = Kill { by: Arc::clone(&policy), from: None, target: target(), mode: KillMode::Connection };
+    let by = Requester { principal: &policy, session: None, peer: None, kill: 1 };
+    let receipt = lab.0.kill_session(&by, theirs.id(), kill.mode).unwrap();
+    assert_eq!(Kind::of(&kill.by, &KillCause::Policy("slow".into()), &receipt), Kind::Others);
+    assert_eq!(Kind::of(&kill.by, &KillCause::Host, &receipt), Kind::Own);
+    assert_eq!(Kind::of(&who("root", Privileges::ALL), &KillCause::Host, &receipt), Kind::Others);
+}
+
+#[test]
+fn of_many_victims_those_are_remembered_that_something_was_ended_of() {
+    let lab = Lab::new(Dialect::mysql());
+    let root = who("root", Privileges::ALL);
+    let many: Vec<_> = (0..=VICTIMS).map(|_| lab.admit(&user("many"))).collect();
+    // One runs a statement, and the list may have it at any place.
+    for busy in &many {
+        let at = Running { statement: busy.slot().switch.begin().unwrap(), query_id: 1 };
+        lab.kill(&root, None, all_of("many"), KillMode::Query);
+        let row = || lab.rows(&root).pop().unwrap();
+        assert_eq!((row().result, row().sessions), (KillResult::Ending, many.len() as u64), "{at:?}");
+        assert_eq!(busy.slot().switch.complete(), Err(crate::model::Reason::KillQuery));
+        busy.slot().finish_killed(at.statement, tokio::time::Instant::now(), false);
+        assert_eq!(row().result, KillResult::Ended);
+        assert!(row().duration.is_some());
+    }
+}
+
+#[test]
+fn who_sees_some_of_many_victims_reads_of_these_alone() {
+    let lab = Lab::new(Dialect::mariadb());
+    let root = who("root", Privileges::ALL);
+    let (here, there) = (user("alice"), Arc::new(Principal::new("alice", Privileges::NONE).at_host("10.%")));
+    let mut sessions: Vec<_> = (0..VICTIMS).map(|_| lab.admit(&here)).collect();
+    let idle = lab.admit(&there);
+    for session in &sessions {
+        session.slot().switch.begin().unwrap();
+    }
+    lab.kill(&root, None, all_of("alice"), KillMode::Query);
+    assert_eq!(only(&lab, &root), Some((KillResult::Ending, None, VICTIMS as u64 + 1)));
+    assert_eq!(only(&lab, &here), Some((KillResult::Ending, None, VICTIMS as u64)), "not the one of another account");
+    drop((idle, sessions.split_off(1)));
+    let other = Lab::new(Dialect::mariadb());
+    let (mine, theirs) = (other.admit(&here), other.admit(&there));
+    other.kill(&root, None, all_of("alice"), KillMode::Connection);
+    drop(mine);
+    assert_eq!(only(&other, &here), Some((KillResult::Ended, None, 1)), "its own is over");
+    assert_eq!(only(&other, &there), Some((KillResult::Ending, None, 1)));
+    assert_eq!(only(&other, &root), Some((KillResult::Ending, None, 2)));
+    drop(theirs);
+    assert_eq!(only(&other, &root), Some((KillResult::Ended, None, 2)));
 }
 
 #[test]

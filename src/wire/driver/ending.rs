@@ -124,7 +124,7 @@ impl<E: Engine> Driver<E> {
 
     /// Writes what is to be written. A client that does not read keeps its session here, but not when that is to end.
     pub(super) async fn flush(&mut self) -> Next {
-        let Driver { core, conn, rows, waited, told, .. } = self;
+        let Driver { core, conn, rows, waited, told, owed, .. } = self;
         let tell = core.shared().tell_killed;
         let (slot, registry) = (core.slot(), &core.shared().registry);
         let switch = &slot.switch;
@@ -162,6 +162,9 @@ impl<E: Engine> Driver<E> {
             }
             *waited = true;
             if let Some(reason) = leaving {
+                if reason == Reason::Shutdown {
+                    owed.get_or_insert_with(|| registry.owe());
+                }
                 // So long it may take to make room for the rest of its last answer.
                 let over = patience.get_or_insert_with(|| Box::new(Timer::after(FAREWELL)));
                 if over.poll_unpin(task).is_ready() {
