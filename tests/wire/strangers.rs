@@ -86,7 +86,7 @@ fn cve_2017_3599_lengths_that_wrap_in_an_answer_to_the_greeting() {
 
 #[test]
 fn pggat_11_packets_that_claim_to_be_long() {
-    const LIMIT: u32 = 128 * 1024;
+    const LIMIT: u32 = 72 * 1024;
     let server = Server::start_with(accounts(), |builder| builder);
     let claim = |length: u32, sequence: u8| {
         let [a, b, c, _] = length.to_le_bytes();
