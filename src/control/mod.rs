@@ -50,6 +50,8 @@ pub(crate) use lexer::Escapes;
 pub use lexer::{Lexer, Number, Token, TokenKind};
 pub use parser::{parse, syntax_error};
 pub(crate) use reads::only_reads;
+#[cfg(feature = "compat")]
+pub(crate) use redact::has_secret;
 pub use redact::{SECRET, redact, truncate_chars};
 pub use resolve::{Scope, id_from_value};
 pub(crate) use set::{Assigned, Values};

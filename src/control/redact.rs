@@ -43,6 +43,12 @@ pub fn redact<'a>(sql: &'a [u8], syntax: &Syntax) -> Cow<'a, str> {
     }
 }
 
+/// Whether [`redact`] would replace anything in a statement.
+#[cfg(feature = "compat")]
+pub(crate) fn has_secret(sql: &[u8]) -> bool {
+    sensitive::keyword(sql).is_some_and(|keyword| !ranges(sql, &Syntax::MYSQL, keyword).is_empty())
+}
+
 /// The first `count` characters (not bytes) of `text`, as `SHOW PROCESSLIST` without FULL shows 100 of them.
 pub fn truncate_chars(text: &str, count: usize) -> &str {
     text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
