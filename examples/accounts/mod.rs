@@ -84,7 +84,7 @@ impl Accounts {
     /// Reads the text of a file. A mistake in it is an error, not an account less.
     pub fn parse(text: &str, tenants: bool) -> Result<Self, Box<dyn std::error::Error>> {
         let mut accounts = HashMap::new();
-        for entry in toml::from_str::<File>(text)?.user {
+        for entry in toml::from_str::<File>(text).map_err(|error| mistake(text, &error))?.user {
             let account = Account {
                 verifier: entry.verifier()?,
                 require_tls: entry.require_tls,
@@ -163,4 +163,20 @@ impl Entry {
             }
         }
     }
+}
+
+/// What is wrong with a file, and where, without the file's own text: it may be a password.
+fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let place = error.span().map_or(text.len(), |span| span.start);
+    let before = text.get(..place).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let (line, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
+    // "invalid type: integer `1234`, expected a string"
+    let what = match error.message().split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") && found.contains(": ") => {
+            format!("expected {expected}")
+        }
+        _ => error.message().to_owned(),
+    };
+    format!("line {line}, column {column}: {what}")
 }

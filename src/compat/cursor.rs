@@ -1,13 +1,14 @@
 //! A statement's tokens, read one after another. The one place that knows how the parser is driven and bounded.
 
 use sqlparser::{
-    ast::Expr,
+    ast::{Expr, OrderByExpr, Value},
     dialect::MySqlDialect,
     parser::Parser,
     tokenizer::{Location, Token, Tokenizer},
 };
 
 use super::stop::{Found, Stop};
+use crate::control::has_secret;
 
 /// How deep expressions may nest; what the parser needs of the stack for it stays far below a thread's 2 MiB (a test
 /// runs the worst that is known on three quarters of one, unoptimised).
@@ -27,6 +28,8 @@ pub(super) struct Cursor<'a> {
     known: (Location, usize),
     /// Whether the parser's places are those in the text: within `/*! … */` they are not.
     placed: bool,
+    /// Whether a secret is in it, as far as that was asked for.
+    secret: Option<bool>,
 }
 
 impl<'a> Cursor<'a> {
@@ -43,7 +46,8 @@ impl<'a> Cursor<'a> {
             return Err(Stop::NotOurs);
         }
         let parser = Parser::new(&MYSQL).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
-        Ok(Self { parser, sql, known: (Location { line: 1, column: 1 }, 0), placed: !sql.contains("/*!") })
+        let known = (Location { line: 1, column: 1 }, 0);
+        Ok(Self { parser, sql, known, placed: !sql.contains("/*!"), secret: None })
     }
 
     /// The next token, without moving.
@@ -53,7 +57,7 @@ impl<'a> Cursor<'a> {
 
     /// The token after the next, without moving.
     pub fn peek_second(&self) -> &Token {
-        &self.parser.peek_nth_token_ref(1).token
+        self.peek_nth(1)
     }
 
     /// Moves behind the next token.
@@ -163,14 +167,53 @@ impl<'a> Cursor<'a> {
     /// An expression.
     ///
     /// # Errors
-    /// Not ours, if there is none, or one too deep.
+    /// Not ours, if there is none, or one too deep, or if it is more than a literal and the statement has a secret in it.
     pub fn expression(&mut self) -> Found<Expr> {
+        if let Some(literal) = self.literal() {
+            return Ok(literal);
+        }
+        self.keep_secrets()?;
         self.parser.parse_expr().map_err(|_| Stop::NotOurs)
     }
 
-    /// The parser itself, for the clauses that it reads better.
-    pub fn parser(&mut self) -> &mut Parser<'static> {
-        &mut self.parser
+    /// What follows `ORDER BY`, up to a comma.
+    ///
+    /// # Errors
+    /// As [`Cursor::expression`].
+    pub fn order_by(&mut self) -> Found<OrderByExpr> {
+        self.keep_secrets()?;
+        self.parser.parse_order_by_expr().map_err(|_| Stop::NotOurs)
+    }
+
+    /// A text in quotes or a number, if that is all of the expression that is next.
+    fn literal(&mut self) -> Option<Expr> {
+        if !matches!(self.peek_second(), Token::Comma | Token::SemiColon | Token::RParen | Token::EOF) {
+            return None;
+        }
+        let next = self.parser.peek_token_ref();
+        let value = match &next.token {
+            Token::SingleQuotedString(text) => Value::SingleQuotedString(text.clone()),
+            Token::DoubleQuotedString(text) => Value::DoubleQuotedString(text.clone()),
+            Token::Number(digits, long) => Value::Number(digits.clone(), *long),
+            _ => return None,
+        };
+        let value = value.with_span(next.span);
+        self.skip();
+        Some(Expr::Value(value))
+    }
+
+    /// Before the parser reads an expression: it logs the tokens that it comes by.
+    ///
+    /// # Errors
+    /// Not ours, if the statement has a secret in it.
+    fn keep_secrets(&mut self) -> Found<()> {
+        let secret = *self.secret.get_or_insert_with(|| has_secret(self.sql.as_bytes()));
+        if secret { Err(Stop::NotOurs) } else { Ok(()) }
+    }
+
+    /// The token `n` after the next, without moving.
+    pub fn peek_nth(&self, n: usize) -> &Token {
+        &self.parser.peek_nth_token_ref(n).token
     }
 
     /// Whether nothing but semicolons is left.

@@ -52,7 +52,7 @@ pub(super) fn from_catalogue(
     let mut order = Vec::new();
     if cursor.words(&["ORDER", "BY"]) {
         loop {
-            let by = cursor.parser().parse_order_by_expr().map_err(|_| Stop::NotOurs)?;
+            let by = cursor.order_by()?;
             order.push((by.expr, by.options.sort == Some(OrderBySort::Desc)));
             if !cursor.take(&Token::Comma) {
                 break;

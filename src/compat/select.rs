@@ -95,8 +95,7 @@ fn item(cursor: &mut Cursor<'_>) -> Found<Item> {
     }
     if let (Token::Word(_), Token::Period) = (cursor.peek(), cursor.peek_second()) {
         // `t.*`; anything else behind the dot is an expression, which the parser reads from here.
-        let parser = cursor.parser();
-        if parser.peek_nth_token_ref(2).token == Token::Mul {
+        if *cursor.peek_nth(2) == Token::Mul {
             (0..3).for_each(|_| cursor.skip());
             return Ok(Item { header: String::new(), what: What::All, aggregate: false });
         }

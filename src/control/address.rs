@@ -8,6 +8,9 @@ use super::{lexer::is_space, sensitive::is_secret};
 pub(super) fn secrets(sql: &[u8], inside: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let text = &sql[inside.clone()];
+    if let Some(password) = of_oracle(text) {
+        found.push(inside.start + password.start..inside.start + password.end);
+    }
     let mut from = 0;
     while let Some(at) = text[from..].windows(3).position(|three| three == b"://") {
         let start = from + at + 3;
@@ -40,6 +43,16 @@ pub(super) fn secrets(sql: &[u8], inside: Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
+/// The password in `jdbc:oracle:thin:user/password@…`.
+fn of_oracle(text: &[u8]) -> Option<Range<usize>> {
+    const MARK: &[u8] = b":oracle:";
+    let start = text.windows(MARK.len()).position(|window| window.eq_ignore_ascii_case(MARK))? + MARK.len();
+    let address = text[start..].split(|b| is_space(*b)).next()?;
+    let last = address.iter().rposition(|b| *b == b'@')?;
+    let slash = address[..last].iter().position(|b| *b == b'/')?;
+    Some(start + slash + 1..start + last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +69,8 @@ mod tests {
             ("a http://h:80/x b https://u:p@h c", &["p"]),
             ("http://h:80/x", &[]),
             ("http://h/x?user=a&pass=b", &["b"]),
+            ("jdbc:oracle:thin:u/p/w@//h:1521/s x@y", &["p/w"]),
+            ("jdbc:oracle:thin:@//h:1521/s", &[]),
             ("u:p@h", &[]),
             ("://", &[]),
             ("x://?", &[]),

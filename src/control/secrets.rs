@@ -4,8 +4,11 @@
 use std::ops::Range;
 
 use super::{
-    Lexer, Text, Token, TokenKind, address,
+    Lexer, SECRET, Text, Token, TokenKind, address,
     lexer::is_space,
+    pairs,
+    pieces::{holds_statement, opens_clause},
+    rest::{Rest, goes_on},
     sensitive::{ends_in_secret, is_secret, keyword},
 };
 
@@ -38,7 +41,7 @@ enum Place {
     Named(bool),
 }
 
-struct Scan<'a> {
+pub(super) struct Scan<'a> {
     sql: &'a [u8],
     lexer: Lexer<'a>,
     in_comments: bool,
@@ -46,7 +49,7 @@ struct Scan<'a> {
     identified: bool,
     /// Whether it is a `CREATE USER` or an `ALTER USER`.
     of_user: bool,
-    found: Found,
+    pub(super) found: Found,
 }
 
 impl<'a> Scan<'a> {
@@ -59,6 +62,8 @@ impl<'a> Scan<'a> {
                 TokenKind::End => return,
                 TokenKind::Word(word) if word.eq_ignore_ascii_case(b"IDENTIFIED") => self.identified(),
                 TokenKind::Word(word) if is_any(word, &["REPLACE"]) => self.value(Place::Option),
+                // what was meant for an `IDENTIFIED BY`
+                TokenKind::Word(word) if self.of_user && is_any(word, &["BY"]) => self.value(Place::Certain),
                 TokenKind::Word(word) if self.identified && is_any(word, &["BY", "AS", "USING"]) => {
                     self.value(Place::Option);
                 }
@@ -67,10 +72,12 @@ impl<'a> Scan<'a> {
                 {
                     (self.identified, self.of_user) = (true, true);
                 }
+                // of Doris: `CREATE ENCRYPTKEY k AS "…"`
+                TokenKind::Word(word) if is_any(word, &["ENCRYPTKEY"]) => self.identified = true,
                 TokenKind::Word(word) if is_any(word, &["KEY"]) && is_secret(&[before[0], b"_key"].concat()) => {
                     self.value(Place::Named(true));
                 }
-                TokenKind::Word(word) if is_any(word, &["PASSWORD"]) && before.map(is_set) == [true, true] => {
+                TokenKind::Word(word) if is_any(word, &["PASSWORD"]) && sets(before) => {
                     self.skip_for_user();
                     self.value(Place::Certain);
                 }
@@ -81,20 +88,18 @@ impl<'a> Scan<'a> {
                 TokenKind::Word(word) if self.of_user && !is_any(word, OF_USERS) && !is_secret(word) => {
                     self.value(Place::Option);
                 }
+                // what stands where a secret was replaced before
+                TokenKind::Word(_) if self.is_mark(&token) => {
+                    self.bump();
+                }
                 TokenKind::Word(name) | TokenKind::SystemVar(name) => self.named(name, false),
                 TokenKind::QuotedIdent(Text { raw, .. }) | TokenKind::UserVar(Text { raw, .. }) => {
                     self.named(raw, false);
-                }
-                TokenKind::Str(text) if holds_statement(text.raw) => self.hide(token.start..token.end),
-                // with ANSI_QUOTES it is a name, and in lists of properties it is one in any quotes
-                TokenKind::Str(text) => {
-                    let end = token.end - 1;
-                    let inside = end - text.raw.len()..end;
-                    self.found.ranges.extend(address::secrets(self.sql, inside));
-                    if text.quote == Some(b'"') || text.raw.iter().all(is_of_property) {
-                        self.named(text.raw, true);
+                    if self.of_user {
+                        self.value(Place::Option);
                     }
                 }
+                TokenKind::Str(text) => self.string(&token, text),
                 _ => {}
             }
             before = match token.kind {
@@ -102,11 +107,72 @@ impl<'a> Scan<'a> {
                 TokenKind::Symbol(b';') => [b";", b""],
                 _ => [b"", b""],
             };
+            self.of_user &= token.kind != TokenKind::Symbol(b';');
         }
     }
 
+    /// A string that does not stand in the place of a secret: what is in it, and what may follow it.
+    fn string(&mut self, token: &Token<'a>, text: Text<'a>) {
+        let next = self.peek();
+        // a word that touches it says that this reading of the quotes is not the server's
+        let touched = matches!(next.kind, TokenKind::Word(_)) && next.start == token.end;
+        let opens = !touched && opens_clause(text.raw);
+        if holds_statement(text.raw) || self.is_compared() {
+            self.hide(token.start..token.end);
+        } else {
+            let end = token.end - 1;
+            let inside = end - text.raw.len()..end;
+            let known = self.found.ranges.len();
+            self.found.ranges.extend(address::secrets(self.sql, inside.clone()));
+            self.found.ranges.extend(pairs::secrets(self.sql, inside));
+            // with ANSI_QUOTES it is a name, and in lists of properties it is one in any quotes
+            let is_name = !opens && self.found.ranges.len() == known;
+            if is_name && (text.quote == Some(b'"') || text.raw.iter().all(is_of_property)) {
+                self.named(text.raw, true);
+            }
+        }
+        if opens {
+            self.rest(Rest { operand: true, numbers: true, commas: true });
+        }
+        if self.of_user {
+            self.value(Place::Option);
+        }
+    }
+
+    /// Whether a word is that of [`SECRET`], in a text that was redacted before.
+    pub(super) fn is_mark(&self, token: &Token<'a>) -> bool {
+        let around = token.start.checked_sub(1).and_then(|start| self.sql.get(start..=token.end));
+        around == Some(SECRET.as_bytes())
+    }
+
+    /// Whether a comparison with the name of a secret follows, as `= u.password`.
+    fn is_compared(&self) -> bool {
+        const FARTHEST: usize = 8;
+        let mut ahead = self.lexer;
+        let (mut after_sign, mut after_name) = (false, false);
+        for _ in 0..FARTHEST {
+            match ahead.next_token().kind {
+                TokenKind::Symbol(b'=' | b'<' | b'>' | b'!') if !after_name => after_sign = true,
+                TokenKind::Symbol(b'.') if after_name => (after_sign, after_name) = (true, false),
+                TokenKind::Word(name)
+                | TokenKind::SystemVar(name)
+                | TokenKind::QuotedIdent(Text { raw: name, .. })
+                | TokenKind::UserVar(Text { raw: name, .. })
+                    if after_sign =>
+                {
+                    if is_secret(name) {
+                        return true;
+                    }
+                    (after_sign, after_name) = (false, true);
+                }
+                _ => return false,
+            }
+        }
+        false
+    }
+
     /// Reads a token, and looks at the comments before it.
-    fn bump(&mut self) -> Token<'a> {
+    pub(super) fn bump(&mut self) -> Token<'a> {
         let before = self.lexer.position();
         let token = self.lexer.next_token();
         if self.in_comments && token.start > before {
@@ -122,11 +188,11 @@ impl<'a> Scan<'a> {
         token
     }
 
-    fn peek(&self) -> Token<'a> {
+    pub(super) fn peek(&self) -> Token<'a> {
         self.lexer.clone().next_token()
     }
 
-    fn hide(&mut self, range: Range<usize>) {
+    pub(super) fn hide(&mut self, range: Range<usize>) {
         self.found.ranges.push(range);
     }
 
@@ -141,6 +207,7 @@ impl<'a> Scan<'a> {
             let end = if text[..end].ends_with(b"*/") { end - 2 } else { end };
             self.hide(gap.start + at..gap.start + end);
         }
+        self.found.ranges.extend(pairs::secrets(self.sql, gap));
     }
 
     /// After `IDENTIFIED`: `BY …`, or `WITH | VIA plugin [BY | AS | USING …]`.
@@ -150,13 +217,39 @@ impl<'a> Scan<'a> {
             if matches!(self.peek().kind, TokenKind::Word(_) | TokenKind::Str(_) | TokenKind::QuotedIdent(_)) {
                 self.bump();
             }
-            if self.eat(&["BY", "AS", "USING"]) {
+            if self.eat(&["BY", "AS", "USING"]) || !self.ends_plugin() {
                 self.value(Place::Certain);
             }
         } else if self.eat(&["BY"]) {
             self.value(Place::Certain);
+            self.more_literals();
         } else {
             self.value(Place::Option);
+        }
+    }
+
+    /// After the literal of an `IDENTIFIED BY`: the others of a list, as in OceanBase's `SET DECRYPTION`. A string that has
+    /// more behind it than a comma is the next user.
+    fn more_literals(&mut self) {
+        while self.peek().kind == TokenKind::Symbol(b',') {
+            let mut ahead = self.lexer;
+            ahead.next_token();
+            if !matches!(ahead.next_token().kind, TokenKind::Str(_))
+                || !matches!(ahead.next_token().kind, TokenKind::Symbol(b',' | b';' | b')') | TokenKind::End)
+            {
+                return;
+            }
+            self.bump();
+            self.literals();
+        }
+    }
+
+    /// Whether what follows the name of a plugin is something else than a secret that lacks its `BY`.
+    fn ends_plugin(&self) -> bool {
+        match self.peek().kind {
+            TokenKind::End | TokenKind::Symbol(_) => true,
+            TokenKind::Word(word) => is_any(word, AFTER_PLUGIN),
+            _ => false,
         }
     }
 
@@ -211,6 +304,8 @@ impl<'a> Scan<'a> {
     /// Hides the secret that stands here, if one does; the token before it has been read.
     fn value(&mut self, place: Place) {
         let mut compared = false;
+        let named = matches!(place, Place::Named(_));
+        let numbers = place != Place::Named(false);
         loop {
             let token = self.peek();
             match token.kind {
@@ -218,32 +313,40 @@ impl<'a> Scan<'a> {
                     self.bump();
                     compared = true;
                 }
-                TokenKind::Symbol(b'<' | b'>' | b'!') if matches!(place, Place::Named(_)) => {
+                TokenKind::Symbol(b'<' | b'>' | b'!') if named => {
                     self.bump();
                     compared = true;
                 }
-                TokenKind::Symbol(b'(') if place != Place::Option => return self.arguments(),
+                TokenKind::Symbol(b'(') if place == Place::Certain || (named && !compared) => return self.arguments(),
                 TokenKind::Unterminated => {
                     self.found.open_secret = Some(token.start);
                     return;
                 }
-                _ if self.literal_end().is_some() => return self.literals(),
+                _ if self.literal_end().is_some() => {
+                    self.literals();
+                    if place != Place::Option {
+                        self.rest(Rest { operand: true, numbers, commas: false });
+                    }
+                    return;
+                }
                 TokenKind::Word([b'$', ..]) => return self.dollars(token.start),
                 TokenKind::Word(word) if place == Place::Certain && !compared && is_any(word, &["TO"]) => {
                     self.bump();
                 }
-                TokenKind::Number(_) if place == Place::Certain || (compared && place == Place::Named(true)) => {
+                TokenKind::Number(_) if place == Place::Certain => {
                     self.bump();
                     self.hide(token.start..token.end);
-                    if place == Place::Certain {
-                        self.unquoted();
-                    }
-                    return;
+                    return self.unquoted();
                 }
                 // BY PASSWORD 'hash'
                 TokenKind::Word(word) if place == Place::Certain && !compared && is_any(word, &["PASSWORD"]) => {
                     self.bump();
                     compared = true;
+                }
+                TokenKind::End | TokenKind::Symbol(b',' | b';' | b')') if named => return,
+                _ if named && compared => return self.rest(Rest { operand: false, numbers, commas: false }),
+                TokenKind::Word(word) if named && goes_on(word) => {
+                    return self.rest(Rest { operand: true, numbers, commas: false });
                 }
                 TokenKind::Word(_) if compared && self.is_call() => {
                     self.bump();
@@ -256,7 +359,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Hides a text between `$tag$` and `$tag$`, or what follows if that does not end.
-    fn dollars(&mut self, start: usize) {
+    pub(super) fn dollars(&mut self, start: usize) {
         let rest = &self.sql[start..];
         let tag = rest[1..].iter().position(|b| *b == b'$').map_or(rest.len(), |n| n + 2);
         let (open, after) = rest.split_at(tag);
@@ -277,8 +380,11 @@ impl<'a> Scan<'a> {
     fn unquoted(&mut self) {
         let token = self.peek();
         match token.kind {
-            TokenKind::End | TokenKind::Symbol(b';' | b',' | b'?') => {}
-            TokenKind::UserVar(_) | TokenKind::SystemVar(_) => {}
+            TokenKind::End | TokenKind::Symbol(b';' | b',') => {}
+            TokenKind::Symbol(b'?') | TokenKind::UserVar(_) | TokenKind::SystemVar(_) => {
+                self.bump();
+                self.value(Place::Option);
+            }
             TokenKind::Word(word) if is_any(word, &["RANDOM"]) => {}
             _ => {
                 self.hide(token.start..self.sql.len());
@@ -316,7 +422,7 @@ impl<'a> Scan<'a> {
 
     /// Where the string, or the hexadecimal or binary literal, that comes next ends, with an introducer before it (`_utf8`,
     /// or an `x` whose digits are wrong).
-    fn literal_end(&self) -> Option<usize> {
+    pub(super) fn literal_end(&self) -> Option<usize> {
         use super::Number::{Bits, Hex};
         let mut ahead = self.lexer;
         let token = ahead.next_token();
@@ -333,7 +439,7 @@ impl<'a> Scan<'a> {
 
     /// Hides the literal that comes next, those that follow it (MySQL joins them), and what touches it: a secret with a
     /// quote in it that was not escaped goes on there, perhaps in what looks like a comment.
-    fn literals(&mut self) {
+    pub(super) fn literals(&mut self) {
         let start = self.peek().start;
         let mut end = start;
         loop {
@@ -386,24 +492,37 @@ const OF_USERS: &[&str] = &[
     "OR",
 ];
 
-/// Whether the name of a property may have it.
+/// The words that may follow the name of a plugin.
+const AFTER_PLUGIN: &[&str] = &[
+    "ACCOUNT",
+    "AND",
+    "ATTRIBUTE",
+    "COMMENT",
+    "DEFAULT",
+    "DISCARD",
+    "FAILED_LOGIN_ATTEMPTS",
+    "INITIAL",
+    "OR",
+    "PASSWORD",
+    "PASSWORD_LOCK_TIME",
+    "REQUIRE",
+    "RESOURCE",
+    "RETAIN",
+    "WITH",
+];
+
+/// Whether the name of a property may have it, or a path in JSON.
 fn is_of_property(b: &u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':')
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'$')
 }
 
-/// Whether it begins a statement, or is the `SET` that does.
-fn is_set(word: &[u8]) -> bool {
-    word == b";" || word.eq_ignore_ascii_case(b"SET")
+/// Whether the words before a `PASSWORD`, the last one first, say that it is set: none, `SET`, or `SET` and a scope.
+fn sets(before: [&[u8]; 2]) -> bool {
+    let is_set = |word: &[u8]| word == b";" || word.eq_ignore_ascii_case(b"SET");
+    let scoped = is_any(before[0], &["GLOBAL", "SESSION", "LOCAL", "PERSIST", "PERSIST_ONLY"]);
+    before.map(is_set) == [true, true] || (scoped && is_any(before[1], &["SET"]))
 }
 
-fn is_any(word: &[u8], keywords: &[&str]) -> bool {
+pub(super) fn is_any(word: &[u8], keywords: &[&str]) -> bool {
     keywords.iter().any(|keyword| word.eq_ignore_ascii_case(keyword.as_bytes()))
-}
-
-/// Whether a string or a comment seems to hold a statement with a secret: a keyword, and a literal after it.
-fn holds_statement(text: &[u8]) -> bool {
-    keyword(text).is_some_and(|at| {
-        let rest = &text[at..];
-        rest.iter().any(|b| matches!(b, b'\'' | b'"' | b'\\')) || rest.windows(2).any(|two| two == b"0x")
-    })
 }

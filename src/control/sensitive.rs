@@ -3,7 +3,7 @@
 use super::lexer::is_space;
 
 /// Words that tell of a secret wherever they stand in a name.
-const WORDS: [&[u8]; 9] = [
+const WORDS: [&[u8]; 11] = [
     b"identified",
     b"password",
     b"passwd",
@@ -13,13 +13,24 @@ const WORDS: [&[u8]; 9] = [
     b"token",
     b"credential",
     b"authentication_string",
+    b"encryptkey",
+    b"keyring_key_store",
+];
+
+/// With one of these behind it, a word tells of something else: `token_type`, `secretary`.
+const ELSE: [(&[u8], &[&[u8]]); 2] = [
+    (b"token", &[b"_type", b"type", b"_size", b"_count", b"_limit", b"iz"]),
+    (b"secret", &[b"ary", b"aries", b"ariat"]),
 ];
 
 /// With "key" behind them, and perhaps something between, these do too: `access_key`, `account-key`, `ENCRYPTION KEY`.
 const KEYS: [&[u8]; 5] = [b"access", b"account", b"api", b"encryption", b"private"];
 
-/// These do if they are the whole name.
-const NAMES: [&[u8]; 3] = [b"pw", b"pass", b"sig"];
+/// These do if they are a part of a name, between its underscores, points and hyphens.
+const PARTS: [&[u8]; 2] = [b"pw", b"pass"];
+
+/// This does if it is the whole name.
+const SIGNATURE: &[u8] = b"sig";
 
 /// The place of the first word that tells of a secret, in any case; or of the first thing that may hold one without a word:
 /// an address, the beginning of `CREATE USER`.
@@ -40,21 +51,32 @@ pub(super) fn is_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|at| tells(name, at))
 }
 
+/// The place of the first name in a text, or of the part of one, that tells of a secret.
+pub(super) fn secret_at(text: &[u8]) -> Option<usize> {
+    (0..text.len()).find(|at| is_first(text[*at]) && tells(text, *at))
+}
+
 /// Whether a name ends in a word that tells of a secret: its value may be a number.
 pub(super) fn ends_in_secret(name: &[u8]) -> bool {
     let plain = name.to_ascii_lowercase();
-    NAMES.contains(&&plain[..]) || WORDS.iter().any(|word| plain.ends_with(word)) || plain.ends_with(b"key")
+    let part = plain.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+    plain == SIGNATURE
+        || PARTS.contains(&part)
+        || WORDS.iter().any(|word| plain.ends_with(word))
+        || plain.ends_with(b"key")
 }
 
 /// What the words begin with; `:` and `u` are for addresses and users.
 fn is_first(b: u8) -> bool {
-    matches!(b | 0x20, b'i' | b'p' | b's' | b't' | b'c' | b'a' | b'e' | b'u') || b == b':'
+    matches!(b | 0x20, b'i' | b'p' | b's' | b't' | b'c' | b'a' | b'e' | b'k' | b'u') || b == b':'
 }
 
 fn tells(text: &[u8], at: usize) -> bool {
     let rest = &text[at..];
-    if WORDS.iter().any(|word| starts_with(rest, word)) {
-        return true;
+    if let Some(word) = WORDS.iter().find(|word| starts_with(rest, word)) {
+        let after = &rest[word.len()..];
+        let of_else = ELSE.iter().find(|(name, _)| name == word).map_or(&[][..], |(_, tails)| *tails);
+        return !of_else.iter().any(|tail| starts_with(after, tail));
     }
     for word in KEYS {
         if starts_with(rest, word) {
@@ -63,17 +85,16 @@ fn tells(text: &[u8], at: usize) -> bool {
             return starts_with(&rest[gap..], b"key");
         }
     }
+    let before = at.checked_sub(1).and_then(|at| text.get(at));
     let bounded = |place: Option<&u8>| place.is_none_or(|b| !is_word(*b));
-    NAMES.iter().any(|name| {
-        starts_with(rest, name)
-            && bounded(rest.get(name.len()))
-            && bounded(at.checked_sub(1).and_then(|at| text.get(at)))
-    })
+    let parted = |place: Option<&u8>| bounded(place) || place == Some(&b'_');
+    PARTS.iter().any(|part| starts_with(rest, part) && parted(rest.get(part.len())) && parted(before))
+        || (starts_with(rest, SIGNATURE) && bounded(rest.get(SIGNATURE.len())) && bounded(before))
 }
 
-/// Whether `://` stands here.
+/// Whether `://` stands here, or what is in the addresses of Oracle's.
 fn is_address(text: &[u8], at: usize) -> bool {
-    text[at..].starts_with(b"://")
+    text[at..].starts_with(b"://") || starts_with(&text[at..], b":oracle:")
 }
 
 /// Whether the USER of `CREATE USER` or `ALTER USER` may stand here: shortly before it the other word does, and perhaps a
@@ -87,6 +108,11 @@ fn is_user_clause(text: &[u8], at: usize) -> bool {
     !before.last().is_some_and(|b| is_word(*b))
         && (0..before.len())
             .any(|at| [&b"create"[..], b"alter", b"replace"].iter().any(|word| starts_with(&before[at..], word)))
+}
+
+/// Whether a name may have it, or stand in one with others: `s3.secret-key`.
+pub(super) fn is_name(b: u8) -> bool {
+    is_word(b) || matches!(b, b'.' | b'-')
 }
 
 fn is_word(b: u8) -> bool {
@@ -117,14 +143,32 @@ mod tests {
             "credentials",
             "pw",
             "my-pass",
+            "user_pass",
+            "db.pw",
+            "pass_hash",
+            "encryptkey",
             "authentication_string",
         ] {
             assert!(is_secret(name.as_bytes()), "{name}");
             assert!(keyword(format!("SELECT 1, {name} = 2").as_bytes()).is_some(), "{name}");
         }
-        for name in
-            ["user", "compass", "pwrite", "keys", "access", "account_id", "bypass_x", "signal", "passes", "secre"]
-        {
+        for name in [
+            "user",
+            "compass",
+            "pwrite",
+            "keys",
+            "access",
+            "account_id",
+            "bypass_x",
+            "signal",
+            "passes",
+            "secre",
+            "token_type",
+            "min_token_size",
+            "secretary",
+            "passenger",
+            "x_sig",
+        ] {
             assert!(!is_secret(name.as_bytes()), "{name}");
         }
         assert_eq!(keyword(b"SELECT passwor, identifie, user, a:b FROM t"), None);

@@ -1,7 +1,7 @@
 //! What is told of a statement beside its text, to those who did not send it: its error, in lists and events; what a kill was
 //! aimed at, and what a client says of itself, in the history and the log.
 
-use super::{SECRET, Syntax, redact, sensitive, truncate_chars};
+use super::{SECRET, Syntax, redact, redact::redact_name, sensitive, truncate_chars};
 #[cfg(any(feature = "mysql", test))]
 use crate::model::Attributes;
 use crate::model::{KillError, Lines, SqlError, Target, escaped};
@@ -42,7 +42,7 @@ pub(crate) fn shown_error(error: &SqlError, tells: bool, syntax: &Syntax) -> Sql
 
 /// A name that a client chose, as the log may show it: on one line, without a secret, and cut.
 pub(crate) fn logged(name: &str) -> String {
-    let shown = redact(truncate_chars(name, LONGEST_NAME).as_bytes(), &Syntax::MYSQL).into_owned();
+    let shown = redact_name(truncate_chars(name, LONGEST_NAME));
     escaped(shown.as_bytes(), Lines::Escaped).into_owned()
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn logged_target(target: &Target) -> String {
 
 /// What a kill was aimed at, as events show it: names without the secrets that somebody put there by mistake.
 pub(crate) fn shown_target(target: &Target) -> Target {
-    let shown = |name: &str| redact(name.as_bytes(), &Syntax::MYSQL).into_owned();
+    let shown = redact_name;
     match target {
         Target::Named(name) => Target::Named(shown(name)),
         Target::User { user, host } => Target::User { user: shown(user), host: host.as_deref().map(shown) },
@@ -122,6 +122,8 @@ mod tests {
     fn what_is_logged_stands_on_one_line_and_holds_no_secret() {
         assert_eq!(logged("eve\nINFO killdeer: kill by=root"), "eve\\x0AINFO killdeer: kill by=root");
         assert_eq!(logged("x IDENTIFIED BY 'hunter2'"), "x IDENTIFIED BY <secret>");
+        assert_eq!(logged("x --password=hunter2 y"), "x --password=<secret> y");
+        assert_eq!(logged("password: hunter2"), "password: <secret>");
         assert_eq!(logged(&"ä".repeat(100)).chars().count(), 80);
         let target = Target::User { user: "a\u{202e}b".into(), host: Some("h\n".into()) };
         assert_eq!(logged_target(&target), "USER a\\xE2\\x80\\xAEb@h\\x0A");

@@ -23,7 +23,7 @@ use super::{
     rule::{Action, Rule},
 };
 use crate::{
-    control::Syntax,
+    control::{Syntax, logged},
     dialect::Dialect,
     model::{KillMode, Principal, Privileges, ProcessRow, StatementNo, Target, Tenant},
     state::{Moment, Slot, shown},
@@ -158,8 +158,8 @@ fn log(rule: &Rule, row: &ProcessRow) {
     let transaction = row.transaction_time.map(|time| time.as_secs());
     // What a client may choose is escaped.
     tracing::info!(
-        rule = %rule.name, session = %row.id, query_id = row.query_id, user = ?row.user(), host = %row.peer,
-        db = row.database.as_deref().map(tracing::field::debug), command = row.command.as_str(), state = row.state, seconds = row.time.as_secs(), transaction,
+        rule = %rule.name, session = %row.id, query_id = row.query_id, user = logged(row.user()), host = %row.peer,
+        db = row.database.as_deref().map(logged), command = row.command.as_str(), state = row.state, seconds = row.time.as_secs(), transaction,
         info = row.info.as_deref().map(tracing::field::debug), "{does}"
     );
 }

@@ -5,6 +5,8 @@
 //! | --- | --- | --- |
 //! | passwords in the list and the log | starrocks#49460, tidb#59128 | `starrocks_49460_passwords_in_com_process_info_and_the_log` |
 //! | | tidb#21128 | `tidb_21128_passwords_of_statements_that_fail` |
+//! | | the SQL parser's own log | `passwords_in_the_log_of_the_sql_parser` |
+//! | | the file of users | `passwords_in_a_mistake_of_the_file_of_users` |
 //! | bytes that are no UTF-8, control characters | mysql bug 118320 | `mysql_bug_118320_bytes_that_are_no_utf8_in_com_process_info` |
 //! | | pgbouncer#290 | `pgbouncer_290_names_that_upset_a_log` |
 //! | others' statements in the list | doris#66746, doris#39747, tidb#26122 | `doris_66746_tidb_26122_others_statements_in_com_process_info` |
@@ -15,6 +17,7 @@ use std::{
 };
 
 use crate::{
+    echo::accounts::Accounts,
     raw::{Answer, BASIC, Raw, error},
     server::Server,
 };
@@ -43,7 +46,7 @@ fn log() -> MutexGuard<'static, String> {
 fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let log = tracing_subscriber::fmt().with_env_filter("killdeer=trace").with_ansi(false);
+        let log = tracing_subscriber::fmt().with_env_filter("killdeer=trace,sqlparser=trace").with_ansi(false);
         log.with_writer(|| Writer).init();
     });
 }
@@ -91,6 +94,43 @@ fn tidb_21128_passwords_of_statements_that_fail() {
     server.wait_empty();
     let log = log().clone();
     assert!(!log.contains("hunter21128"), "{log}");
+}
+
+#[test]
+fn passwords_in_the_log_of_the_sql_parser() {
+    listen();
+    let server = Server::start();
+    let mut root = Raw::login(&server);
+    // The parser's log is heard.
+    root.query("SET @loud = CONCAT('heard4', 'x')");
+    assert!(log().contains("heard4"), "{}", *log());
+    for sql in [
+        "SET @password = 'hunter4'",
+        "SET SESSION wait_timeout = 5, @token='hunter4', @n = 1 + 1",
+        "SET @password = CONCAT('hunter4', 'x')",
+        "SET PASSWORD = 'hunter4'",
+        "SELECT PASSWORD('hunter4')",
+        "SELECT @password := 'hunter4', 1 + 1",
+        "SELECT CONNECTION_ID(), @@version, PASSWORD('hunter4')",
+        "SELECT id FROM information_schema.processlist WHERE user = 'x' AND PASSWORD('hunter4') = 'x'",
+        "SELECT id FROM information_schema.processlist ORDER BY PASSWORD('hunter4')",
+        "SELECT SLEEP(0), PASSWORD('hunter4')",
+        "SHOW VARIABLES WHERE Value = PASSWORD('hunter4')",
+        "KILL PASSWORD('hunter4')",
+    ] {
+        root.query(sql);
+        root.command(0x16, sql.as_bytes());
+        root.receive().unwrap();
+        assert!(!log().contains("hunter4"), "{sql}: {}", log());
+        root = Raw::login(&server);
+    }
+    // A variable that is set to a secret has it.
+    root.query("SET @password = 'hunter4'");
+    match root.query("SELECT @password") {
+        Answer::Rows { rows, .. } => assert_eq!(rows, [[Some("hunter4".to_owned())]]),
+        other => panic!("{other:?}"),
+    }
+    assert!(!log().contains("hunter4"), "{}", log());
 }
 
 #[test]
@@ -148,5 +188,24 @@ fn doris_66746_tidb_26122_others_statements_in_com_process_info() {
     ] {
         assert!(shown.contains(&Some("bob".to_owned())), "{shown:?}");
         assert!(!format!("{shown:?}").contains("her own") && !shown.contains(&Some("alice".to_owned())), "{shown:?}");
+    }
+}
+
+#[test]
+fn passwords_in_a_mistake_of_the_file_of_users() {
+    for (line, expected) in [
+        ("password = 'hunter5", "line 3, column 20: invalid literal string, expected `'`"),
+        ("password = hunter5", "line 3, column 12: string values must be quoted, expected literal string"),
+        ("password = 1234567", "line 3, column 12: expected a string"),
+        ("password = ['hunter5']", "line 3, column 12: expected a string"),
+        ("password = 'ä' hunter5", "line 3, column 16: unexpected key or value, expected newline, `#`"),
+        ("password 'hunter5'", "line 3, column 10: key with no value, expected `=`"),
+        ("password = 'ä'\npassword = 'hunter5'", "line 4, column 1: duplicate key"),
+        ("require_tls = 'hunter5'", "line 3, column 15: expected a boolean"),
+        ("privileges = 'hunter5'", "line 3, column 14: expected a sequence"),
+    ] {
+        let file = format!("[[user]]\nuser = 'alice'\n{line}\n");
+        let error = Accounts::parse(&file, false).err().expect(line).to_string();
+        assert_eq!(error, expected, "{line}");
     }
 }
