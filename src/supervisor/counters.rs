@@ -90,6 +90,9 @@ pub(crate) struct Counters {
     pub(super) asked: [Tally<{ Asked::ALL.len() }>; MODES.len()],
     pub(super) ended_sessions: ByCode,
     pub(super) cut_statements: ByCode,
+    /// Connections that still owe a proxy's header.
+    #[cfg(feature = "mysql")]
+    pub(crate) headers: Gauge,
     /// Session actors that exist.
     pub(crate) actors: Gauge,
     /// Statements that clients keep prepared.

@@ -345,6 +345,13 @@ impl Registry {
         }
     }
 
+    /// A place for a connection that still owes a proxy's header: there are as many as places before login.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn await_header(&self) -> Option<Gauged> {
+        let most = usize::try_from(self.settings.get(crate::model::Setting::MaxUnauthenticated)).unwrap_or(usize::MAX);
+        self.counters.headers.enter(most)
+    }
+
     pub(crate) fn alive(&self) -> Gauged {
         self.counters.actors.count()
     }

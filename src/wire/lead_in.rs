@@ -58,16 +58,23 @@ pub(super) async fn lead_in<E: Engine>(
     let Arrival { mut io, from, proxied, accepted, control } = *arrival;
     let mut deadline = Timer::after(shared.login_timeout().saturating_sub(accepted.elapsed()));
     let (client, early) = match proxied {
-        true => match before(&mut deadline, proxy::read(&mut io)).await {
-            Some(Ok((client, early))) => (client.map(Origin::from), early),
-            unread => {
-                let error = unread.and_then(Result::err);
-                let error = error.map_or_else(|| "it did not come in time".to_owned(), |error| error.to_string());
-                tracing::debug!(%from, error, "no header from a proxy: its connection is closed");
-                shared.registry.counters.aborted_login();
+        true => {
+            // Nobody knows yet whose it is: it counts among those that nobody knows.
+            let Some(_place) = shared.registry.await_header() else {
+                shared.registry.counters.refused(&Refused::TooManyConnections);
                 return None;
+            };
+            match before(&mut deadline, proxy::read(&mut io)).await {
+                Some(Ok((client, early))) => (client.map(Origin::from), early),
+                unread => {
+                    let error = unread.and_then(Result::err);
+                    let error = error.map_or_else(|| "it did not come in time".to_owned(), |error| error.to_string());
+                    tracing::debug!(%from, error, "no header from a proxy: its connection is closed");
+                    shared.registry.counters.aborted_login();
+                    return None;
+                }
             }
-        },
+        }
         false => (Some(from), Bytes::new()),
     };
     // A proxy that looks whether we are there has no client.

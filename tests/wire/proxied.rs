@@ -311,3 +311,23 @@ fn a_unix_socket_is_not_proxied() {
     assert_eq!(first[4], 10, "a greeting");
     assert_eq!(server.list()[0].peer.to_string(), "localhost");
 }
+
+#[test]
+fn connections_that_owe_their_header_are_bounded_too() {
+    let server = Server::start_with_both(
+        Accounts::default(),
+        |builder| builder.settings(Settings::new().count(Setting::MaxUnauthenticated, 10)),
+        |serve| serve.proxied_from(["127.0.0.0/8".parse().unwrap()]),
+    );
+    let all: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    // Ninety are closed without a word; who is told nothing else is not waited for.
+    let mut closed = 0;
+    while closed < 90 {
+        closed = 0;
+        for mut tcp in &all {
+            tcp.set_read_timeout(Some(std::time::Duration::from_millis(1))).unwrap();
+            closed += usize::from(matches!(std::io::Read::read(&mut tcp, &mut [0; 10]), Ok(0)));
+        }
+    }
+    assert_eq!((closed, server.runtime.status().refused), (90, 90));
+}
