@@ -19,6 +19,7 @@ use support::{
     client,
     engine::One,
     figures::{Series, sized, table, verdict},
+    many,
     process::{Process, end_with_parent, open_files, resident},
     server::{Kind, serve_if_child},
 };
@@ -93,7 +94,7 @@ fn sessions_if_child() -> Option<io::Result<()>> {
     let count: usize = (arguments.next()? == "--sessions").then(|| arguments.next()?.parse().ok())??;
     end_with_parent();
     Some(actix_rt::System::new().block_on(async {
-        let runtime = Runtime::builder(One::new()).start();
+        let runtime = Runtime::builder(One::new()).settings(many()).start();
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000)).into();
         let connect = async || -> io::Result<_> {
             let who = Principal::new("bench", Privileges::NONE);

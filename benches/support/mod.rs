@@ -17,3 +17,10 @@ pub mod process;
 pub mod client;
 #[cfg(feature = "mysql")]
 pub mod server;
+
+use killdeer::{Setting, Settings};
+
+/// As many sessions as a benchmark likes, and one more.
+pub fn many() -> Settings {
+    Settings::new().count(Setting::MaxConnections, 10_000_000)
+}

@@ -82,7 +82,7 @@ fn anywhere() -> SocketAddr {
 
 fn killdeer() -> io::Result<()> {
     actix_rt::System::new().block_on(async {
-        let runtime = Runtime::builder(One::new()).start();
+        let runtime = Runtime::builder(One::new()).settings(super::many()).start();
         let serving = wire::serve(&runtime, wire::listen(anywhere())?, WORKERS)?;
         println!("{}", serving.address());
         serving.await
