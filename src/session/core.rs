@@ -75,6 +75,15 @@ fn quiet(done: Done) -> Done {
     Done { affected: 0, last_insert_id: 0, warnings: 0, ..done }
 }
 
+/// Whether a statement that began then has its time already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Timed {
+    /// It has not.
+    Not(Instant),
+    /// It was given one by what stands before it.
+    Already(Instant),
+}
+
 /// How a statement ended, for its client and for its subscribers.
 #[derive(Debug)]
 pub(crate) struct Farewell<T> {
@@ -181,50 +190,53 @@ impl<E: Engine> Core<E> {
     }
 
     /// Runs a statement: one of the runtime's own, or the engine's.
-    pub(crate) async fn execute(
-        &mut self,
-        cx: &StatementContext,
+    pub(crate) fn execute<'a>(
+        &'a mut self,
+        cx: &'a StatementContext,
         statement: Statement,
-        sink: &mut RowSink,
+        sink: &'a mut RowSink,
         began: Instant,
-    ) -> Result<Done, SqlError> {
-        // Of several statements in one command, none is begun once the command was killed.
-        cx.check()?;
-        self.time(&statement.sql, began);
-        let result = self.run(cx, statement, sink, began).await;
-        if std::mem::take(&mut self.bounded) {
-            // Its time is not that of what follows in the same command.
-            self.slot().set_until(None);
-        }
-        result
+    ) -> impl Future<Output = Result<Done, SqlError>> + Send + use<'a, E> {
+        self.run(cx, statement, sink, Timed::Not(began))
     }
 
-    /// The same, once it has its time.
+    /// The same, of a statement that may have its time already. One future, without others in it that hold the statement
+    /// again: it is made for each statement.
     pub(super) async fn run(
         &mut self,
         cx: &StatementContext,
-        statement: Statement,
+        mut statement: Statement,
         sink: &mut RowSink,
-        began: Instant,
+        timed: Timed,
     ) -> Result<Done, SqlError> {
-        let statement = match control::parse(&statement.sql, &self.shared.syntax()).transpose() {
-            None => statement,
+        let began = match timed {
+            Timed::Not(began) => {
+                // Of several statements in one command, none is begun once the command was killed.
+                cx.check()?;
+                self.time(&statement.sql, began);
+                began
+            }
+            Timed::Already(began) => began,
+        };
+        if let Some(read) = control::parse(&statement.sql, &self.shared.syntax()).transpose() {
             // On the heap: it is rare, and what is not waits in every idle session.
-            Some(read) => match Box::pin(self.own(cx, read, statement, sink, began)).await {
+            match Box::pin(self.own(cx, read, statement, sink, began)).await {
                 Own::Answered(result) => {
                     self.gave_rows = sink.gave_rows();
                     return result;
                 }
-                Own::Others(statement) => statement,
-            },
-        };
+                Own::Others(others) => statement = others,
+            }
+        }
         #[cfg(feature = "system-tables")]
         if let Some(asked) = self.asks(cx, &statement.sql) {
             let result = Box::pin(self.answer_question(cx, asked, statement, sink)).await;
             self.gave_rows = sink.gave_rows();
             return result;
         }
-        self.ask_engine(cx, statement, sink, began).await
+        self.diagnostics = None;
+        let answer = self.call(cx, Call::Execute(statement), sink, began).await;
+        self.executed(answer, sink)
     }
 
     /// Runs a statement of the engine's.
@@ -237,6 +249,11 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         self.diagnostics = None;
         let answer = self.call(cx, Call::Execute(statement), sink, began).await;
+        self.executed(answer, sink)
+    }
+
+    /// What a statement of the engine's leaves.
+    fn executed(&mut self, answer: Result<Answer, SqlError>, sink: &RowSink) -> Result<Done, SqlError> {
         self.gave_rows = sink.gave_rows();
         match answer? {
             Answer::Done(done) => {

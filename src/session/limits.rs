@@ -59,9 +59,14 @@ impl<E: Engine> Core<E> {
             self.limit(&hinted, sql, began);
         } else if limits.any_for_statements() {
             self.limit(&limits, sql, began);
-        } else if self.bounded {
-            // It was that of the statement around it.
-            self.bounded = false;
+        } else {
+            self.time_over();
+        }
+    }
+
+    /// A statement is over: its time is not that of what follows in the same command.
+    pub(crate) fn time_over(&mut self) {
+        if std::mem::take(&mut self.bounded) {
             self.slot().set_until(None);
         }
     }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::core::Core;
+use super::core::{Core, Timed};
 use crate::{
     control::{Assigned, Assignment, Set, SetStatement, Values},
     engine::{Engine, EngineSession, RowSink, StatementContext},
@@ -129,7 +129,7 @@ impl<E: Engine> Core<E> {
         self.change_quietly(&changes);
         self.time(set.bare(&sql), began);
         let params = params.map(|all| Params(set.params(&all.0)));
-        let result = self.run(cx, Statement { sql: set.statement(&sql), params }, sink, began).await;
+        let result = self.run(cx, Statement { sql: set.statement(&sql), params }, sink, Timed::Already(began)).await;
         // What the statement itself has set beside them stays set.
         let mut after = *self.limits();
         for Change { setting, .. } in changes {

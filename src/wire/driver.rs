@@ -267,6 +267,7 @@ impl<E: Engine> Driver<E> {
     /// have their turn. One packet has room for millions of statements: their answers are not gathered for a client that
     /// does not read, nor does an engine that never waits keep the arbiter to their end.
     async fn between(&mut self, cx: &StatementContext) {
+        self.core.time_over();
         yield_now().await;
         let Driver { core, conn, rows, .. } = self;
         let (slot, registry) = (core.slot(), &core.shared().registry);

@@ -35,10 +35,14 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     let first = sql.iter().position(|b| !is_space(*b)).unwrap_or(sql.len());
     match &sql[first..] {
         [b'/' | b'#' | b'-', ..] => {}
-        text if WORDS.iter().any(|word| starts_with(text, word)) => {}
-        text if starts_with(text, b"SET") && (syntax.session_context || set::may_concern(text)) => {}
-        text if syntax.kill.alter_system && starts_with(text, b"ALTER") => {}
-        _ => return Ok(None),
+        text => {
+            let Some(lead) = text.first_chunk::<4>().map(|start| lead(*start)) else { return Ok(None) };
+            let set = lead >> 8 == SET >> 8 && (syntax.session_context || set::may_concern(text));
+            let ours = WORDS.contains(&lead) || set || syntax.kill.alter_system && lead == ALTER;
+            if !ours {
+                return Ok(None);
+            }
+        }
     }
     let mut lexer = Lexer::new(sql, syntax);
     let token = lexer.next_token();
@@ -84,10 +88,14 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
 const LONGEST_NAME: usize = 64;
 
 /// How control statements begin.
-const WORDS: [&[u8; 4]; 7] = [b"KILL", b"SHOW", b"PREP", b"EXEC", b"DEAL", b"DROP", b"FLUS"];
+const SET: u32 = lead(*b"SET ");
+const ALTER: u32 = lead(*b"ALTE");
+const WORDS: [u32; 7] =
+    [lead(*b"KILL"), lead(*b"SHOW"), lead(*b"PREP"), lead(*b"EXEC"), lead(*b"DEAL"), lead(*b"DROP"), lead(*b"FLUS")];
 
-fn starts_with<const N: usize>(text: &[u8], keyword: &[u8; N]) -> bool {
-    text.first_chunk::<N>().is_some_and(|start| start.eq_ignore_ascii_case(keyword))
+/// Four bytes as one number, letters in lower case. What is no letter may look like another: the lexer tells them apart.
+const fn lead(start: [u8; 4]) -> u32 {
+    u32::from_be_bytes(start) | 0x2020_2020
 }
 
 struct Parser<'a> {
