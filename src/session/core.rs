@@ -63,7 +63,7 @@ pub(crate) struct Core<E: Engine> {
     /// What the running statement's logs are attributed to.
     pub(super) trace: Trace,
     /// The session's time-outs; the slot has them too, for the timers.
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
     /// A person types at the client's end.
     pub(super) interactive: bool,
     /// The last statement had a time of its own to end in.
@@ -107,8 +107,8 @@ impl<E: Engine> Core<E> {
             Err(refused) => return Err((registration, refused)),
         };
         let ended = Instant::now();
-        let limits = Limits::first(&shared.registry.settings, &principal, interactive);
-        registration.slot().set_limits(limits);
+        let limits = shared.registry.limits.share(Limits::first(&shared.registry.settings, &principal, interactive));
+        registration.slot().set_limits(Arc::clone(&limits));
         let core = Self {
             ended,
             limits,

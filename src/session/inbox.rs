@@ -93,8 +93,9 @@ pub(crate) struct Inbox {
 }
 
 struct State {
-    /// The one that is next: nearly always the only one, and then no queue is needed.
-    next: Option<Request>,
+    /// The one that is next: nearly always the only one, and then no queue is needed. On the heap: an idle session has
+    /// none.
+    next: Option<Box<Request>>,
     queue: VecDeque<Request>,
     /// Asked to end before there was a slot to write it to.
     early: Option<Reason>,
@@ -157,7 +158,7 @@ impl Inbox {
             SqlError::of(ErrorKind::UnknownError, "Too many statements wait in this session")
         } else {
             if state.next.is_none() && state.queue.is_empty() {
-                state.next = Some(request);
+                state.next = Some(Box::new(request));
             } else {
                 state.queue.push_back(request);
             }
@@ -170,7 +171,7 @@ impl Inbox {
     pub(crate) fn pop(&self) -> Option<Request> {
         let mut state = self.state();
         if let Some(request) = state.next.take() {
-            return Some(request);
+            return Some(*request);
         }
         let request = state.queue.pop_front();
         if state.queue.is_empty() {
@@ -187,7 +188,7 @@ impl Inbox {
             state.open = false;
             (state.next.take(), std::mem::take(&mut state.queue))
         };
-        for request in waiting.0.into_iter().chain(waiting.1) {
+        for request in waiting.0.map(|next| *next).into_iter().chain(waiting.1) {
             request.refuse(Killed(reason).into());
         }
     }

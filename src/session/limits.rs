@@ -1,5 +1,7 @@
 //! A session's time-outs, as it goes on: until when it may be idle, and a statement may run.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::core::Core;
@@ -26,8 +28,8 @@ impl<E: Engine> Core<E> {
 
     /// The session has these time-outs from now on; the statement that runs goes by its own.
     pub(super) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-        if let Some(until) = self.slot().set_limits(limits) {
+        self.limits = self.shared.registry.limits.share(limits);
+        if let Some(until) = self.slot().set_limits(Arc::clone(&self.limits)) {
             self.shared.registry.timers.arm(self.slot(), until);
         }
     }
@@ -50,14 +52,14 @@ impl<E: Engine> Core<E> {
 
     /// A statement that begins now has the time that the session's settings leave it, or its own hint.
     pub(super) fn time(&mut self, sql: &[u8], began: Instant) {
-        let limits = self.limits;
         if let Some(milliseconds) = control::execution_time_hint(sql, &self.shared.syntax()) {
             let setting = Setting::MaxExecutionTime;
             let amount = setting.amount(milliseconds.into()).unwrap_or_else(|nearest| nearest);
-            let mut hinted = limits;
+            let mut hinted = *self.limits;
             hinted.set(setting, self.principal.clamp(setting, amount).0);
             self.limit(&hinted, sql, began);
-        } else if limits.any_for_statements() {
+        } else if self.limits.any_for_statements() {
+            let limits = *self.limits;
             self.limit(&limits, sql, began);
         } else {
             self.time_over();

@@ -20,28 +20,46 @@ use super::{
 use crate::{
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Killed, Origin, Principal, Reason, Refused, SqlError, Statement},
-    state::{Signal, Slot},
+    state::Signal,
     supervisor::Connect,
 };
 
 /// Who waits to hear whether the session was admitted.
 pub(crate) type Admitted = tokio::sync::oneshot::Sender<Result<Life, Refused>>;
 
-/// The life of a session that the host connected.
-pub(crate) async fn live<E: Engine>(
+/// The life of a session that the host connected. What an idle one waits with is all that it has room for: the way in is on
+/// the heap, and gone when the session is open.
+pub(crate) fn live<E: Engine>(
+    shared: Arc<Shared<E>>,
+    inbox: Arc<Inbox>,
+    control: WeakRecipient<Signal>,
+    principal: Arc<Principal>,
+    peer: Origin,
+    admitted: Admitted,
+) -> impl Future<Output = ()> + Send {
+    let entering = Box::pin(enter(shared, Arc::clone(&inbox), control, principal, peer, admitted));
+    async move {
+        let Some(core) = entering.await else { return };
+        let reason = serve(core, &inbox).await;
+        inbox.close(reason);
+    }
+}
+
+/// Opens the session, and tells the host; `None`: it was refused.
+async fn enter<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
     principal: Arc<Principal>,
     peer: Origin,
     mut admitted: Admitted,
-) {
+) -> Option<Box<Core<E>>> {
     let connect = Connect { peer, control, principal: Some(Arc::clone(&principal)) };
     let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
         Ok(registration) => registration,
         Err(refused) => {
             let _ = admitted.send(Err(refused));
-            return;
+            return None;
         }
     };
     inbox.set_slot(registration.slot());
@@ -62,22 +80,20 @@ pub(crate) async fn live<E: Engine>(
         Err((registration, refused)) => {
             drop(registration);
             let _ = admitted.send(Err(refused));
-            return;
+            return None;
         }
     };
-    let slot = Arc::clone(core.slot());
     // A host that no longer waits has dropped its end: then the session ends, too.
-    if admitted.send(Ok(Life::new(Arc::clone(&slot)))).is_err() {
-        return core.leave(Reason::Quit).await;
+    if admitted.send(Ok(Life::new(Arc::clone(core.slot())))).is_err() {
+        core.leave(Reason::Quit).await;
+        return None;
     }
-    let reason = serve(core, &inbox, &slot).await;
-    inbox.close(reason);
+    Some(Box::new(core))
 }
 
-async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reason {
-    let reply = Reply::default();
-    let mut sink = Some(ReplySink::new(reply.clone(), Arc::clone(core.slot())));
+async fn serve<E: Engine>(mut core: Box<Core<E>>, inbox: &Inbox) -> Reason {
     let reason = loop {
+        let slot = core.slot();
         let next = poll_fn(|_| match (slot.switch.word().leaving(), inbox.pop()) {
             (Some(reason), request) => {
                 request.into_iter().for_each(|request| request.refuse(Killed(reason).into()));
@@ -90,7 +106,8 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
         match next.await {
             // Nobody waits for it any more: it is not even begun.
             Ok(request) if request.is_abandoned() => {}
-            Ok(Request::Query(statement, to)) => query(&mut core, &mut sink, &reply, statement, to).await,
+            // On the heap, as all that an idle session has no room for.
+            Ok(Request::Query(statement, to)) => Box::pin(query(&mut core, statement, to)).await,
             Ok(Request::Prepare(sql, to)) => {
                 let info = Some(sql.clone());
                 let run = command(&mut core, Command::Prepare, info, to, |core, cx, sink, began| {
@@ -114,35 +131,25 @@ async fn serve<E: Engine>(mut core: Core<E>, inbox: &Inbox, slot: &Slot) -> Reas
         }
     };
     inbox.close(reason);
-    // On the heap: an idle session has no room for its end.
     Box::pin(core.leave(reason)).await;
     reason
 }
 
-/// Runs a statement. `lent` is the session's sink, which each statement has while it runs.
-async fn query<E: Engine>(
-    core: &mut Core<E>,
-    lent: &mut Option<Box<ReplySink>>,
-    reply: &Reply,
-    statement: Statement,
-    to: Option<ReplyTo>,
-) {
+/// Runs a statement.
+async fn query<E: Engine>(core: &mut Core<E>, statement: Statement, to: Option<ReplyTo>) {
     let (cx, began) = match core.begin(Command::Query, Some(statement.sql.clone())) {
         Ok(begun) => begun,
         Err(reason) => return Request::Query(statement, to).refuse(Killed(reason).into()),
     };
-    reply.expect(to);
-    let mut sink = lent.take().unwrap_or_else(|| ReplySink::new(reply.clone(), Arc::clone(core.slot())));
-    sink.begin(cx.number());
-    let mut sink = RowSink::new(sink, &cx);
+    let reply = Reply::to(to);
+    let mut sink = RowSink::new(ReplySink::new(reply.clone(), Arc::clone(core.slot()), cx.number()), &cx);
     let result = {
-        // On the heap for as long as it runs: an idle session has no room for it.
-        let mut run = Box::pin(core.execute(&cx, statement, &mut sink, began));
+        let mut run = pin!(core.execute(&cx, statement, &mut sink, began));
         poll_fn(|task| {
             let polled = run.as_mut().poll(task);
             if polled.is_pending() && reply.poll_abandoned(task).is_ready() {
                 abandon(&cx, task);
-                reply.expect(None);
+                reply.forget();
             }
             polled
         })
@@ -151,10 +158,7 @@ async fn query<E: Engine>(
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|done| done.affected).map_err(SqlError::clone);
     match sink.into_sink::<ReplySink>() {
-        Some(mut sink) => {
-            sink.finish(farewell.result);
-            *lent = Some(sink);
-        }
+        Some(mut sink) => sink.finish(farewell.result),
         // It went down with a task that held it, and has told the reader so.
         None => reply.refuse(SqlError::panicked()),
     }
@@ -180,7 +184,7 @@ async fn command<E: Engine, T, F>(
         Ok(begun) => begun,
         Err(reason) => return tell(to, Err(Killed(reason).into())),
     };
-    let mut sink = RowSink::new(ReplySink::new(Reply::default(), Arc::clone(core.slot())), &cx);
+    let mut sink = RowSink::new(ReplySink::new(Reply::default(), Arc::clone(core.slot()), cx.number()), &cx);
     let result = {
         let mut running = run(core, &cx, &mut sink, began);
         poll_fn(|task| {

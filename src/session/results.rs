@@ -149,14 +149,19 @@ pub(crate) struct Reply(Arc<Mutex<Option<ReplyTo>>>);
 pub(crate) type ReplyTo = OneshotSender<Result<Results, SqlError>>;
 
 impl Reply {
-    /// The answer to the next statement goes here; nowhere, if it came by `do_send`.
-    pub(crate) fn expect(&self, to: Option<ReplyTo>) {
-        *self.to() = to;
+    /// The answer goes here; nowhere, if the statement came by `do_send`.
+    pub(crate) fn to(to: Option<ReplyTo>) -> Self {
+        Self(Arc::new(Mutex::new(to)))
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn forget(&self) {
+        self.lock().take();
     }
 
     /// Ready when whoever asked has stopped waiting for the answer.
     pub(crate) fn poll_abandoned(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.to().as_mut().map_or(Poll::Pending, |to| to.poll_closed(cx))
+        self.lock().as_mut().map_or(Poll::Pending, |to| to.poll_closed(cx))
     }
 
     /// Answers with an error, if nothing was answered yet.
@@ -167,10 +172,10 @@ impl Reply {
     }
 
     fn take(&self) -> Option<ReplyTo> {
-        self.to().take()
+        self.lock().take()
     }
 
-    fn to(&self) -> MutexGuard<'_, Option<ReplyTo>> {
+    fn lock(&self) -> MutexGuard<'_, Option<ReplyTo>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -186,15 +191,9 @@ pub(crate) struct ReplySink {
 }
 
 impl ReplySink {
-    pub(crate) fn new(reply: Reply, slot: Arc<Slot>) -> Box<Self> {
-        let statement = StatementNo::default();
+    pub(crate) fn new(reply: Reply, slot: Arc<Slot>, statement: StatementNo) -> Box<Self> {
         let (parts, batch) = (Gathered::default(), RowBatch::default());
         Box::new(Self { reply, parts, batch, pipe: None, slot, statement })
-    }
-
-    /// The next statement begins.
-    pub(crate) fn begin(&mut self, statement: StatementNo) {
-        self.statement = statement;
     }
 
     /// Answers, or ends the stream that the answer began; nothing of the statement is left.
@@ -218,9 +217,6 @@ impl ReplySink {
             pipe.push(result.map(Part::Done), 0);
             pipe.end();
         }
-        // Whether anybody wanted them or not: the next statement must not find them.
-        self.parts = Gathered::default();
-        self.batch = RowBatch::default();
     }
 
     /// Moves the rows gathered so far to the parts.

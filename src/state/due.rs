@@ -1,6 +1,6 @@
 //! What the timers of a session watch, and what they find when they look; pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,20 +11,14 @@ use crate::model::{Reason, StatementNo};
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// What is watched, beside what lists show.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// The session's time-outs.
-    pub(super) limits: Limits,
+    /// The session's time-outs; none before login.
+    pub(super) limits: Option<Arc<Limits>>,
     /// Until when the running statement may run, and what it is told then.
     pub(super) until: Option<(Instant, Reason)>,
     /// Since when the client has left rows unread.
     pub(super) stalled: Option<Instant>,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self { limits: Limits::NONE, until: None, stalled: None }
-    }
 }
 
 /// What is due in a session.
@@ -43,6 +37,11 @@ pub(crate) enum Due {
 }
 
 impl Watch {
+    /// The session's time-outs.
+    pub(super) fn limits(&self) -> &Limits {
+        self.limits.as_deref().unwrap_or(&Limits::NONE)
+    }
+
     /// What is due at this time in a session with this word, that runs this statement, or is idle since then, in a
     /// transaction or not.
     pub(super) fn due(
@@ -52,7 +51,7 @@ impl Watch {
         running: Option<StatementNo>,
         idle: Option<(Instant, bool)>,
     ) -> Due {
-        let stalled = self.stalled.zip(self.limits.net_write());
+        let stalled = self.stalled.zip(self.limits().net_write());
         let unread =
             stalled.and_then(|(since, time)| Some((since.checked_add(time)?, Due::Leave(Reason::NetWriteTimeout))));
         let other = match (running, idle) {
@@ -64,7 +63,7 @@ impl Watch {
             // Between two states: what is shown is not what the word says, or not yet.
             (None, Some(_)) if word.running().is_some() => Some((now + AGAIN, Due::Never)),
             (None, Some((since, in_transaction))) if word.leaving().is_none() => {
-                let limit = self.limits.idle(in_transaction);
+                let limit = self.limits().idle(in_transaction);
                 limit.and_then(|(time, reason)| Some((since.checked_add(time)?, Due::LeaveIdle(word.number(), reason))))
             }
             _ => None,
@@ -89,7 +88,7 @@ mod tests {
     fn watch(settings: &[(Setting, u64)]) -> Watch {
         let mut limits = Limits::NONE;
         settings.iter().for_each(|(setting, seconds)| assert!(limits.set(*setting, seconds * 1_000_000)));
-        Watch { limits, ..Watch::default() }
+        Watch { limits: Some(Arc::new(limits)), ..Watch::default() }
     }
 
     #[test]

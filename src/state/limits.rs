@@ -1,6 +1,9 @@
 //! The time-outs of one session: its own values of the settings that have one.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::model::{Amount, Globals, Principal, Reason, Setting, limit};
 
@@ -91,6 +94,21 @@ impl Limits {
     }
 }
 
+/// The time-outs that most sessions begin with, kept once for all of them: an idle session has no room for its own copy.
+#[derive(Debug, Default)]
+pub(crate) struct CommonLimits(Mutex<Option<Arc<Limits>>>);
+
+impl CommonLimits {
+    /// The same time-outs, shared with the last session that asked for these.
+    pub(crate) fn share(&self, limits: Limits) -> Arc<Limits> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(same) if **same == limits => Arc::clone(same),
+            _ => Arc::clone(last.insert(Arc::new(limits))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +129,16 @@ mod tests {
         assert_eq!(Limits::first(&globals, &principal, true).idle(false), Some((secs(7), Reason::WaitTimeout)));
         assert_eq!(limits.net_write(), Some(secs(60)));
         assert!(!limits.any_for_statements());
+    }
+
+    #[test]
+    fn sessions_with_the_same_time_outs_share_them() {
+        let common = CommonLimits::default();
+        let one = common.share(Limits::NONE);
+        assert!(Arc::ptr_eq(&one, &common.share(Limits::NONE)));
+        let other = Limits { wait: 7, ..Limits::NONE };
+        assert_eq!(*common.share(other), other);
+        assert_eq!(*one, Limits::NONE);
     }
 
     #[test]

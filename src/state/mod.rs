@@ -37,7 +37,7 @@ pub(crate) use self::slot::Moment;
 pub(crate) use self::{
     due::Due,
     ending::Ending,
-    limits::Limits,
+    limits::{CommonLimits, Limits},
     signal::Signal,
     slot::{Running, Slot, Strike, UNARMED, shown},
     trace::Trace,

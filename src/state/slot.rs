@@ -273,7 +273,7 @@ impl Slot {
         shown.running = None;
         shown.since = at;
         shown.watch.until = None;
-        let until = shown.watch.limits.idle(flags.in_transaction).and_then(|(time, _)| at.checked_add(time));
+        let until = shown.watch.limits().idle(flags.in_transaction).and_then(|(time, _)| at.checked_add(time));
         let before = shown.info.take();
         drop(shown);
         drop(before);

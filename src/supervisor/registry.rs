@@ -36,7 +36,7 @@ use crate::{
     model::{
         Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings, StatementNo, Tenant,
     },
-    state::{Ending, Phase, Raised, Signal, Slot},
+    state::{CommonLimits, Ending, Phase, Raised, Signal, Slot},
 };
 
 /// Query ids are taken from the common counter in blocks of this many, so that threads do not fight over it.
@@ -70,6 +70,7 @@ pub(crate) struct Registry {
     clock: Clock,
     /// The server's settings.
     pub(crate) settings: Arc<Globals>,
+    pub(crate) limits: CommonLimits,
     history: Mutex<History>,
     pub(crate) timers: Timers,
     admission: Arc<Admission>,
@@ -96,6 +97,7 @@ impl Registry {
             node,
             clock,
             settings: Arc::new(Globals::new(settings)),
+            limits: CommonLimits::default(),
             history: Mutex::default(),
             timers: Timers::new(),
             admission: Arc::default(),

@@ -175,7 +175,7 @@ mod tests {
         let who = Arc::new(Principal::new("app", Privileges::NONE));
         let session = registry.admit(Origin::Local, deaf(), Some(Arc::clone(&who))).unwrap();
         let slot = session.slot();
-        slot.set_limits(Limits::first(&registry.settings, &who, false));
+        slot.set_limits(Arc::new(Limits::first(&registry.settings, &who, false)));
         let began = registry.timers.start;
         let statement = slot.switch.begin().unwrap();
         slot.show(Command::Query, "", None, Some(Running { statement, query_id: 1 }), began);

@@ -86,7 +86,7 @@ impl<E: Engine> Door<E> {
         let inbox = Inbox::closed();
         Session::launch(&registry, Arc::clone(&inbox), |control| {
             let arrival = Arrival { io, from, proxied, accepted, control };
-            Box::pin(life::live(shared, inbox, gate, Box::new(arrival)))
+            Box::pin(life::live(shared, inbox, gate, arrival))
         });
     }
 }

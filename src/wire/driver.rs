@@ -21,21 +21,21 @@ use tokio::{task::yield_now, time::Instant};
 
 use super::{
     command::{self, WireCommand},
-    conn::{Broken, Chunk, Conn},
+    conn::{Broken, Conn},
     farewell,
     gate::Gate,
-    lead_in::FAREWELL,
+    lead_in::{FAREWELL, closed},
     login::frame_error,
     pace,
     packet::Peer,
     prepared::Statements,
-    rows::{HELD, WireRows},
+    rows::WireRows,
 };
 use crate::{
     control,
     engine::{Engine, RowSink, StatementContext},
     model::{CharacterSet, Command, Done, ErrorKind, Reason, SqlError, Statement},
-    session::{Core, Pipe, within},
+    session::{Core, within},
     state::{Phase, Slot},
     supervisor::{Gauged, Registry},
 };
@@ -48,9 +48,7 @@ pub(super) struct Driver<E: Engine> {
     /// The greeting's: a change of user is proved with it.
     nonce: [u8; 20],
     peer: Peer,
-    /// From the sink of a long result to the socket.
-    pipe: Arc<Pipe<Chunk>>,
-    /// Lent to each statement while it runs.
+    /// The answer to the command, lent to its statements while they run; nothing of an idle connection.
     rows: Option<Box<WireRows>>,
     /// What the client has prepared; nothing where it has not.
     statements: Option<Box<Statements>>,
@@ -88,8 +86,8 @@ type Running<'a, T> = BoxFuture<'a, Result<T, SqlError>>;
 impl<E: Engine> Driver<E> {
     /// For a client that was let in.
     pub(super) fn new(core: Core<E>, conn: Conn, gate: Arc<Gate>, nonce: [u8; 20], peer: Peer) -> Box<Self> {
-        let (pipe, rows, statements) = (Pipe::new(HELD), None, None);
-        Box::new(Self { core, conn, gate, nonce, peer, pipe, rows, statements, waited: false, told: false, owed: None })
+        let (rows, statements, owed) = (None, None, None);
+        Box::new(Self { core, conn, gate, nonce, peer, rows, statements, waited: false, told: false, owed })
     }
 
     /// Serves the client until one of us leaves.
@@ -113,7 +111,9 @@ impl<E: Engine> Driver<E> {
             });
             let next = match packet.await {
                 Ok(Ok(packet)) => {
-                    let next = self.answer(packet.payload).await;
+                    // On the heap, as all that an idle connection has no room for.
+                    let next = Box::pin(self.answer(packet.payload)).await;
+                    self.rows = None;
                     pace::answered();
                     next
                 }
@@ -130,15 +130,20 @@ impl<E: Engine> Driver<E> {
                 Next::Serve => {}
                 Next::Leave(reason) => break reason,
                 Next::Unbegun(reason) => {
-                    // On the heap, as all that an idle connection has no room for.
                     Box::pin(self.turn_down(reason)).await;
                     break reason;
                 }
             }
         };
+        Box::pin(self.leave(&slot, reason)).await;
+        closed(&slot);
+    }
+
+    /// The end of the connection, and of its session.
+    async fn leave(mut self: Box<Self>, slot: &Slot, reason: Reason) {
         let reason = slot.switch.word().leaving().unwrap_or(reason);
         if reason == Reason::Shutdown && !self.told {
-            Box::pin(self.turn_down_arrived()).await;
+            self.turn_down_arrived().await;
         }
         let shared = self.core.shared();
         let tell = shared.tell_killed || reason.is_inactivity() && shared.registry.dialect.tells_inactivity();
@@ -157,19 +162,15 @@ impl<E: Engine> Driver<E> {
         } else {
             conn.close();
         }
-        // On the heap: an idle connection has no room for its end.
-        Box::pin(async move {
-            if conn.is_parting() {
-                // Its session does not wait for it.
-                let departed = within(FAREWELL, conn.depart());
-                let ((), _) = join(core.leave(reason), departed).await;
-            } else {
-                core.leave(reason).await;
-                let _ = within(FAREWELL, conn.linger()).await;
-            }
-            drop(owed);
-        })
-        .await;
+        if conn.is_parting() {
+            // Its session does not wait for it.
+            let departed = within(FAREWELL, conn.depart());
+            let ((), _) = join(core.leave(reason), departed).await;
+        } else {
+            core.leave(reason).await;
+            let _ = within(FAREWELL, conn.linger()).await;
+        }
+        drop(owed);
     }
 
     /// A command with its text as UTF-8.
@@ -197,16 +198,15 @@ impl<E: Engine> Driver<E> {
             WireCommand::Quit => Next::Leave(Reason::Quit),
             WireCommand::Query(sql) => self.query(sql).await,
             WireCommand::InitDb(name) => self.use_database(name).await,
-            // On the heap: it is rare, and an idle connection has no room for it.
+            // On the heap: it is rare, and large.
             WireCommand::ChangeUser(payload) => Box::pin(self.change_user(payload)).await,
-            WireCommand::Reset => Box::pin(self.reset()).await,
-            // On the heap: they are rare, or at least not everybody's.
-            WireCommand::Prepare(sql) => Box::pin(self.prepare(sql)).await,
-            WireCommand::Execute(payload) => Box::pin(self.execute(payload)).await,
+            WireCommand::Reset => self.reset().await,
+            WireCommand::Prepare(sql) => self.prepare(sql).await,
+            WireCommand::Execute(payload) => self.execute(payload).await,
             WireCommand::LongData(payload) => self.long_data(payload),
             WireCommand::CloseStatement(payload) => self.close_statement(payload),
             WireCommand::ResetStatement(payload) => self.reset_statement(payload).await,
-            WireCommand::FieldList { table, pattern } => Box::pin(self.fields(table, pattern)).await,
+            WireCommand::FieldList { table, pattern } => self.fields(table, pattern).await,
             WireCommand::SeveralStatements(several) => self.several_statements(several).await,
             WireCommand::Ping => {
                 self.core.touch();
@@ -329,9 +329,10 @@ impl<E: Engine> Driver<E> {
     where
         F: for<'a> FnOnce(&'a mut Core<E>, &'a StatementContext, &'a mut RowSink, Instant) -> Running<'a, R>,
     {
-        let Driver { core, conn, rows, pipe, peer, .. } = self;
+        let Driver { core, conn, rows, peer, .. } = self;
         let tell = core.shared().tell_killed;
-        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer, pipe));
+        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
+        let pipe = Arc::clone(lent.pipe());
         let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;
         let registry = Arc::clone(&core.shared().registry);
@@ -358,7 +359,7 @@ impl<E: Engine> Driver<E> {
                     if !conn.is_open() {
                         return Poll::Pending;
                     }
-                    let lost = matches!(conn.poll_stream(task, pipe), Poll::Ready(Err(_)));
+                    let lost = matches!(conn.poll_stream(task, &pipe), Poll::Ready(Err(_)));
                     watch_flow(conn, cx.slot(), &registry);
                     if !lost && conn.poll_gone(task).is_pending() {
                         return Poll::Pending;

@@ -7,17 +7,12 @@ use std::sync::Arc;
 
 use mysql_common::constants::CapabilityFlags;
 
-use super::{
-    binary, heads, packet,
-    packet::Peer,
-    rows::{HELD, WireRows},
-};
+use super::{binary, heads, packet, packet::Peer, rows::WireRows};
 use crate::{
     compat::{Answer, ClientState, Facts},
     model::{
         CharacterSet, Column, ColumnType, Date, DateTime, Done, ErrorKind, OwnedValue, Prepared, SqlError, Time, Value,
     },
-    session::Pipe,
 };
 
 const NEW: Peer = Peer(CapabilityFlags::CLIENT_PROTOCOL_41.union(CapabilityFlags::CLIENT_DEPRECATE_EOF));
@@ -203,7 +198,7 @@ fn what_is_said_of_a_prepared_statement_is_mariadbs() {
     let unknown = || Column::new("?", ColumnType::Null);
     let prepared = Prepared { params: vec![unknown(), unknown()], columns: vec![unknown(), unknown()] };
     let answer = |peer| {
-        let mut rows = WireRows::new(peer, &Pipe::new(HELD));
+        let mut rows = WireRows::new(peer);
         rows.begin(1, Done::default());
         rows.prepared(12, &prepared);
         rows.unwritten()

@@ -53,9 +53,9 @@ pub(super) async fn lead_in<E: Engine>(
     shared: &Arc<Shared<E>>,
     inbox: &Inbox,
     gate: &Gate,
-    arrival: Box<Arrival>,
+    arrival: Arrival,
 ) -> Option<Entered<E>> {
-    let Arrival { mut io, from, proxied, accepted, control } = *arrival;
+    let Arrival { mut io, from, proxied, accepted, control } = arrival;
     let mut deadline = Timer::after(shared.login_timeout().saturating_sub(accepted.elapsed()));
     let (client, early) = match proxied {
         true => {

@@ -14,14 +14,14 @@ use super::{
     gate::{Gate, USUAL_LOGIN},
     hello::{self, Hello},
     packet::{self, Peer},
-    rows::{HELD, WireRows},
+    rows::WireRows,
 };
 use crate::{
     control::{logged, logged_attributes},
     engine::{Engine, RowSink},
     id::SessionId,
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
-    session::{Core, Pipe, Shared},
+    session::{Core, Shared},
     state::Slot,
     supervisor::{Authenticated, Gauged, Registration},
 };
@@ -154,7 +154,7 @@ pub(super) async fn login<E: Engine>(
 async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Result<(), SqlError> {
     let Some(name) = name else { return Ok(()) };
     let (cx, began) = core.begin(Command::InitDb, None).map_err(crate::model::Killed)?;
-    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty()), &Pipe::new(HELD)), &cx);
+    let mut sink = RowSink::new(WireRows::new(Peer(CapabilityFlags::empty())), &cx);
     let result = core.use_database(&cx, name, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);

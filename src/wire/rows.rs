@@ -25,7 +25,7 @@ use crate::{
 const CHUNK: usize = 16 * 1024;
 
 /// So many bytes wait for the client before the engine is told to wait.
-pub(super) const HELD: usize = 64 * 1024;
+const HELD: usize = 64 * 1024;
 
 /// The most buffers that a thread keeps for its next statements.
 const SPARE: usize = 16;
@@ -66,7 +66,7 @@ enum Format {
     Binary,
 }
 
-/// See the module's text. Kept by the connection and lent to each of its statements.
+/// See the module's text. Of one command: lent to each of its statements.
 pub(super) struct WireRows {
     out: Vec<u8>,
     /// How much of it has reached the client.
@@ -93,12 +93,12 @@ pub(super) struct WireRows {
 }
 
 impl WireRows {
-    pub(super) fn new(peer: Peer, pipe: &Arc<Pipe<Chunk>>) -> Box<Self> {
+    pub(super) fn new(peer: Peer) -> Box<Self> {
         Box::new(Self {
             out: Vec::new(),
             written: 0,
             sequence: 0,
-            pipe: Arc::clone(pipe),
+            pipe: Pipe::new(HELD),
             peer,
             open: false,
             results: CharacterSet::Utf8mb4,
@@ -110,6 +110,11 @@ impl WireRows {
             before: Done::default(),
             more: false,
         })
+    }
+
+    /// From the sink of a long result to the socket.
+    pub(super) fn pipe(&self) -> &Arc<Pipe<Chunk>> {
+        &self.pipe
     }
 
     /// A command begins; its answer's first packet has this number. Rows are text.
@@ -340,7 +345,7 @@ mod tests {
     #[test]
     fn behind_the_columns_an_old_client_is_told_the_state_and_whether_more_follows() {
         let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
-        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_PROTOCOL_41), &Pipe::new(HELD));
+        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_PROTOCOL_41));
         let open = Done { in_transaction: true, ..Done::default() };
         for (several, expected) in [(None, 0x02), (Some(true), 0x0b), (Some(false), 0x03)] {
             rows.begin(1, Done::default());
@@ -356,7 +361,7 @@ mod tests {
     #[test]
     fn nothing_follows_a_row_that_does_not_fit() {
         let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
-        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_DEPRECATE_EOF), &Pipe::new(HELD));
+        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_DEPRECATE_EOF));
         rows.begin(1, Done::default());
         rows.binary();
         rows.columns(&columns, false);

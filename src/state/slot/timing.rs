@@ -13,7 +13,7 @@ use crate::{
 impl Slot {
     /// The session's time-outs.
     pub(crate) fn limits(&self) -> Limits {
-        self.shown().watch.limits
+        *self.shown().watch.limits()
     }
 
     /// The server's settings.
@@ -22,10 +22,10 @@ impl Slot {
     }
 
     /// The session's time-outs from now on. Returns until when it may be idle, if it is.
-    pub(crate) fn set_limits(&self, limits: Limits) -> Option<Instant> {
+    pub(crate) fn set_limits(&self, limits: Arc<Limits>) -> Option<Instant> {
         let mut shown = self.shown();
-        shown.watch.limits = limits;
-        let (time, _) = limits.idle(shown.transaction.is_some())?;
+        shown.watch.limits = Some(limits);
+        let (time, _) = shown.watch.limits().idle(shown.transaction.is_some())?;
         shown.since.checked_add(time)
     }
 
@@ -39,7 +39,7 @@ impl Slot {
     pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
         let mut shown = self.shown();
         shown.watch.stalled = since;
-        since?.checked_add(shown.watch.limits.net_write()?)
+        since?.checked_add(shown.watch.limits().net_write()?)
     }
 
     /// What its timers find at this time; what is due is done, and what came of it. In one step: what a client does meanwhile

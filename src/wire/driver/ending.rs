@@ -106,8 +106,8 @@ impl<E: Engine> Driver<E> {
     }
 
     pub(super) fn rows(&mut self) -> &mut WireRows {
-        let Driver { rows, pipe, peer, .. } = self;
-        rows.get_or_insert_with(|| WireRows::new(*peer, pipe))
+        let Driver { rows, peer, .. } = self;
+        rows.get_or_insert_with(|| WireRows::new(*peer))
     }
 
     /// Begins the answer to a command.
