@@ -49,7 +49,7 @@ pub(crate) struct Core<E: Engine> {
     /// The count of what is kept for the client; nothing where nothing was ever kept.
     keep: Option<Arc<Keep>>,
     /// What the last statement left for `SHOW WARNINGS`, if it was one of the runtime's own. Of others, the engine knows.
-    pub(super) diagnostics: Option<Vec<Warning>>,
+    pub(super) diagnostics: Option<Box<[Warning]>>,
     /// Whether the last statement gave rows.
     gave_rows: bool,
     /// Whether an error of the running statement may repeat a secret that does not stand in its text.

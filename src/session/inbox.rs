@@ -96,7 +96,7 @@ struct State {
     /// The one that is next: nearly always the only one, and then no queue is needed. On the heap: an idle session has
     /// none.
     next: Option<Box<Request>>,
-    queue: VecDeque<Request>,
+    queue: VecDeque<Box<Request>>,
     /// Asked to end before there was a slot to write it to.
     early: Option<Reason>,
     open: bool,
@@ -157,8 +157,9 @@ impl Inbox {
         } else if state.queue.len() + usize::from(state.next.is_some()) >= self.bound {
             SqlError::of(ErrorKind::UnknownError, "Too many statements wait in this session")
         } else {
+            let request = Box::new(request);
             if state.next.is_none() && state.queue.is_empty() {
-                state.next = Some(Box::new(request));
+                state.next = Some(request);
             } else {
                 state.queue.push_back(request);
             }
@@ -168,10 +169,10 @@ impl Inbox {
         request.refuse(error);
     }
 
-    pub(crate) fn pop(&self) -> Option<Request> {
+    pub(crate) fn pop(&self) -> Option<Box<Request>> {
         let mut state = self.state();
         if let Some(request) = state.next.take() {
-            return Some(*request);
+            return Some(request);
         }
         let request = state.queue.pop_front();
         if state.queue.is_empty() {
@@ -188,7 +189,7 @@ impl Inbox {
             state.open = false;
             (state.next.take(), std::mem::take(&mut state.queue))
         };
-        for request in waiting.0.map(|next| *next).into_iter().chain(waiting.1) {
+        for request in waiting.0.into_iter().chain(waiting.1) {
             request.refuse(Killed(reason).into());
         }
     }

@@ -106,33 +106,34 @@ async fn serve<E: Engine>(mut core: Box<Core<E>>, inbox: &Inbox) -> Reason {
         match next.await {
             // Nobody waits for it any more: it is not even begun.
             Ok(request) if request.is_abandoned() => {}
-            // On the heap, as all that an idle session has no room for.
-            Ok(Request::Query(statement, to)) => Box::pin(query(&mut core, statement, to)).await,
-            Ok(Request::Prepare(sql, to)) => {
-                let info = Some(sql.clone());
-                let run = command(&mut core, Command::Prepare, info, to, |core, cx, sink, began| {
-                    Box::pin(core.prepare(cx, sql, sink, began))
-                });
-                Box::pin(run).await;
-            }
-            Ok(Request::UseDatabase(name, to)) => {
-                let run = command(&mut core, Command::InitDb, None, to, |core, cx, sink, began| {
-                    Box::pin(core.use_database(cx, name, sink, began).map_ok(drop))
-                });
-                Box::pin(run).await;
-            }
-            Ok(Request::Reset(to)) => {
-                let run = command(&mut core, Command::ResetConnection, None, to, |core, cx, sink, began| {
-                    Box::pin(core.reset(cx, sink, began).map_ok(drop))
-                });
-                Box::pin(run).await;
-            }
+            Ok(request) => answer(&mut core, *request).await,
             Err(reason) => break reason,
         }
     };
     inbox.close(reason);
     Box::pin(core.leave(reason)).await;
     reason
+}
+
+/// Does what was asked. On the heap, as all that an idle session has no room for.
+fn answer<E: Engine>(core: &mut Core<E>, request: Request) -> BoxFuture<'_, ()> {
+    match request {
+        Request::Query(statement, to) => Box::pin(query(core, statement, to)),
+        Request::Prepare(sql, to) => {
+            let info = Some(sql.clone());
+            Box::pin(command(core, Command::Prepare, info, to, |core, cx, sink, began| {
+                Box::pin(core.prepare(cx, sql, sink, began))
+            }))
+        }
+        Request::UseDatabase(name, to) => {
+            Box::pin(command(core, Command::InitDb, None, to, |core, cx, sink, began| {
+                Box::pin(core.use_database(cx, name, sink, began).map_ok(drop))
+            }))
+        }
+        Request::Reset(to) => Box::pin(command(core, Command::ResetConnection, None, to, |core, cx, sink, began| {
+            Box::pin(core.reset(cx, sink, began).map_ok(drop))
+        })),
+    }
 }
 
 /// Runs a statement.

@@ -98,13 +98,13 @@ impl<E: Engine> Core<E> {
 
     /// The client was told this error, which is the runtime's own: it is what `SHOW WARNINGS` shows.
     pub(crate) fn refused(&mut self, error: &SqlError) {
-        self.diagnostics = Some(vec![error.into()]);
+        self.diagnostics = Some([error.into()].into());
     }
 
     /// The statement was the runtime's own, and ended well, with these warnings.
     pub(super) fn warned(&mut self, affected: u64, warnings: Vec<Warning>) -> Result<Done, SqlError> {
         let count = u16::try_from(warnings.len()).unwrap_or(u16::MAX);
-        self.diagnostics = Some(warnings);
+        self.diagnostics = Some(warnings.into());
         Ok(Done { affected, warnings: count, ..self.state() })
     }
 

@@ -219,7 +219,7 @@ impl<E: Engine> Core<E> {
             return done;
         }
         let count = u16::try_from(warnings.len()).unwrap_or(u16::MAX);
-        self.diagnostics = Some(warnings);
+        self.diagnostics = Some(warnings.into());
         Done { warnings: count, ..done }
     }
 }

@@ -15,10 +15,17 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Watch {
     /// The session's time-outs; none before login.
     pub(super) limits: Option<Arc<Limits>>,
+    /// What few sessions have, and none that has never run a statement with a limit.
+    moments: Option<Box<Moments>>,
+}
+
+/// See [`Watch::moments`].
+#[derive(Debug, Default)]
+struct Moments {
     /// Until when the running statement may run, and what it is told then.
-    pub(super) until: Option<(Instant, Reason)>,
+    until: Option<(Instant, Reason)>,
     /// Since when the client has left rows unread.
-    pub(super) stalled: Option<Instant>,
+    stalled: Option<Instant>,
 }
 
 /// What is due in a session.
@@ -42,6 +49,20 @@ impl Watch {
         self.limits.as_deref().unwrap_or(&Limits::NONE)
     }
 
+    /// The running statement may take until then; `None`: as long as it takes.
+    pub(super) fn set_until(&mut self, until: Option<(Instant, Reason)>) {
+        if until.is_some() || self.moments.is_some() {
+            self.moments.get_or_insert_default().until = until;
+        }
+    }
+
+    /// The client has left rows unread since then; `None`: not any more.
+    pub(super) fn set_stalled(&mut self, since: Option<Instant>) {
+        if since.is_some() || self.moments.is_some() {
+            self.moments.get_or_insert_default().stalled = since;
+        }
+    }
+
     /// What is due at this time in a session with this word, that runs this statement, or is idle since then, in a
     /// transaction or not.
     pub(super) fn due(
@@ -51,14 +72,16 @@ impl Watch {
         running: Option<StatementNo>,
         idle: Option<(Instant, bool)>,
     ) -> Due {
-        let stalled = self.stalled.zip(self.limits().net_write());
+        let moments = self.moments.as_deref();
+        let stalled = moments.and_then(|moments| moments.stalled).zip(self.limits().net_write());
         let unread =
             stalled.and_then(|(since, time)| Some((since.checked_add(time)?, Due::Leave(Reason::NetWriteTimeout))));
         let other = match (running, idle) {
             (Some(statement), _) => {
                 // One that was ended already has its reason.
                 let ended = word.stop(statement).is_some();
-                self.until.filter(|_| !ended).map(|(at, reason)| (at, Due::Cancel(statement, reason)))
+                let until = moments.and_then(|moments| moments.until);
+                until.filter(|_| !ended).map(|(at, reason)| (at, Due::Cancel(statement, reason)))
             }
             // Between two states: what is shown is not what the word says, or not yet.
             (None, Some(_)) if word.running().is_some() => Some((now + AGAIN, Due::Never)),
@@ -124,9 +147,9 @@ mod tests {
         let statement = word.number();
         let due = |watch: &Watch, word| watch.due(start + SECOND * 5, word, Some(statement), None);
         assert_eq!(due(&watch, word), Due::Never, "one that runs is not idle");
-        watch.until = Some((start + SECOND * 6, Reason::ExecutionTime));
+        watch.set_until(Some((start + SECOND * 6, Reason::ExecutionTime)));
         assert_eq!(due(&watch, word), Due::At(start + SECOND * 6));
-        watch.until = Some((start + SECOND * 5, Reason::ExecutionTime));
+        watch.set_until(Some((start + SECOND * 5, Reason::ExecutionTime)));
         assert_eq!(due(&watch, word), Due::Cancel(statement, Reason::ExecutionTime));
         let (killed, _) = word.cancel(statement, Reason::KillQuery);
         assert_eq!(due(&watch, killed), Due::Never);
@@ -138,7 +161,7 @@ mod tests {
     fn a_client_that_does_not_read_is_to_go_whatever_became_of_its_statement() {
         let start = Instant::now();
         let mut watch = watch(&[(Setting::NetWriteTimeout, 2)]);
-        watch.stalled = Some(start);
+        watch.set_stalled(Some(start));
         let word = Word::NEW.begin().unwrap();
         let (killed, _) = word.cancel(word.number(), Reason::KillQuery);
         let due = |seconds| watch.due(start + SECOND * seconds, killed, Some(word.number()), None);

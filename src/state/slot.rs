@@ -76,8 +76,8 @@ pub(super) struct Shown {
     pub(super) command: Command,
     state: &'static str,
     info: Option<Bytes>,
-    /// Both numbers of the statement together: a reader must never pair one statement's with another's.
-    running: Option<Running>,
+    /// The statement that runs. Together with the number below: a reader must never pair one statement's with another's.
+    running: Option<StatementNo>,
     /// Of the running statement or the last one.
     last_query_id: u64,
     since: Instant,
@@ -236,7 +236,8 @@ impl Slot {
 
     /// The running statement, if one runs.
     pub(crate) fn running(&self) -> Option<Running> {
-        self.shown().running
+        let shown = self.shown();
+        shown.running.map(|statement| Running { statement, query_id: shown.last_query_id })
     }
 
     /// A command begins: it is what the lists show from now on. `at` restarts Time.
@@ -254,9 +255,9 @@ impl Slot {
         if let Some(running) = running {
             shown.last_query_id = running.query_id;
         }
-        shown.running = running;
+        shown.running = running.map(|running| running.statement);
         shown.since = at;
-        shown.watch.until = None;
+        shown.watch.set_until(None);
         let before = std::mem::replace(&mut shown.info, info);
         drop(shown);
         drop(before);
@@ -272,7 +273,7 @@ impl Slot {
         shown.state = "";
         shown.running = None;
         shown.since = at;
-        shown.watch.until = None;
+        shown.watch.set_until(None);
         let until = shown.watch.limits().idle(flags.in_transaction).and_then(|(time, _)| at.checked_add(time));
         let before = shown.info.take();
         drop(shown);
@@ -353,8 +354,8 @@ impl Slot {
             state_time: struck.filter(|_| killed.is_some()).unwrap_or(time).min(time),
             state: shown.state,
             info: None,
-            statement: shown.running.map(|r| r.statement),
-            query_id: shown.running.map(|r| r.query_id),
+            statement: shown.running,
+            query_id: shown.running.map(|_| shown.last_query_id),
             last_query_id: shown.last_query_id,
             trace_id: rare.and_then(|rare| rare.trace_id.clone()),
             outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),

@@ -31,14 +31,14 @@ impl Slot {
 
     /// The statement that runs, or the next part of it, may take until then; `None`: as long as it takes.
     pub(crate) fn set_until(&self, until: Option<(Instant, Reason)>) {
-        self.shown().watch.until = until;
+        self.shown().watch.set_until(until);
     }
 
     /// The client leaves rows unread, since then; `None`: not any more. Returns until when it may.
     #[cfg(any(feature = "mysql", test))]
     pub(crate) fn set_stalled(&self, since: Option<Instant>) -> Option<Instant> {
         let mut shown = self.shown();
-        shown.watch.stalled = since;
+        shown.watch.set_stalled(since);
         since?.checked_add(shown.watch.limits().net_write()?)
     }
 
@@ -50,7 +50,7 @@ impl Slot {
             // Before login there is another deadline.
             return (Due::Never, Raised::NotRunning);
         }
-        let running = shown.running.map(|running| running.statement);
+        let running = shown.running;
         let idle = if running.is_none() { Some((shown.since, shown.transaction.is_some())) } else { None };
         let due = shown.watch.due(now, self.switch.word(), running, idle);
         let raised = match due {
