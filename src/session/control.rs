@@ -1,4 +1,4 @@
-//! The control statements, carried out: `KILL` goes to the supervisor, `SHOW PROCESSLIST` reads the slots.
+//! The control statements, carried out: `KILL` of one session is done here, of others by the supervisor, `SHOW PROCESSLIST` reads the slots.
 
 use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     dialect::{Dialect, KillAnswer, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
-    supervisor::{Kill, Listing},
+    supervisor::{Kill, Listing, kill_by_id},
 };
 
 /// So many slots are looked at before others on the arbiter have their turn.
@@ -97,25 +97,34 @@ pub(super) async fn run<E: Engine>(
 async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill) -> Result<Answered, SqlError> {
     let dialect = &shared.registry.dialect;
     let several = matches!(order.target, Target::User { .. });
-    let answer = pin!(shared.supervisor.send(order));
-    // Whoever kills itself is over before the answer is here.
-    match select(answer, pin!(cx.killed())).await {
-        Either::Left((answer, _)) => {
-            let receipt = match answer.unwrap_or(Err(KillError::Stopped)) {
-                Ok(receipt) => receipt,
-                Err(error) => {
-                    return match dialect.kill_answer(&error, shared.registry.layout()) {
-                        KillAnswer::Error(error) => Err(error),
-                        KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
-                    };
-                }
-            };
-            // OK means that it was signalled; MariaDB counts the sessions of a user.
+    let answer = match kill_by_id(&shared.registry, &order) {
+        Some(answer) => answer,
+        None => match select(pin!(shared.supervisor.send(order)), pin!(cx.killed())).await {
+            Either::Left((answer, _)) => answer.unwrap_or(Err(KillError::Stopped)),
+            Either::Right((reason, _)) => return killed_itself(dialect, reason),
+        },
+    };
+    // Whoever kills itself is over before it hears of it.
+    if let (Ok(_), Err(Killed(reason))) = (&answer, cx.check()) {
+        return killed_itself(dialect, reason);
+    }
+    match answer {
+        // OK means that it was signalled; MariaDB counts the sessions of a user.
+        Ok(receipt) => {
             let affected = if several { receipt.sessions() as u64 } else { 0 };
             Ok(Answered { affected, ..Answered::default() })
         }
-        Either::Right((Reason::KillOwnConnection, _)) if dialect.own_kill_is_ok() => Ok(Answered::default()),
-        Either::Right((reason, _)) => Err(Killed(reason).into()),
+        Err(error) => match dialect.kill_answer(&error, shared.registry.layout()) {
+            KillAnswer::Error(error) => Err(error),
+            KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
+        },
+    }
+}
+
+fn killed_itself(dialect: &Dialect, reason: Reason) -> Result<Answered, SqlError> {
+    match reason {
+        Reason::KillOwnConnection if dialect.own_kill_is_ok() => Ok(Answered::default()),
+        reason => Err(Killed(reason).into()),
     }
 }
 

@@ -27,8 +27,6 @@ use super::{
     shared::Shared,
     statement::{self, Answer, Call, Ended, Watched},
 };
-#[cfg(feature = "mysql")]
-use crate::supervisor::Authenticated;
 use crate::{
     control,
     engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
@@ -343,9 +341,8 @@ impl<E: Engine> Core<E> {
         self.slot().set_trace_id(None);
         cx.check()?;
         // The database goes with the old user.
-        let before = Some(Arc::clone(&self.principal));
-        let known = Authenticated { id: cx.session(), principal: Arc::clone(&principal), before };
-        let place = self.shared.supervisor.send(known).await.unwrap_or(Err(Refused::ShuttingDown))?;
+        let before = Some(&*self.principal);
+        let place = self.shared.registry.authenticate(self.slot(), Arc::clone(&principal), before)?;
         self.registration.enter(place);
         self.principal = Arc::clone(&principal);
         self.set_limits(self.first_limits());

@@ -21,7 +21,6 @@ use crate::{
     engine::{Engine, RowSink, StatementContext},
     model::{Command, Killed, Origin, Principal, Reason, Refused, SqlError, Statement},
     state::Signal,
-    supervisor::Connect,
 };
 
 /// Who waits to hear whether the session was admitted.
@@ -54,8 +53,7 @@ async fn enter<E: Engine>(
     peer: Origin,
     mut admitted: Admitted,
 ) -> Option<Box<Core<E>>> {
-    let connect = Connect { peer, control, principal: Some(Arc::clone(&principal)) };
-    let registration = match shared.supervisor.send(connect).await.unwrap_or(Err(Refused::ShuttingDown)) {
+    let registration = match shared.registry.admit(peer, control, Some(Arc::clone(&principal))) {
         Ok(registration) => registration,
         Err(refused) => {
             let _ = admitted.send(Err(refused));

@@ -1,5 +1,5 @@
-//! The supervisor actor. It admits sessions, orders kills and shuts the whole down; it is not on the way of a
-//! statement. Its handlers return at once: what must look at many sessions does so in a future of its own, some
+//! The supervisor actor. It orders kills, keeps the time and shuts the whole down; it is on the way of no statement, and
+//! of no connect: what both need of the registry they find there, under locks that are held for a few words. Its handlers return at once: what must look at many sessions does so in a future of its own, some
 //! sessions at a time.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -12,20 +12,18 @@ use futures::FutureExt;
 use tokio::{task::yield_now, time::timeout};
 
 use super::{
-    admission::Place,
     counters::Asked,
     kill::{Refusal, Requester},
     listing::Listing,
-    messages::{Authenticated, Connect, Kill, List, Reap, Retire, Shutdown, Summary},
+    messages::{Kill, List, Reap, Retire, Shutdown, Summary},
     receipt::Receipt,
-    registration::Registration,
     registry::Registry,
     shutdown::Closing,
     timers,
 };
 use crate::{
     control::{logged, logged_target, shown_kill_error, shown_target},
-    model::{Event, KillCause, KillError, Origin, Reason, Refused, Target},
+    model::{Event, KillCause, KillError, Origin, Target},
     state::Slot,
 };
 
@@ -66,27 +64,6 @@ impl Actor for Supervisor {
     }
 }
 
-impl Handler<Connect> for Supervisor {
-    type Result = Result<Registration, Refused>;
-
-    fn handle(&mut self, connect: Connect, _: &mut Self::Context) -> Self::Result {
-        self.registry.admit(connect.peer, connect.control, connect.principal)
-    }
-}
-
-impl Handler<Authenticated> for Supervisor {
-    type Result = Result<Place, Refused>;
-
-    fn handle(
-        &mut self,
-        Authenticated { id, principal, before }: Authenticated,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let slot = self.registry.get(id).ok_or(Refused::Ended(Reason::ClientGone))?;
-        self.registry.authenticate(&slot, principal, before.as_deref())
-    }
-}
-
 impl Handler<List> for Supervisor {
     type Result = MessageResult<List>;
 
@@ -99,19 +76,28 @@ impl Handler<Kill> for Supervisor {
     type Result = KillAnswer;
 
     fn handle(&mut self, kill: Kill, _: &mut Self::Context) -> Self::Result {
-        let registry = Arc::clone(&self.registry);
-        match kill.target {
-            Target::Session(id) => {
-                let by = requester(&registry, &kill);
-                let result = registry.kill_session(&by, id, kill.mode);
-                KillAnswer::Now(told(&registry, &kill, cause(&kill), by.kill, result))
-            }
-            Target::Statement(_) | Target::Named(_) | Target::User { .. } => KillAnswer::Later(Box::pin(async move {
-                let (number, result) = search_and_kill(&registry, &kill).await;
-                told(&registry, &kill, cause(&kill), number, result)
-            })),
+        if let Some(answer) = kill_by_id(&self.registry, &kill) {
+            return KillAnswer::Now(answer);
         }
+        let registry = Arc::clone(&self.registry);
+        KillAnswer::Later(Box::pin(async move {
+            let (number, result) = search_and_kill(&registry, &kill).await;
+            told(&registry, &kill, cause(&kill), number, result)
+        }))
     }
+}
+
+/// Carries out a kill of one session, by its id, at once; `None`: its victims must be looked for. A statement's kill comes
+/// here on its session's own arbiter: a message to the supervisor would wait until the machine has woken its thread, which
+/// takes longer than all of the rest, and milliseconds where the processors are busy.
+pub(crate) fn kill_by_id(registry: &Registry, kill: &Kill) -> Option<Result<Receipt, KillError>> {
+    let Target::Session(id) = kill.target else { return None };
+    if !registry.is_supervised() {
+        return Some(Err(KillError::Stopped));
+    }
+    let by = requester(registry, kill);
+    let result = registry.kill_session(&by, id, kill.mode);
+    Some(told(registry, kill, cause(kill), by.kill, result))
 }
 
 /// Looks for the victims, some sessions at a time.

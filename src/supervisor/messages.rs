@@ -2,38 +2,13 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use actix::{Message, WeakRecipient};
+use actix::Message;
 
-use super::{admission::Place, listing::Listing, receipt::Receipt, registration::Registration};
+use super::{listing::Listing, receipt::Receipt};
 use crate::{
     id::SessionId,
-    model::{KillError, KillMode, Origin, Principal, Refused, Target},
-    state::Signal,
+    model::{KillError, KillMode, Principal, Target},
 };
-
-/// Asks for a place in the list, with an id.
-#[derive(Message)]
-#[rtype(result = "Result<Registration, Refused>")]
-pub(crate) struct Connect {
-    /// Where the client is.
-    pub(crate) peer: Origin,
-    /// How the session is told to end something.
-    pub(crate) control: WeakRecipient<Signal>,
-    /// Whose it is, if that is known already.
-    pub(crate) principal: Option<Arc<Principal>>,
-}
-
-/// Says whose session it is, once its client has proved it, and asks for a place for it.
-#[derive(Message)]
-#[rtype(result = "Result<Place, Refused>")]
-pub(crate) struct Authenticated {
-    /// Which session.
-    pub(crate) id: SessionId,
-    /// Whose.
-    pub(crate) principal: Arc<Principal>,
-    /// Whose it was before, if it changes its user.
-    pub(crate) before: Option<Arc<Principal>>,
-}
 
 /// Ends a statement or a session, if the requester may.
 #[derive(Clone, Debug, Message)]

@@ -37,8 +37,6 @@ mod timers;
 
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
-#[cfg(feature = "mysql")]
-pub(crate) use self::messages::Authenticated;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -49,8 +47,9 @@ pub use self::{
     receipt::Receipt,
 };
 pub(crate) use self::{
+    actor::kill_by_id,
     gauge::{Gauge, Gauged},
-    messages::{Connect, Reap, Retire, Work},
+    messages::{Reap, Retire, Work},
     registration::Registration,
     registry::Registry,
 };

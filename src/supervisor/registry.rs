@@ -111,7 +111,13 @@ impl Registry {
         let _ = self.supervisor.set(supervisor);
     }
 
-    /// Admits a session: it has an id and is listed from now on. Asked by the supervisor alone.
+    /// Whether the supervisor is still there, who keeps the time and ends what is left over.
+    pub(super) fn is_supervised(&self) -> bool {
+        self.supervisor.get().is_none_or(|supervisor| supervisor.upgrade().is_some())
+    }
+
+    /// Admits a session: it has an id and is listed from now on. On the session's own arbiter: a question to the supervisor
+    /// and its answer would cost two wakes of a sleeping thread, several times what is done here.
     pub(crate) fn admit(
         self: &Arc<Self>,
         peer: Origin,
@@ -131,7 +137,7 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.stage.admits() {
+        if !self.stage.admits() || !self.is_supervised() {
             return Err(Refused::ShuttingDown);
         }
         // A session of the host's own does not wait for its login.
@@ -147,6 +153,11 @@ impl Registry {
         let globals = Arc::clone(&self.settings);
         let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control, globals)));
         let slot = allocated.ok_or(Refused::TooManyConnections)?;
+        // A shutdown that has begun meanwhile closes first and looks for sessions then: it finds this one, or is seen here.
+        if !self.stage.admits() {
+            self.sessions.release(slot.id());
+            return Err(Refused::ShuttingDown);
+        }
         place.name(slot.id());
         self.counters.connected();
         self.events.publish(Some(slot.id()), || Event::Connected { peer });
@@ -169,7 +180,8 @@ impl Registry {
     }
 
     /// The session's owner is known, and has a place for it. `before`: whose it was, if it changes its user.
-    pub(super) fn authenticate(
+    #[cfg(feature = "mysql")]
+    pub(crate) fn authenticate(
         &self,
         slot: &Slot,
         principal: Arc<Principal>,

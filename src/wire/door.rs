@@ -1,11 +1,11 @@
 //! Letting in a connection, whoever has accepted it: our own server, or a host with an acceptor of its own.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use actix_rt::net::TcpStream;
 #[cfg(unix)]
 use actix_rt::net::UnixStream;
-
+use socket2::SockRef;
 use tokio::time::Instant;
 
 use super::{
@@ -61,11 +61,21 @@ impl<E: Engine> Door<E> {
     /// # Panics
     /// Outside of an actix `System` and of any `LocalSet`.
     pub fn admit(&self, stream: TcpStream, from: Origin) {
-        // Without it, small answers would wait for the client's acknowledgements.
-        let _ = stream.set_nodelay(true);
-        if let Some(Err(error)) = self.gate.keepalive.map(|keepalive| keepalive.watch(&stream)) {
+        if let Err(error) = self.prepare(&SockRef::from(&stream)) {
             tracing::debug!(%from, %error, "no keepalive");
         }
+        self.accepted(stream, from);
+    }
+
+    /// Sets the options of a connection, or of a listener for those that it accepts.
+    pub(super) fn prepare(&self, socket: &SockRef<'_>) -> io::Result<()> {
+        // Without it, small answers would wait for the client's acknowledgements.
+        let _ = socket.set_tcp_nodelay(true);
+        self.gate.keepalive.map_or(Ok(()), |keepalive| keepalive.watch(socket))
+    }
+
+    /// As [`Door::admit`], for a connection that has its options already.
+    pub(super) fn accepted(&self, stream: TcpStream, from: Origin) {
         let proxied = from.ip().is_some_and(|ip| self.gate.trusts(ip));
         self.launch(stream.into(), from, proxied);
     }

@@ -51,9 +51,8 @@ impl Keepalive {
         self.retries.clamp(1, 127)
     }
 
-    /// Has the system ask for this client.
-    pub(super) fn watch(&self, stream: &TcpStream) -> io::Result<()> {
-        let socket = SockRef::from(stream);
+    /// Has the system ask for this client; of a listener, for those that it accepts from then on (see [`INHERITED`]).
+    pub(super) fn watch(&self, socket: &SockRef<'_>) -> io::Result<()> {
         let probes = TcpKeepalive::new().with_time(seconds(self.idle));
         #[cfg(any(
             target_os = "android",
@@ -72,6 +71,9 @@ impl Keepalive {
         Ok(())
     }
 }
+
+/// Whether an accepted connection has the options of its listener, so that they are set once and not for each client.
+pub(super) const INHERITED: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
 /// Has the system bear with a client that leaves rows unread for longer than this, if it has a bound for that at all. The
 /// bound that it has is added, so that it does not come in between.
@@ -110,13 +112,31 @@ mod tests {
         let s = Duration::from_secs;
         bear(&served, s(10)).unwrap();
         assert_eq!(socket.tcp_user_timeout().unwrap().unwrap_or_default(), s(0), "no bound is none");
-        Keepalive { idle: s(2), interval: s(1), retries: 1 }.watch(&served).unwrap();
+        Keepalive { idle: s(2), interval: s(1), retries: 1 }.watch(&socket).unwrap();
         for (least, bound) in [(s(2), s(3)), (s(3), s(6)), (s(10), s(16)), (s(15), s(16))] {
             bear(&served, least).unwrap();
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(bound), "at least {least:?}");
         }
         bear(&served, Duration::MAX).unwrap();
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Keepalive::LONGEST_UNACKNOWLEDGED));
+    }
+
+    #[tokio::test]
+    async fn who_is_accepted_has_what_the_listener_was_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stated = Keepalive { idle: Duration::from_secs(7), interval: Duration::from_secs(2), retries: 4 };
+        let told = SockRef::from(&listener);
+        told.set_tcp_nodelay(true).unwrap();
+        stated.watch(&told).unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (_client, (served, _)) = (client.unwrap(), accepted.unwrap());
+        let socket = SockRef::from(&served);
+        assert_eq!((socket.keepalive().unwrap(), socket.tcp_nodelay().unwrap()), (INHERITED, INHERITED));
+        if INHERITED {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), stated.idle);
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(stated.bound()));
+        }
     }
 
     #[tokio::test]
@@ -139,7 +159,7 @@ mod tests {
             ),
         ] {
             assert_eq!(stated.bound(), bound, "{stated:?}");
-            stated.watch(&served).unwrap();
+            stated.watch(&socket).unwrap();
             let heard = (
                 socket.tcp_keepalive_time().unwrap(),
                 socket.tcp_keepalive_interval().unwrap(),

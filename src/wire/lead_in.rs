@@ -23,7 +23,6 @@ use crate::{
     model::{Origin, Reason, Refused, SqlError},
     session::{Inbox, Shared, Timer, unless_leaving, within},
     state::{Signal, Slot},
-    supervisor::Connect,
 };
 
 /// So long a client may take to read its last error, when its connection is being closed.
@@ -83,15 +82,7 @@ pub(super) async fn lead_in<E: Engine>(
     conn.keep(&early);
     // Whoever is not in yet is told why it does not come in.
     let _owed = shared.registry.owe();
-    let connect = Connect { peer: from, control, principal: None };
-    let registration = match before(&mut deadline, shared.supervisor.send(connect)).await {
-        Some(answer) => answer.unwrap_or(Err(Refused::ShuttingDown)),
-        None => {
-            tracing::debug!(%from, "no place in the list in time");
-            return None;
-        }
-    };
-    let registration = match registration {
+    let registration = match shared.registry.admit(from, control, None) {
         Ok(mut registration) => {
             if client.is_none() {
                 registration.excuse();

@@ -23,7 +23,7 @@ use crate::{
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Shared},
     state::Slot,
-    supervisor::{Authenticated, Gauged, Registration},
+    supervisor::{Gauged, Registration},
 };
 
 /// The longest packet that is read from somebody who has not logged in: connection attributes (which MySQL bounds at
@@ -111,7 +111,7 @@ pub(super) async fn login<E: Engine>(
         Err(why) => Err(Unproved::Turned(why)),
     };
     let known = match known {
-        Ok(known) => announce(shared, &mut registration, known).await,
+        Ok(known) => announce(shared, &mut registration, known),
         unproved => unproved,
     };
     let Known { principal, database } = match known {
@@ -178,13 +178,12 @@ pub(super) struct Known {
 }
 
 /// Makes the session that one's.
-async fn announce<E: Engine>(
+fn announce<E: Engine>(
     shared: &Arc<Shared<E>>,
     registration: &mut Registration,
     known: Known,
 ) -> Result<Known, Unproved> {
-    let told = Authenticated { id: registration.id(), principal: Arc::clone(&known.principal), before: None };
-    match shared.supervisor.send(told).await.unwrap_or(Err(Refused::ShuttingDown)) {
+    match shared.registry.authenticate(registration.slot(), Arc::clone(&known.principal), None) {
         Ok(place) => {
             registration.enter(place);
             Ok(known)

@@ -25,7 +25,16 @@ use actix_rt::net::UnixStream;
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
-use super::{auth::AuthPlugin, door::Door, gate::Terms, keepalive::Keepalive, pace, proxy::Network};
+use socket2::SockRef;
+
+use super::{
+    auth::AuthPlugin,
+    door::Door,
+    gate::Terms,
+    keepalive::{INHERITED, Keepalive},
+    pace,
+    proxy::Network,
+};
 use crate::{engine::Engine, model::Origin, runtime::Runtime};
 
 /// How many connections may wait to be accepted.
@@ -166,6 +175,9 @@ impl Serve {
     pub fn start<E: Engine>(self, runtime: &Runtime<E>) -> io::Result<Serving> {
         let address = self.listener.local_addr()?;
         let door = Door::new(runtime, self.terms);
+        if INHERITED {
+            door.prepare(&SockRef::from(&self.listener))?;
+        }
         let server = Server::build()
             .workers(self.workers)
             .disable_signals()
@@ -192,7 +204,10 @@ impl Serve {
                 let door = door.clone();
                 fn_service(move |stream: TcpStream| {
                     if let Ok(from) = stream.peer_addr() {
-                        door.admit(stream, from.into());
+                        match INHERITED {
+                            true => door.accepted(stream, from.into()),
+                            false => door.admit(stream, from.into()),
+                        }
                     }
                     std::future::ready(Ok::<(), ()>(()))
                 })
