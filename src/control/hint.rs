@@ -9,18 +9,43 @@ use super::{Lexer, Number, Syntax, Token, TokenKind, lexer::is_space, resolve::n
 ///
 /// Nearly no statement has one, which costs a look at its first bytes.
 pub(crate) fn execution_time_hint(sql: &[u8], syntax: &Syntax) -> Option<u64> {
-    let first = sql.iter().position(|b| !is_space(*b))?;
-    let behind = match &sql[first..] {
-        [b's' | b'S', ..] => {
-            sql[first..].first_chunk::<6>().filter(|word| word.eq_ignore_ascii_case(b"SELECT"))?.len() + first
-        }
-        [b'/' | b'#' | b'-' | b'(', ..] => behind_select(sql, syntax)?,
+    // nearly every text begins so, and needs no closer look
+    if let Some(&[a, b, c, d, e, f, b' ', next]) = sql.first_chunk()
+        && is_select([a, b, c, d, e, f])
+        && !is_space(next)
+        && next != b'/'
+    {
+        return None;
+    }
+    let text = past_space(sql);
+    let behind = match text {
+        [b's' | b'S', ..] if begins_with_select(text) => &text[6..],
+        [b'/' | b'#' | b'-' | b'(', ..] => &sql[behind_select(sql, syntax)?..],
         _ => return None,
     };
-    let gap = sql[behind..].iter().position(|b| !is_space(*b))?;
-    let hints = sql[behind + gap..].strip_prefix(b"/*+")?;
+    let hints = past_space(behind).strip_prefix(b"/*+")?;
     let end = hints.windows(2).position(|two| two == b"*/")?;
     Hints { lexer: Lexer::new(&hints[..end], syntax) }.read()
+}
+
+/// In any case. Of all bytes, only the two cases of a letter become that letter by this.
+fn is_select([a, b, c, d, e, f]: [u8; 6]) -> bool {
+    let (first, rest) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]));
+    first | 0x2020_2020 == u32::from_be_bytes(*b"sele") && rest | 0x2020 == u16::from_be_bytes(*b"ct")
+}
+
+/// Whether these are the first letters, whatever follows them.
+pub(super) fn begins_with_select(text: &[u8]) -> bool {
+    text.first_chunk().is_some_and(|word| is_select(*word))
+}
+
+fn past_space(mut text: &[u8]) -> &[u8] {
+    while let [b, rest @ ..] = text
+        && is_space(*b)
+    {
+        text = rest;
+    }
+    text
 }
 
 /// The place behind the SELECT that a statement begins with, behind comments and parentheses.
@@ -142,6 +167,9 @@ mod tests {
             ("INSERT INTO t SELECT /*+ MAX_EXECUTION_TIME(5) */ 1", None),
             ("SELECTED /*+ MAX_EXECUTION_TIME(5) */", None),
             ("SELECT", None),
+            ("SELECT 1", None),
+            ("sElEcT /*+MAX_EXECUTION_TIME(5)*/1", Some(5)),
+            ("\x13ELECT /*+ MAX_EXECUTION_TIME(5) */ 1", None),
             ("", None),
         ] {
             assert_eq!(execution_time_hint(sql.as_bytes(), &Syntax::MYSQL), time, "{sql}");

@@ -1,10 +1,14 @@
 //! Whether a statement only reads, as far as its first words tell: MySQL's max_execution_time holds for those alone.
 
-use super::{Lexer, Syntax, TokenKind};
+use super::{Lexer, Syntax, TokenKind, hint::begins_with_select, lexer::is_space};
 
 /// Whether a statement is a `SELECT`, in parentheses or behind a `WITH` too. (Of what follows a `WITH`, the first of
 /// SELECT, UPDATE, DELETE, INSERT and REPLACE outside of all parentheses tells.)
 pub(crate) fn only_reads(sql: &[u8], syntax: &Syntax) -> bool {
+    // most begin so, which needs no lexer
+    if begins_with_select(sql) && sql.get(6).is_some_and(|b| is_space(*b)) {
+        return true;
+    }
     let mut lexer = Lexer::new(sql, syntax);
     let mut token = lexer.next_token();
     while token.kind == TokenKind::Symbol(b'(') {
@@ -37,6 +41,8 @@ mod tests {
     fn a_select_only_reads() {
         for (sql, reads) in [
             ("SELECT 1", true),
+            ("sElEcT\t1", true),
+            ("select/**/1", true),
             ("/* c */ select 1", true),
             ("((SELECT 1) UNION (SELECT 2))", true),
             ("WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a", true),

@@ -34,6 +34,9 @@ pub struct Statements<'a> {
 impl Statements<'_> {
     /// Where the text that has not been looked at begins, behind white space, if there is a statement in it.
     pub fn rest(&self) -> Option<usize> {
+        if self.lexer.position() == self.sql.len() && !self.lexer.in_executable_comment() {
+            return None;
+        }
         let mut ahead = self.lexer;
         loop {
             match ahead.next_token().kind {

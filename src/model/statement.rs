@@ -30,7 +30,7 @@ impl std::fmt::Display for StatementNo {
 }
 
 /// A statement as the client sent it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
     /// The text as UTF-8, if the client wrote what it said it would; a client whose character set is `binary` may have
     /// written anything.

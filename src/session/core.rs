@@ -25,7 +25,7 @@ use super::{
     own::Own,
     prepared::Named,
     shared::Shared,
-    statement::{self, Answer, Call, Ended, Watched},
+    statement::{self, Call, Ended, Watched},
 };
 use crate::{
     control,
@@ -200,67 +200,66 @@ impl<E: Engine> Core<E> {
 
     /// The same, of a statement that may have its time already. One future, without others in it that hold the statement
     /// again: it is made for each statement.
-    pub(super) async fn run(
-        &mut self,
-        cx: &StatementContext,
+    pub(super) fn run<'a>(
+        &'a mut self,
+        cx: &'a StatementContext,
         mut statement: Statement,
-        sink: &mut RowSink,
+        sink: &'a mut RowSink,
         timed: Timed,
-    ) -> Result<Done, SqlError> {
-        let began = match timed {
-            Timed::Not(began) => {
-                // Of several statements in one command, none is begun once the command was killed.
-                cx.check()?;
-                self.time(&statement.sql, began);
-                began
-            }
-            Timed::Already(began) => began,
-        };
-        if let Some(read) = control::parse(&statement.sql, &self.shared.syntax()).transpose() {
-            // On the heap: it is rare, and what is not waits in every idle session.
-            match Box::pin(self.own(cx, read, statement, sink, began)).await {
-                Own::Answered(result) => {
-                    self.gave_rows = sink.gave_rows();
-                    return result;
+    ) -> impl Future<Output = Result<Done, SqlError>> + Send + use<'a, E> {
+        async move {
+            let began = match timed {
+                Timed::Not(began) => {
+                    // Of several statements in one command, none is begun once the command was killed.
+                    cx.check()?;
+                    self.time(&statement.sql, began);
+                    began
                 }
-                Own::Others(others) => statement = others,
+                Timed::Already(began) => began,
+            };
+            if let Some(read) = control::parse(&statement.sql, &self.shared.syntax()).transpose() {
+                // On the heap: it is rare, and what is not waits in every idle session.
+                match Box::pin(self.own(cx, read, statement, sink, began)).await {
+                    Own::Answered(result) => {
+                        self.gave_rows = sink.gave_rows();
+                        return result;
+                    }
+                    Own::Others(others) => statement = others,
+                }
             }
+            #[cfg(feature = "system-tables")]
+            if let Some(asked) = self.asks(cx, &statement.sql) {
+                let result = Box::pin(self.answer_question(cx, asked, statement, sink)).await;
+                self.gave_rows = sink.gave_rows();
+                return result;
+            }
+            self.diagnostics = None;
+            let answer = self.call(cx, &mut statement, sink, began).await;
+            self.executed(answer, sink)
         }
-        #[cfg(feature = "system-tables")]
-        if let Some(asked) = self.asks(cx, &statement.sql) {
-            let result = Box::pin(self.answer_question(cx, asked, statement, sink)).await;
-            self.gave_rows = sink.gave_rows();
-            return result;
-        }
-        self.diagnostics = None;
-        let answer = self.call(cx, Call::Execute(statement), sink, began).await;
-        self.executed(answer, sink)
     }
 
     /// Runs a statement of the engine's.
     pub(super) async fn ask_engine(
         &mut self,
         cx: &StatementContext,
-        statement: Statement,
+        mut statement: Statement,
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
         self.diagnostics = None;
-        let answer = self.call(cx, Call::Execute(statement), sink, began).await;
+        let answer = self.call(cx, &mut statement, sink, began).await;
         self.executed(answer, sink)
     }
 
     /// What a statement of the engine's leaves.
-    fn executed(&mut self, answer: Result<Answer, SqlError>, sink: &RowSink) -> Result<Done, SqlError> {
+    fn executed(&mut self, answer: Result<Done, SqlError>, sink: &RowSink) -> Result<Done, SqlError> {
         self.gave_rows = sink.gave_rows();
-        match answer? {
-            Answer::Done(done) => {
-                self.unsettled = done.in_transaction;
-                self.state = quiet(done);
-                Ok(done)
-            }
-            other => unreachable!("an execution is answered by {other:?}"),
+        if let Ok(done) = &answer {
+            self.unsettled = done.in_transaction;
+            self.state = quiet(*done);
         }
+        answer
     }
 
     /// A statement of the runtime's own was done at this time.
@@ -278,10 +277,7 @@ impl<E: Engine> Core<E> {
         began: Instant,
     ) -> Result<Vec<crate::model::Column>, SqlError> {
         self.diagnostics = None;
-        match self.call(cx, Call::Fields { table, pattern }, sink, began).await? {
-            Answer::Fields(columns) => Ok(columns),
-            other => unreachable!("a question for columns is answered by {other:?}"),
-        }
+        self.call(cx, &mut statement::Fields(table, pattern), sink, began).await
     }
 
     /// Changes the database, and shows it.
@@ -293,10 +289,8 @@ impl<E: Engine> Core<E> {
         began: Instant,
     ) -> Result<Done, SqlError> {
         self.diagnostics = None;
-        match self.call(cx, Call::UseDatabase(name), sink, began).await? {
-            Answer::DatabaseChanged(name) => cx.set_database(Some(&name)),
-            other => unreachable!("a change of database is answered by {other:?}"),
-        }
+        let name = self.call(cx, &mut statement::UseDatabase(name), sink, began).await?;
+        cx.set_database(Some(&name));
         Ok(self.state)
     }
 
@@ -307,18 +301,14 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        match self.call(cx, Call::Reset, sink, began).await? {
-            Answer::Reset => {
-                self.unsettled = false;
-                self.state = Done::default();
-                self.named = None;
-                self.diagnostics = None;
-                self.slot().notes.reset();
-                self.slot().set_trace_id(None);
-                self.set_limits(self.first_limits());
-            }
-            other => unreachable!("a reset is answered by {other:?}"),
-        }
+        self.call(cx, &mut statement::Reset, sink, began).await?;
+        self.unsettled = false;
+        self.state = Done::default();
+        self.named = None;
+        self.diagnostics = None;
+        self.slot().notes.reset();
+        self.slot().set_trace_id(None);
+        self.set_limits(self.first_limits());
         Ok(self.state)
     }
 
@@ -355,55 +345,59 @@ impl<E: Engine> Core<E> {
         }
     }
 
-    pub(super) async fn call(
-        &mut self,
-        cx: &StatementContext,
-        call: Call,
-        sink: &mut RowSink,
+    /// Asks the engine's session, where its statements run.
+    pub(super) fn call<'a, C: Call<E::Session>>(
+        &'a mut self,
+        cx: &'a StatementContext,
+        call: &'a mut C,
+        sink: &'a mut RowSink,
         began: Instant,
-    ) -> Result<Answer, SqlError> {
-        let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
-        let (ended, longest, at) = match &self.shared.placement {
-            Placement::Inline => {
-                let Watched { ended, longest, at } =
-                    statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
-                self.session = Some(session);
-                (ended, longest, at)
-            }
-            Placement::Pool(pool) => {
-                let (cx, mut taken) = (cx.clone(), sink.take());
-                // There, it is in nobody's span.
-                let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
-                let run = async move {
-                    let watched = statement::run(&mut *session, &cx, call, &mut taken, began, true, &none).await;
-                    (session, taken, watched)
-                };
-                let away = pool.spawn(run.instrument(span));
-                match away.await {
-                    Ok((session, taken, Watched { ended, at, .. })) => {
-                        self.session = Some(session);
-                        *sink = taken;
-                        // A pool's polls may be as long as they are.
-                        (ended, Duration::ZERO, at)
-                    }
-                    // The pool was shut down, and the session with it.
-                    Err(_) => (Ended::Panicked, Duration::ZERO, Instant::now()),
+    ) -> impl Future<Output = Result<C::Answer, SqlError>> + Send + use<'a, E, C> {
+        async move {
+            let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
+            let (ended, longest, at) = match &self.shared.placement {
+                Placement::Inline => {
+                    let Watched { ended, longest, at } =
+                        statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
+                    self.session = Some(session);
+                    (ended, longest, at)
                 }
+                Placement::Pool(pool) => {
+                    let (cx, mut taken, mut call) = (cx.clone(), sink.take(), std::mem::take(call));
+                    // There, it is in nobody's span.
+                    let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
+                    let run = async move {
+                        let watched =
+                            statement::run(&mut *session, &cx, &mut call, &mut taken, began, true, &none).await;
+                        (session, taken, watched)
+                    };
+                    let away = pool.spawn(run.instrument(span));
+                    match away.await {
+                        Ok((session, taken, Watched { ended, at, .. })) => {
+                            self.session = Some(session);
+                            *sink = taken;
+                            // A pool's polls may be as long as they are.
+                            (ended, Duration::ZERO, at)
+                        }
+                        // The pool was shut down, and the session with it.
+                        Err(_) => (Ended::Panicked, Duration::ZERO, Instant::now()),
+                    }
+                }
+            };
+            self.registry().polled(cx.session(), cx.number(), longest);
+            self.ended = at;
+            match ended {
+                Ended::Returned(Ok(answer)) => Ok(answer),
+                Ended::Returned(Err(error)) => {
+                    self.ask_for_transaction();
+                    Err(error)
+                }
+                Ended::Dropped(reason) => {
+                    self.ask_for_transaction();
+                    Err(Killed(reason).into())
+                }
+                Ended::Panicked => Err(self.panicked(cx)),
             }
-        };
-        self.registry().polled(cx.session(), cx.number(), longest);
-        self.ended = at;
-        match ended {
-            Ended::Returned(Ok(answer)) => Ok(answer),
-            Ended::Returned(Err(error)) => {
-                self.ask_for_transaction();
-                Err(error)
-            }
-            Ended::Dropped(reason) => {
-                self.ask_for_transaction();
-                Err(Killed(reason).into())
-            }
-            Ended::Panicked => Err(self.panicked(cx)),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use actix::{Message, dev::OneshotSender};
@@ -89,6 +92,8 @@ pub(crate) fn tell<T>(to: Option<OneshotSender<T>>, answer: T) {
 pub(crate) struct Inbox {
     slot: OnceLock<Arc<Slot>>,
     state: Mutex<State>,
+    /// Whether anything waits: so that the loop, which looks after every poll, does so without the lock. Changed within it.
+    waits: AtomicBool,
     bound: usize,
 }
 
@@ -116,7 +121,7 @@ impl Inbox {
 
     fn with(bound: usize, open: bool) -> Arc<Self> {
         let state = Mutex::new(State { next: None, queue: VecDeque::new(), early: None, open });
-        Arc::new(Self { slot: OnceLock::new(), state, bound })
+        Arc::new(Self { slot: OnceLock::new(), state, waits: AtomicBool::new(false), bound })
     }
 
     /// The session has its slot now.
@@ -163,6 +168,7 @@ impl Inbox {
             } else {
                 state.queue.push_back(request);
             }
+            self.waits.store(true, Ordering::Release);
             return;
         };
         drop(state);
@@ -170,14 +176,17 @@ impl Inbox {
     }
 
     pub(crate) fn pop(&self) -> Option<Box<Request>> {
-        let mut state = self.state();
-        if let Some(request) = state.next.take() {
-            return Some(request);
+        if !self.waits.load(Ordering::Acquire) {
+            return None;
         }
-        let request = state.queue.pop_front();
+        let mut state = self.state();
+        let request = state.next.take().or_else(|| state.queue.pop_front());
         if state.queue.is_empty() {
-            // Nothing is kept for the idle.
-            state.queue = VecDeque::new();
+            self.waits.store(false, Ordering::Release);
+            if state.queue.capacity() > 0 {
+                // Nothing is kept for the idle.
+                state.queue = VecDeque::new();
+            }
         }
         request
     }

@@ -9,11 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{
-    core::Core,
-    keep::Kept,
-    statement::{Answer, Call},
-};
+use super::{core::Core, keep::Kept, statement};
 use crate::{
     control::{self, Control, Source},
     dialect::View,
@@ -72,10 +68,7 @@ impl<E: Engine> Core<E> {
             self.diagnostics = Some(left(&prepared));
             return prepared;
         }
-        let prepared = match self.call(cx, Call::Prepare(sql), sink, began).await? {
-            Answer::Prepared(prepared) => prepared,
-            other => unreachable!("a preparation is answered by {other:?}"),
-        };
+        let prepared = self.call(cx, &mut statement::Prepare(sql), sink, began).await?;
         if prepared.params.len() > usize::from(u16::MAX) {
             return Err(SqlError::too_many_placeholders());
         }
