@@ -14,7 +14,7 @@ use super::{
     core::Core,
     handle::Life,
     inbox::{Inbox, Request, tell},
-    results::{Reply, ReplySink, ReplyTo},
+    results::{ReplySink, ReplyTo},
     shared::Shared,
 };
 use crate::{
@@ -135,20 +135,28 @@ fn answer<E: Engine>(core: &mut Core<E>, request: Request) -> BoxFuture<'_, ()> 
 }
 
 /// Runs a statement.
-async fn query<E: Engine>(core: &mut Core<E>, statement: Statement, to: Option<ReplyTo>) {
+async fn query<E: Engine>(core: &mut Core<E>, statement: Statement, mut to: Option<ReplyTo>) {
     let (cx, began) = match core.begin(Command::Query, Some(statement.sql.clone())) {
         Ok(begun) => begun,
         Err(reason) => return Request::Query(statement, to).refuse(Killed(reason).into()),
     };
-    let reply = Reply::to(to);
-    let mut sink = RowSink::new(ReplySink::new(reply.clone(), Arc::clone(core.slot()), cx.number()), &cx);
+    let (reply, sink) = ReplySink::lend();
+    if to.is_none() {
+        reply.forget();
+    }
+    let mut sink = RowSink::new(sink, &cx);
     let result = {
         let mut run = pin!(core.execute(&cx, statement, &mut sink, began));
         poll_fn(|task| {
             let polled = run.as_mut().poll(task);
-            if polled.is_pending() && reply.poll_abandoned(task).is_ready() {
-                abandon(&cx, task);
-                reply.forget();
+            if polled.is_pending() {
+                if let Some(to) = to.take() {
+                    reply.wait(to, &cx);
+                }
+                if reply.poll_abandoned(task).is_ready() {
+                    abandon(&cx, task);
+                    reply.forget();
+                }
             }
             polled
         })
@@ -157,9 +165,9 @@ async fn query<E: Engine>(core: &mut Core<E>, statement: Statement, to: Option<R
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|done| done.affected).map_err(SqlError::clone);
     match sink.into_sink::<ReplySink>() {
-        Some(mut sink) => sink.finish(farewell.result),
+        Some(sink) => sink.finish(farewell.result, to, &cx, reply),
         // It went down with a task that held it, and has told the reader so.
-        None => reply.refuse(SqlError::panicked()),
+        None => tell(to.or_else(|| reply.take()), Err(SqlError::panicked())),
     }
     core.finish(&cx, end, farewell.killed, core.ended());
 }
@@ -183,7 +191,7 @@ async fn command<E: Engine, T, F>(
         Ok(begun) => begun,
         Err(reason) => return tell(to, Err(Killed(reason).into())),
     };
-    let mut sink = RowSink::new(ReplySink::new(Reply::default(), Arc::clone(core.slot()), cx.number()), &cx);
+    let mut sink = RowSink::new(ReplySink::of_nobody(), &cx);
     let result = {
         let mut running = run(core, &cx, &mut sink, began);
         poll_fn(|task| {

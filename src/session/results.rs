@@ -1,6 +1,7 @@
 //! What a statement gives a caller in process: a stream of its parts, and the sink that feeds it.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,7 +13,7 @@ use futures::{Stream, StreamExt};
 
 use super::{batch::RowBatch, pipe::Pipe};
 use crate::{
-    engine::{Closed, Sink},
+    engine::{Closed, Sink, StatementContext},
     model::{Column, Done, OwnedValue, Reason, SqlError, StatementNo, Value},
     state::{Raised, Signal, Slot},
 };
@@ -141,43 +142,83 @@ impl std::fmt::Debug for Results {
     }
 }
 
-/// Where the answer to a [`super::Query`] goes. Shared by the sink, which may answer with the first rows, and the loop
-/// that runs the statement, which sees when nobody waits for the answer any more.
-#[derive(Clone, Default)]
-pub(crate) struct Reply(Arc<Mutex<Option<ReplyTo>>>);
-
 pub(crate) type ReplyTo = OneshotSender<Result<Results, SqlError>>;
 
+type Parts = Pipe<Result<Part, SqlError>>;
+
+/// Who waits for the answer to a [`super::Query`]. Shared by the sink, which may answer with the first rows, and the loop
+/// that runs the statement, which sees when nobody waits any more. A statement that is over within its first poll never
+/// comes here: nearly all are.
+#[derive(Clone, Default)]
+pub(crate) struct Reply(Arc<Mutex<Asker>>);
+
+enum Asker {
+    /// The loop has it still; what the sink has begun to answer with waits here.
+    Elsewhere(Option<Arc<Parts>>),
+    /// It waits for the answer to this statement.
+    Waiting(ReplyTo, Arc<Slot>, StatementNo),
+    /// It was answered, or there is none.
+    Nobody,
+}
+
+impl Default for Asker {
+    fn default() -> Self {
+        Self::Elsewhere(None)
+    }
+}
+
 impl Reply {
-    /// The answer goes here; nowhere, if the statement came by `do_send`.
-    pub(crate) fn to(to: Option<ReplyTo>) -> Self {
-        Self(Arc::new(Mutex::new(to)))
+    /// The statement takes longer: from now on, who asked is answered by whichever knows an answer first.
+    pub(crate) fn wait(&self, to: ReplyTo, cx: &StatementContext) {
+        let mut asker = self.lock();
+        match std::mem::replace(&mut *asker, Asker::Nobody) {
+            Asker::Elsewhere(Some(pipe)) => {
+                drop(asker);
+                begin(to, pipe, Arc::clone(cx.slot()), cx.number());
+            }
+            _ => *asker = Asker::Waiting(to, Arc::clone(cx.slot()), cx.number()),
+        }
     }
 
-    /// Nobody waits for it any more.
+    /// Nobody waits for it, or not any more.
     pub(crate) fn forget(&self) {
-        self.lock().take();
+        *self.lock() = Asker::Nobody;
     }
 
     /// Ready when whoever asked has stopped waiting for the answer.
     pub(crate) fn poll_abandoned(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.lock().as_mut().map_or(Poll::Pending, |to| to.poll_closed(cx))
-    }
-
-    /// Answers with an error, if nothing was answered yet.
-    pub(crate) fn refuse(&self, error: SqlError) {
-        if let Some(to) = self.take() {
-            let _ = to.send(Err(error));
+        match &mut *self.lock() {
+            Asker::Waiting(to, ..) => to.poll_closed(cx),
+            Asker::Elsewhere(_) | Asker::Nobody => Poll::Pending,
         }
     }
 
-    fn take(&self) -> Option<ReplyTo> {
-        self.lock().take()
+    /// Who waits still.
+    pub(crate) fn take(&self) -> Option<ReplyTo> {
+        match std::mem::replace(&mut *self.lock(), Asker::Nobody) {
+            Asker::Waiting(to, ..) => Some(to),
+            Asker::Elsewhere(_) | Asker::Nobody => None,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<ReplyTo>> {
+    fn lock(&self) -> MutexGuard<'_, Asker> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Answers with a stream.
+fn begin(to: ReplyTo, pipe: Arc<Parts>, slot: Arc<Slot>, statement: StatementNo) {
+    let rest = Rest { pipe, slot, statement, over: false };
+    // If nobody waits, the dropped results cancel the statement.
+    let _ = to.send(Ok(Results { ready: Gathered::default(), rest: Some(rest) }));
+}
+
+/// The most sinks that a thread keeps for its next statements.
+const SPARE: usize = 16;
+
+thread_local! {
+    /// Sinks are for those who run something: they are lent per statement, by the thread.
+    static SPARES: RefCell<Vec<(Reply, Box<ReplySink>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Gathers a statement's rows for a caller in process: within the reply while they are few, in a stream from then on.
@@ -185,28 +226,41 @@ pub(crate) struct ReplySink {
     reply: Reply,
     parts: Gathered,
     batch: RowBatch,
-    pipe: Option<Arc<Pipe<Result<Part, SqlError>>>>,
-    slot: Arc<Slot>,
-    statement: StatementNo,
+    pipe: Option<Arc<Parts>>,
 }
 
 impl ReplySink {
-    pub(crate) fn new(reply: Reply, slot: Arc<Slot>, statement: StatementNo) -> Box<Self> {
-        let (parts, batch) = (Gathered::default(), RowBatch::default());
-        Box::new(Self { reply, parts, batch, pipe: None, slot, statement })
+    fn new() -> (Reply, Box<Self>) {
+        let (reply, parts, batch) = (Reply::default(), Gathered::default(), RowBatch::default());
+        (reply.clone(), Box::new(Self { reply, parts, batch, pipe: None }))
     }
 
-    /// Answers, or ends the stream that the answer began; nothing of the statement is left.
-    pub(crate) fn finish(&mut self, result: Result<Done, SqlError>) {
-        if let Some(reply) = self.reply.take() {
-            let answer = result.map(|done| {
-                self.seal();
-                self.parts.done = Some(done);
-                Results { ready: std::mem::take(&mut self.parts), rest: None }
-            });
-            // Nobody may be waiting any more.
-            let _ = reply.send(answer);
-        } else if let Some(pipe) = self.pipe.take() {
+    /// From the thread's store.
+    pub(crate) fn lend() -> (Reply, Box<Self>) {
+        SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(Self::new)
+    }
+
+    /// Of what has no rows.
+    pub(crate) fn of_nobody() -> Box<Self> {
+        let (reply, sink) = Self::new();
+        reply.forget();
+        sink
+    }
+
+    /// Answers, or ends the stream that the answer began. `to`: who asked, if the statement was over within its first poll.
+    pub(crate) fn finish(
+        mut self: Box<Self>,
+        result: Result<Done, SqlError>,
+        to: Option<ReplyTo>,
+        cx: &StatementContext,
+        reply: Reply,
+    ) {
+        let untouched = to.is_some() && self.pipe.is_none();
+        let to = to.or_else(|| reply.take());
+        if let Some(pipe) = self.pipe.take() {
+            if let Some(to) = to {
+                begin(to, Arc::clone(&pipe), Arc::clone(cx.slot()), cx.number());
+            }
             if result.is_ok() {
                 // A result set that has begun since the last push waits here with its columns.
                 self.seal();
@@ -216,6 +270,22 @@ impl ReplySink {
             }
             pipe.push(result.map(Part::Done), 0);
             pipe.end();
+        } else if let Some(to) = to {
+            let answer = result.map(|done| {
+                self.seal();
+                self.parts.done = Some(done);
+                Results { ready: std::mem::take(&mut self.parts), rest: None }
+            });
+            let failed = answer.is_err();
+            // Nobody may be waiting any more.
+            let _ = to.send(answer);
+            if untouched && !failed {
+                SPARES.with_borrow_mut(|spares| {
+                    if spares.len() < SPARE {
+                        spares.push((reply, self));
+                    }
+                });
+            }
         }
     }
 
@@ -229,23 +299,29 @@ impl ReplySink {
     /// Hands on all parts. `true`: the reader is behind.
     fn push_parts(&mut self) -> bool {
         self.seal();
-        let reply = self.reply.take();
-        if self.pipe.is_none() && reply.is_none() {
+        let mut asker = self.reply.lock();
+        if self.pipe.is_none() && matches!(*asker, Asker::Nobody) {
             // Sent with do_send: the rows are for nobody.
+            drop(asker);
             self.parts = Gathered::default();
             return false;
         }
         let pipe = self.pipe.get_or_insert_with(|| Pipe::new(HELD));
+        let waiting = match &mut *asker {
+            Asker::Elsewhere(first) => {
+                first.get_or_insert_with(|| Arc::clone(pipe));
+                None
+            }
+            asker => Some(std::mem::replace(asker, Asker::Nobody)),
+        };
+        drop(asker);
         let mut full = false;
         while let Some(part) = self.parts.next() {
             let bytes = if let Part::Rows(rows) = &part { rows.bytes() } else { 0 };
             full |= pipe.push(Ok(part), bytes);
         }
-        if let Some(reply) = reply {
-            let rest =
-                Rest { pipe: Arc::clone(pipe), slot: Arc::clone(&self.slot), statement: self.statement, over: false };
-            // If nobody waits, the dropped results cancel the statement.
-            let _ = reply.send(Ok(Results { ready: Gathered::default(), rest: Some(rest) }));
+        if let Some(Asker::Waiting(to, slot, statement)) = waiting {
+            begin(to, Arc::clone(pipe), slot, statement);
         }
         full
     }

@@ -113,7 +113,9 @@ impl<E: Engine> Driver<E> {
                 Ok(Ok(packet)) => {
                     // On the heap, as all that an idle connection has no room for.
                     let next = Box::pin(self.answer(packet.payload)).await;
-                    self.rows = None;
+                    if let Some(rows) = self.rows.take() {
+                        rows.give_back();
+                    }
                     pace::answered();
                     next
                 }
@@ -331,7 +333,7 @@ impl<E: Engine> Driver<E> {
     {
         let Driver { core, conn, rows, peer, .. } = self;
         let tell = core.shared().tell_killed;
-        let lent = rows.take().unwrap_or_else(|| WireRows::new(*peer));
+        let lent = rows.take().unwrap_or_else(|| WireRows::lend(*peer));
         let pipe = Arc::clone(lent.pipe());
         let mut sink = RowSink::new(lent, cx);
         let switch = &cx.slot().switch;

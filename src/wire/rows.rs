@@ -27,34 +27,17 @@ const CHUNK: usize = 16 * 1024;
 /// So many bytes wait for the client before the engine is told to wait.
 const HELD: usize = 64 * 1024;
 
-/// The most buffers that a thread keeps for its next statements.
+/// The most answers that a thread keeps for its next statements.
 const SPARE: usize = 16;
 
 thread_local! {
-    /// Buffers are for those who run something: they are lent per statement, by the thread.
-    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// Answers, with their buffers, are for those who run something: they are lent per command, by the thread.
+    static SPARES: RefCell<Vec<Box<WireRows>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer with room for a chunk and the row that makes it one.
 fn buffer() -> Vec<u8> {
     Vec::with_capacity(CHUNK + CHUNK / 4)
-}
-
-/// A buffer from the thread's store.
-fn lend() -> Vec<u8> {
-    SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(buffer)
-}
-
-/// Gives a buffer back to the thread's store, unless it grew beyond what is worth keeping.
-fn give_back(mut buffer: Vec<u8>) {
-    buffer.clear();
-    if (CHUNK..=4 * CHUNK).contains(&buffer.capacity()) {
-        SPARES.with_borrow_mut(|spares| {
-            if spares.len() < SPARE {
-                spares.push(buffer);
-            }
-        });
-    }
 }
 
 /// How rows are written.
@@ -112,6 +95,34 @@ impl WireRows {
         })
     }
 
+    /// From the thread's store.
+    pub(super) fn lend(peer: Peer) -> Box<Self> {
+        match SPARES.with_borrow_mut(Vec::pop) {
+            Some(mut spare) => {
+                spare.peer = peer;
+                spare
+            }
+            None => Self::new(peer),
+        }
+    }
+
+    /// Back to the thread's store, unless its pipe was used, or its buffer grew beyond what is worth keeping.
+    pub(super) fn give_back(mut self: Box<Self>) {
+        if self.streamed || !(CHUNK..=4 * CHUNK).contains(&self.out.capacity()) {
+            return;
+        }
+        self.out.clear();
+        self.results = CharacterSet::Utf8mb4;
+        self.text = Box::default();
+        self.binary = None;
+        self.misfit = None;
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARE {
+                spares.push(self);
+            }
+        });
+    }
+
     /// From the sink of a long result to the socket.
     pub(super) fn pipe(&self) -> &Arc<Pipe<Chunk>> {
         &self.pipe
@@ -120,7 +131,8 @@ impl WireRows {
     /// A command begins; its answer's first packet has this number. Rows are text.
     pub(super) fn begin(&mut self, sequence: u8, before: Done) {
         self.format = Format::Text;
-        self.out = lend();
+        self.out.clear();
+        self.out.reserve(CHUNK + CHUNK / 4);
         self.written = 0;
         self.sequence = sequence;
         self.open = false;
@@ -222,12 +234,6 @@ impl WireRows {
         }
         all.extend_from_slice(&self.out[self.written..]);
         all
-    }
-
-    /// The answer is written: the buffer goes back.
-    pub(super) fn rest(&mut self) {
-        self.binary = None;
-        give_back(std::mem::take(&mut self.out));
     }
 
     fn put(&mut self, values: &[Value<'_>]) {

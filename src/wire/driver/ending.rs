@@ -107,7 +107,7 @@ impl<E: Engine> Driver<E> {
 
     pub(super) fn rows(&mut self) -> &mut WireRows {
         let Driver { rows, peer, .. } = self;
-        rows.get_or_insert_with(|| WireRows::new(*peer))
+        rows.get_or_insert_with(|| WireRows::lend(*peer))
     }
 
     /// Begins the answer to a command.
@@ -174,7 +174,6 @@ impl<E: Engine> Driver<E> {
             conn.poll_gone(task).map(|()| Err(Reason::ClientGone))
         })
         .await;
-        rows.rest();
         match flushed {
             Ok(()) => switch.word().leaving().map_or(Next::Serve, Next::Leave),
             Err(reason) => {
