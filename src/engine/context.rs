@@ -27,6 +27,11 @@ impl StatementContext {
         Self { slot, principal, number, query_id }
     }
 
+    /// That of a later statement of the same session and the same user: whom it belongs to is not counted anew.
+    pub(crate) fn next(self, number: StatementNo, query_id: u64) -> Self {
+        Self { number, query_id, ..self }
+    }
+
     /// The same statement, of a session that has become this one's.
     #[cfg(feature = "mysql")]
     pub(crate) fn of(&self, principal: Arc<Principal>) -> Self {

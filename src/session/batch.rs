@@ -28,9 +28,9 @@ impl RowBatch {
     }
 
     pub(crate) fn push(&mut self, row: &[Value<'_>]) {
-        if self.rows == 0 {
+        if self.data.capacity() == 0 {
             // Room for a row of numbers: one allocation for a result of one row.
-            self.data.reserve(16 * self.width);
+            self.data = Vec::with_capacity(16 * self.width);
         }
         for value in row {
             match value {

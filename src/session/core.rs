@@ -60,6 +60,8 @@ pub(crate) struct Core<E: Engine> {
     ended: Instant,
     /// What the running statement's logs are attributed to.
     pub(super) trace: Trace,
+    /// The last statement's context, for the next one.
+    spare: Option<StatementContext>,
     /// The session's time-outs; the slot has them too, for the timers.
     pub(super) limits: Arc<Limits>,
     /// A person types at the client's end.
@@ -124,6 +126,7 @@ impl<E: Engine> Core<E> {
             unsettled: false,
             state: Done::default(),
             trace: Trace::default(),
+            spare: None,
         };
         core.rest(ended);
         Ok(core)
@@ -184,7 +187,11 @@ impl<E: Engine> Core<E> {
         self.ended = began;
         self.trace = slot.trace.statement(statement, query_id);
         slot.show(command, "executing", info, Some(Running { statement, query_id }), began);
-        Ok((StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id), began))
+        let cx = match self.spare.take() {
+            Some(spare) => spare.next(statement, query_id),
+            None => StatementContext::new(Arc::clone(slot), Arc::clone(&self.principal), statement, query_id),
+        };
+        Ok((cx, began))
     }
 
     /// Runs a statement: one of the runtime's own, or the engine's.
@@ -450,7 +457,7 @@ impl<E: Engine> Core<E> {
     /// down and no transaction is open, to end.
     pub(crate) fn finish(
         &mut self,
-        cx: &StatementContext,
+        cx: StatementContext,
         end: Result<u64, SqlError>,
         killed: Option<Reason>,
         at: Instant,
@@ -498,5 +505,7 @@ impl<E: Engine> Core<E> {
         if let Some(reason) = killed {
             registry.cut_short(slot, cx.number(), reason, ending.as_deref());
         }
+        // A change of user is the old one's command.
+        self.spare = Arc::ptr_eq(cx.principal(), &self.principal).then_some(cx);
     }
 }

@@ -169,7 +169,7 @@ async fn query<E: Engine>(core: &mut Core<E>, statement: Statement, mut to: Opti
         // It went down with a task that held it, and has told the reader so.
         None => tell(to.or_else(|| reply.take()), Err(SqlError::panicked())),
     }
-    core.finish(&cx, end, farewell.killed, core.ended());
+    core.finish(cx, end, farewell.killed, core.ended());
 }
 
 /// Runs what has no rows.
@@ -207,7 +207,7 @@ async fn command<E: Engine, T, F>(
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
     tell(to, farewell.result);
-    core.finish(&cx, end, farewell.killed, core.ended());
+    core.finish(cx, end, farewell.killed, core.ended());
 }
 
 /// Nobody waits for the answer any more: the next poll, which comes at once, sees that.

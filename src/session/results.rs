@@ -42,7 +42,8 @@ pub enum Part {
 /// memory. Dropping it before its end cancels the statement.
 pub struct Results {
     ready: Gathered,
-    rest: Option<Rest>,
+    /// On the heap: a small result has none, and is moved from hand to hand.
+    rest: Option<Box<Rest>>,
 }
 
 /// The parts that are there, in the order columns, rows, more, done: a result set of a few rows needs no list for them.
@@ -50,30 +51,33 @@ pub struct Results {
 struct Gathered {
     columns: Option<Arc<[Column]>>,
     rows: Option<RowBatch>,
-    more: VecDeque<Part>,
+    more: Option<Box<More>>,
     done: Option<Done>,
 }
 
+#[derive(Default)]
+struct More(VecDeque<Part>);
+
 impl Gathered {
     fn columns(&mut self, columns: Arc<[Column]>) {
-        if self.columns.is_none() && self.rows.is_none() && self.more.is_empty() {
+        if self.columns.is_none() && self.rows.is_none() && self.more.is_none() {
             self.columns = Some(columns);
         } else {
-            self.more.push_back(Part::Columns(columns));
+            self.more.get_or_insert_default().0.push_back(Part::Columns(columns));
         }
     }
 
     fn rows(&mut self, rows: RowBatch) {
-        if self.rows.is_none() && self.more.is_empty() {
+        if self.rows.is_none() && self.more.is_none() {
             self.rows = Some(rows);
         } else {
-            self.more.push_back(Part::Rows(rows));
+            self.more.get_or_insert_default().0.push_back(Part::Rows(rows));
         }
     }
 
     fn next(&mut self) -> Option<Part> {
         let first = self.columns.take().map(Part::Columns).or_else(|| self.rows.take().map(Part::Rows));
-        first.or_else(|| self.more.pop_front()).or_else(|| self.done.take().map(Part::Done))
+        first.or_else(|| self.more.as_mut()?.0.pop_front()).or_else(|| self.done.take().map(Part::Done))
     }
 }
 
@@ -208,7 +212,7 @@ impl Reply {
 
 /// Answers with a stream.
 fn begin(to: ReplyTo, pipe: Arc<Parts>, slot: Arc<Slot>, statement: StatementNo) {
-    let rest = Rest { pipe, slot, statement, over: false };
+    let rest = Box::new(Rest { pipe, slot, statement, over: false });
     // If nobody waits, the dropped results cancel the statement.
     let _ = to.send(Ok(Results { ready: Gathered::default(), rest: Some(rest) }));
 }

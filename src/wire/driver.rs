@@ -262,7 +262,7 @@ impl<E: Engine> Driver<E> {
                 (ended, _) => break ended,
             }
         };
-        self.conclude(&cx, result).await
+        self.conclude(cx, result).await
     }
 
     /// Between two statements of one command: the first one's answer is written, as MySQL does, and others on the arbiter
@@ -302,7 +302,7 @@ impl<E: Engine> Driver<E> {
         let run =
             self.run(Command::InitDb, None, |core, cx, sink, began| Box::pin(core.use_database(cx, name, sink, began)));
         match run.await {
-            Ok((cx, result)) => self.conclude(&cx, result).await,
+            Ok((cx, result)) => self.conclude(cx, result).await,
             Err(reason) => Next::Unbegun(reason),
         }
     }

@@ -158,7 +158,7 @@ async fn begin_with<E: Engine>(core: &mut Core<E>, name: Option<String>) -> Resu
     let result = core.use_database(&cx, name, &mut sink, began).await;
     let farewell = core.settle(result);
     let end = farewell.result.as_ref().map(|_| 0).map_err(SqlError::clone);
-    core.finish(&cx, end, farewell.killed, core.ended());
+    core.finish(cx, end, farewell.killed, core.ended());
     farewell.result.map(drop)
 }
 

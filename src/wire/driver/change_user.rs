@@ -41,7 +41,7 @@ impl<E: Engine> Driver<E> {
             Err(Unproved::Refused(error)) => Err(error),
             Err(Unproved::Turned(why)) => {
                 let reason = if why == Turned::Told { Reason::Protocol } else { Reason::ClientGone };
-                return self.come_to_nothing(&cx, reason, why == Turned::Told);
+                return self.come_to_nothing(cx, reason, why == Turned::Told);
             }
         };
         let Farewell { result, killed } = self.settle(result);
@@ -56,11 +56,11 @@ impl<E: Engine> Driver<E> {
                 self.rows().failed(error);
             }
         }
-        self.tell(&cx, result.map(|_| 0), killed).await
+        self.tell(cx, result.map(|_| 0), killed).await
     }
 
     /// The client is gone, or was told already what was wrong.
-    fn come_to_nothing(&mut self, cx: &StatementContext, reason: Reason, told: bool) -> Next {
+    fn come_to_nothing(&mut self, cx: StatementContext, reason: Reason, told: bool) -> Next {
         cx.slot().switch.terminate(reason);
         let Farewell { result, killed } = self.settle::<u64>(Err(Killed(reason).into()));
         self.told = told;

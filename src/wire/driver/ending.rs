@@ -21,7 +21,7 @@ use crate::{
 
 impl<E: Engine> Driver<E> {
     /// Decides how a command ended, tells the client, and only then calls it over.
-    pub(super) async fn conclude(&mut self, cx: &StatementContext, result: Result<Done, SqlError>) -> Next {
+    pub(super) async fn conclude(&mut self, cx: StatementContext, result: Result<Done, SqlError>) -> Next {
         let farewell = self.settle(result);
         match &farewell.result {
             Ok(done) => self.done(done, false),
@@ -45,7 +45,7 @@ impl<E: Engine> Driver<E> {
     /// Tells the client how a command ended, and calls it over.
     pub(super) async fn tell(
         &mut self,
-        cx: &StatementContext,
+        cx: StatementContext,
         end: Result<u64, SqlError>,
         killed: Option<Reason>,
     ) -> Next {

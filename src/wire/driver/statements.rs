@@ -18,7 +18,7 @@ impl<E: Engine> Driver<E> {
         if result.is_ok() {
             self.statements = None;
         }
-        self.conclude(&cx, result).await
+        self.conclude(cx, result).await
     }
 
     /// COM_STMT_PREPARE.
@@ -50,7 +50,7 @@ impl<E: Engine> Driver<E> {
                 }
             }
         }
-        self.tell(&cx, result.map(|_| 0), killed).await
+        self.tell(cx, result.map(|_| 0), killed).await
     }
 
     /// COM_STMT_EXECUTE. Its rows are in the binary format.
@@ -71,7 +71,7 @@ impl<E: Engine> Driver<E> {
         let run = self.watched(&cx, began, |core, cx, sink, began| Box::pin(core.execute(cx, statement, sink, began)));
         let result = run.await;
         let misfit = self.rows().take_misfit();
-        self.conclude(&cx, misfit.map_or(result, Err)).await
+        self.conclude(cx, misfit.map_or(result, Err)).await
     }
 
     /// COM_STMT_SEND_LONG_DATA, which has no answer.
@@ -123,7 +123,7 @@ impl<E: Engine> Driver<E> {
             Ok(columns) => self.rows().fields(columns),
             Err(error) => self.rows().failed(error),
         }
-        self.tell(&cx, result.map(|_| 0), killed).await
+        self.tell(cx, result.map(|_| 0), killed).await
     }
 
     /// COM_SET_OPTION.
