@@ -9,7 +9,7 @@ mod kills;
 mod timing;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::SystemTime,
 };
 
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     control::{self, Syntax},
     id::SessionId,
+    lock::{Held, Lock, Over},
     model::{
         Attributes, Command, Done, Encryption, Globals, KillMode, Origin, Outcome, Principal, ProcessRow, Settings,
         StatementNo,
@@ -62,7 +63,7 @@ pub(crate) struct Slot {
     pub(crate) trace: Trace,
     /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
     pub(crate) armed: AtomicU64,
-    shown: Mutex<Shown>,
+    shown: Lock<Shown>,
 }
 
 /// What the lists show. Behind a lock that is held for a few words at a time.
@@ -154,7 +155,7 @@ impl Slot {
             globals,
             trace: Trace::default(),
             armed: AtomicU64::new(UNARMED),
-            shown: Mutex::new(shown),
+            shown: Lock::new(Over::Slot, shown),
         }
     }
 
@@ -366,9 +367,8 @@ impl Slot {
         (row, shown.info.clone(), shown.since)
     }
 
-    fn shown(&self) -> MutexGuard<'_, Shown> {
-        // Nothing in here can be left half written: a panic elsewhere does not spoil it.
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> Held<'_, Shown> {
+        self.shown.hold()
     }
 }
 

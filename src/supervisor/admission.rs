@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::hosts::{Host, Hosts};
 use crate::{
     id::SessionId,
+    lock::{Held, Lock, Over},
     model::{Globals, Origin, Principal, Privileges, Refused, Setting},
 };
 
@@ -23,9 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ADMINISTRATORS: Privileges = Privileges::SUPER.and(Privileges::CONNECTION_ADMIN).and(Privileges::ADMIN_PRIV);
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Admission {
-    state: Mutex<State>,
+    state: Lock<State>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self { state: Lock::new(Over::Admission, State::default()) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -214,8 +221,8 @@ impl Admission {
         self.state().waiting.len() as u64
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Held<'_, State> {
+        self.state.hold()
     }
 }
 
