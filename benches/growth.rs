@@ -3,8 +3,8 @@
 //!
 //! Bound: from each number to its double, none changes by more than 10 %.
 //!
-//! Runtimes of all sizes live side by side and take turns, each on the one thread that there is, so that what else the
-//! machine does falls on all alike. In a turn some sessions, spread over all of them, run statements, have one killed and
+//! Runtimes of all sizes live side by side and take turns, all on the one thread that there is, whose processor time is
+//! measured: what else the machine does is not in it, or falls on all alike. In a turn some sessions, spread over all of them, run statements, have one killed and
 //! are disconnected, and others take their places. A session's first statement is a figure of its own: what nobody has
 //! used for long is in no cache, and there is more of it.
 //!
@@ -13,7 +13,7 @@
 
 mod support;
 
-use std::{error::Error, fmt::Write, future::Future, hint::black_box, process::ExitCode, time::Instant};
+use std::{error::Error, fmt::Write, future::Future, hint::black_box, process::ExitCode, time::Duration};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use killdeer::{KillMode, Reason, Runtime, SessionHandle, Target};
@@ -21,6 +21,7 @@ use support::{
     engine::One,
     figures::{Series, sized, table, verdicts},
     many,
+    process::own_cpu,
     sessions::{connect, connect_all, root},
 };
 
@@ -36,9 +37,9 @@ struct Size {
     figures: [Series; FIGURES.len()],
 }
 
-/// The time of each of so many.
-fn each(began: Instant, count: usize) -> f64 {
-    began.elapsed().as_secs_f64() * 1e9 / count as f64
+/// The processor time of each of so many, in nanoseconds.
+fn each(began: Duration, count: usize) -> f64 {
+    (own_cpu() - began).as_secs_f64() * 1e9 / count as f64
 }
 
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
@@ -57,13 +58,13 @@ impl Size {
         let step = self.sessions.len() / active;
         // Coprime to the steps: each turn finds other sessions.
         let places: Vec<_> = (0..active).map(|nth| nth * step + turn * 7919 % step).collect();
-        let began = Instant::now();
+        let began = own_cpu();
         for place in &places {
             drop(black_box(self.sessions[*place].query("SELECT 1").await?));
         }
         let first = each(began, active);
 
-        let began = Instant::now();
+        let began = own_cpu();
         for _ in 0..STATEMENTS {
             for place in &places {
                 drop(black_box(self.sessions[*place].query("SELECT 1").await?));
@@ -73,7 +74,7 @@ impl Size {
 
         let mut waiting = all_begun(places.iter().map(|place| &self.sessions[*place])).await;
         let root = root();
-        let began = Instant::now();
+        let began = own_cpu();
         let kill = |place: &usize| {
             let id = self.sessions[*place].id();
             self.runtime.kill(&root, Target::Session(id), KillMode::Query)
@@ -87,7 +88,7 @@ impl Size {
         let kill = each(began, active);
         drop(waiting);
 
-        let began = Instant::now();
+        let began = own_cpu();
         let disconnect = async |place: &usize| {
             self.sessions[*place].terminate(Reason::Quit);
             self.sessions[*place].ended().await
@@ -95,7 +96,7 @@ impl Size {
         all(places.iter().map(disconnect)).await;
         let disconnect = each(began, active);
 
-        let began = Instant::now();
+        let began = own_cpu();
         let connected = all(places.iter().map(|_| connect(&self.runtime))).await;
         let connect = each(began, active);
         for (place, session) in places.iter().zip(connected) {

@@ -216,6 +216,8 @@ fn main() -> io::Result<ExitCode> {
                 series.push(longest);
             }
         }
+        // It takes minutes.
+        eprintln!("{name}: done");
         for (over, (times, series)) in locks.into_iter().filter(|(_, (times, _))| *times > 0) {
             worst = worst.max(series.least());
             let longest = [format!("{:.0} µs", series.least()), format!("{:.0} µs", series.median())];

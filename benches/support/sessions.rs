@@ -1,6 +1,11 @@
 //! Sessions in process, by the thousand.
 
-use std::{collections::VecDeque, future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use killdeer::{Origin, Principal, Privileges, Reason, Refused, Runtime, SessionHandle};
@@ -15,9 +20,10 @@ pub fn runtime() -> Runtime<One> {
     Runtime::builder(One::new()).settings(many()).start()
 }
 
-/// Whose sessions they are.
+/// Whose sessions they are; a host reads an account once.
 pub fn owner() -> Principal {
-    Principal::new("bench", Privileges::NONE)
+    static OWNER: OnceLock<Principal> = OnceLock::new();
+    OWNER.get_or_init(|| Principal::new("bench", Privileges::NONE)).clone()
 }
 
 /// Who lists and kills them.

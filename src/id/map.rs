@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{
     SessionId,
     layout::{Layout, Local, Pool},
-    order::Order,
+    order::{Order, Search},
     table::Table,
 };
 use crate::lock::{Lock, Over};
@@ -64,8 +64,8 @@ impl<T: Clone> IdMap<T> {
 
     /// Takes the next free id and puts under it what `make` makes for it. `None` if all ids are in use.
     ///
-    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, with the
-    /// desk locked; releases do not wait for it.
+    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, some
+    /// hundreds of them at a time with the desk locked; releases do not wait for it.
     ///
     /// `make` runs without any lock; until it returns the id is taken but not yet found by [`IdMap::get`]. If it
     /// panics, the id is free again.
@@ -121,14 +121,20 @@ impl<T: Clone> IdMap<T> {
 
     /// Takes the next free number.
     fn take(&self) -> Option<Taken<'_, T>> {
-        let mut desk = self.desk.hold();
-        let Desk { order, making } = &mut *desk;
-        // While the desk is locked no number comes into use, and none moves from `making` to a shard.
-        let is_live = |local| making.contains(&local) || self.holds(local);
-        let local = order.next(is_live, self.live.load(Ordering::Acquire))?;
-        making.push(local);
-        self.live.fetch_add(1, Ordering::Release);
-        Some(Taken { map: self, local, id: self.layout.encode(local), filled: false })
+        loop {
+            let mut desk = self.desk.hold();
+            let Desk { order, making } = &mut *desk;
+            // While the desk is locked no number comes into use, and none moves from `making` to a shard.
+            let is_live = |local| making.contains(&local) || self.holds(local);
+            let local = match order.next(is_live, self.live.load(Ordering::Acquire)) {
+                Search::Found(local) => local,
+                Search::Exhausted => return None,
+                Search::Unfinished => continue,
+            };
+            making.push(local);
+            self.live.fetch_add(1, Ordering::Release);
+            return Some(Taken { map: self, local, id: self.layout.encode(local), filled: false });
+        }
     }
 
     /// Whether there is an entry under this number.

@@ -308,10 +308,26 @@ impl Slot {
         Activity::of(word, &self.shown())
     }
 
-    /// The row for the lists.
-    pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
-        let (row, info, _) = self.look(self.switch.word(), now);
-        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+    /// Whether somebody sees the session, by whose it is.
+    pub(crate) fn is_seen_by(&self, sees: impl FnOnce(Option<&Principal>) -> bool) -> bool {
+        sees(self.shown().principal.as_deref())
+    }
+
+    /// The row for the lists, if whoever asks `sees` sessions of its owner.
+    pub(crate) fn row_if(
+        &self,
+        now: Instant,
+        syntax: &Syntax,
+        sees: impl FnOnce(Option<&Principal>) -> bool,
+    ) -> Option<ProcessRow> {
+        let (mut row, info, _) = self.look(self.switch.word(), now, sees)?;
+        row.info = info.map(|info| self::shown(&info, syntax));
+        Some(row)
+    }
+
+    #[cfg(test)]
+    fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
+        self.row_if(now, syntax, |_| true).expect("everybody sees it")
     }
 
     /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
@@ -319,7 +335,7 @@ impl Slot {
     #[cfg(feature = "policies")]
     pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
-        let (row, info, since) = self.look(word, now);
+        let (row, info, since) = self.look(word, now, |_| true)?;
         // The word was read first: what is shown is never older than it, but it can be newer.
         let settled = match row.statement {
             Some(number) => word.number() == number,
@@ -329,14 +345,22 @@ impl Slot {
         (settled && stays).then_some((row, info, Moment { word, since }))
     }
 
-    fn look(&self, word: Word, now: Instant) -> (ProcessRow, Option<Bytes>, Instant) {
+    fn look(
+        &self,
+        word: Word,
+        now: Instant,
+        sees: impl FnOnce(Option<&Principal>) -> bool,
+    ) -> Option<(ProcessRow, Option<Bytes>, Instant)> {
+        let shown = self.shown();
+        if !sees(shown.principal.as_deref()) {
+            return None;
+        }
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
             Phase::Ended(_) => Some(leaving.map_or(KillMode::Query, |_| KillMode::Connection)),
             Phase::Idle => leaving.map(|_| KillMode::Connection),
         };
-        let shown = self.shown();
         let rare = shown.rare.as_deref();
         let time = now.saturating_duration_since(shown.since);
         let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
@@ -364,7 +388,7 @@ impl Slot {
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
         };
-        (row, shown.info.clone(), shown.since)
+        Some((row, shown.info.clone(), shown.since))
     }
 
     fn shown(&self) -> Held<'_, Shown> {

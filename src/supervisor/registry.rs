@@ -278,15 +278,20 @@ impl Registry {
         )
     }
 
-    /// The status, at most a second old: any client may ask, and it takes a walk over the list.
+    /// The status, about a second old at most: any client may ask, and it takes a walk over the list. Whoever asks while
+    /// another walks is told the last one.
     #[cfg(feature = "mysql")]
     fn recent_status(&self) -> Status {
-        let mut recent = self.recent.hold();
         let now = Instant::now();
-        match *recent {
-            Some((at, status)) if now.saturating_duration_since(at) < RECENT => status,
-            _ => recent.insert((now, self.status())).1,
+        if let Some((at, status)) = &mut *self.recent.hold() {
+            if now.saturating_duration_since(*at) < RECENT {
+                return *status;
+            }
+            *at = now;
         }
+        let status = self.status();
+        *self.recent.hold() = Some((now, status));
+        status
     }
 
     pub(crate) fn status(&self) -> Status {
