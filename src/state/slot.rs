@@ -320,7 +320,14 @@ impl Slot {
         syntax: &Syntax,
         sees: impl FnOnce(Option<&Principal>) -> bool,
     ) -> Option<ProcessRow> {
-        let (mut row, info, _) = self.look(self.switch.word(), now, sees)?;
+        let word = self.switch.word();
+        let shown = self.shown();
+        if !sees(shown.principal.as_deref()) {
+            return None;
+        }
+        let mut row = self.look(&shown, word, now);
+        let info = shown.info.clone();
+        drop(shown);
         row.info = info.map(|info| self::shown(&info, syntax));
         Some(row)
     }
@@ -335,7 +342,9 @@ impl Slot {
     #[cfg(feature = "policies")]
     pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
-        let (row, info, since) = self.look(word, now, |_| true)?;
+        let shown = self.shown();
+        let (row, info, since) = (self.look(&shown, word, now), shown.info.clone(), shown.since);
+        drop(shown);
         // The word was read first: what is shown is never older than it, but it can be newer.
         let settled = match row.statement {
             Some(number) => word.number() == number,
@@ -345,16 +354,8 @@ impl Slot {
         (settled && stays).then_some((row, info, Moment { word, since }))
     }
 
-    fn look(
-        &self,
-        word: Word,
-        now: Instant,
-        sees: impl FnOnce(Option<&Principal>) -> bool,
-    ) -> Option<(ProcessRow, Option<Bytes>, Instant)> {
-        let shown = self.shown();
-        if !sees(shown.principal.as_deref()) {
-            return None;
-        }
+    /// The row without the statement's text.
+    fn look(&self, shown: &Shown, word: Word, now: Instant) -> ProcessRow {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
@@ -364,7 +365,7 @@ impl Slot {
         let rare = shown.rare.as_deref();
         let time = now.saturating_duration_since(shown.since);
         let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
-        let row = ProcessRow {
+        ProcessRow {
             id: self.id,
             principal: shown.principal.clone(),
             peer: self.peer,
@@ -387,8 +388,7 @@ impl Slot {
             in_transaction: shown.transaction.is_some(),
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
-        };
-        Some((row, shown.info.clone(), shown.since))
+        }
     }
 
     fn shown(&self) -> Held<'_, Shown> {

@@ -31,6 +31,7 @@ impl Listing {
         // The stable sort: each part of the list is in order already, or nearly so.
         slots.sort_by_key(|(id, _)| *id);
         let now = Instant::now();
+        // Room for all at once: to make room anew takes as long as the rows.
         let mut rows = Vec::with_capacity(slots.len());
         rows.extend(slots.iter().filter_map(|(_, slot)| self.row(slot, now)));
         rows
