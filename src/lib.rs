@@ -113,15 +113,19 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod bench;
 #[cfg(feature = "compat")]
 pub mod compat;
 pub mod control;
 mod dialect;
 mod engine;
-#[cfg(feature = "fuzzing")]
+#[cfg(all(feature = "mysql", feature = "internals"))]
 #[doc(hidden)]
 pub mod fuzz;
 mod id;
+mod lock;
 mod model;
 #[cfg(feature = "policies")]
 pub mod policy;

@@ -1,7 +1,7 @@
 //! What `fuzz/` does with a nightly toolchain, on the stable one and for a short while: the samples of `fuzz/corpus`, and
 //! mutations of them, through the same functions.
 //!
-//! `cargo test --features fuzzing,policies --test fuzz`; without `policies`, their reader is left out. `FUZZ_CASES` says how
+//! `cargo test --features internals,policies --test fuzz`; without `policies`, their reader is left out. `FUZZ_CASES` says how
 //! many mutations each target gets (2,000), `FUZZ_SEED` from which seed: it is printed, and the same seed gives the same
 //! mutations.
 

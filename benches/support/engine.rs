@@ -7,7 +7,7 @@ use killdeer::{
     StatementContext, Value,
 };
 
-/// Answers every statement with the number 1, but `DO` with nothing.
+/// Answers every statement with the number 1, but `DO` with nothing, and `WAIT` never.
 pub struct One {
     columns: Arc<[Column]>,
 }
@@ -37,9 +37,13 @@ impl EngineSession for One {
         statement: Statement,
         out: &mut RowSink,
     ) -> Result<Done, SqlError> {
-        if !statement.sql.starts_with(b"DO") {
-            out.shared_columns(&self.columns)?;
-            out.row(&[Value::Int(1)])?;
+        match statement.sql.first() {
+            Some(b'D') => {}
+            Some(b'W') => std::future::pending().await,
+            _ => {
+                out.shared_columns(&self.columns)?;
+                out.row(&[Value::Int(1)])?;
+            }
         }
         Ok(Done::default())
     }

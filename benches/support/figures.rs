@@ -23,6 +23,11 @@ impl Series {
         self.sorted()[self.0.len() / 2]
     }
 
+    /// The least.
+    pub fn least(&self) -> f64 {
+        self.sorted()[0]
+    }
+
     /// Where the middle half of them lies.
     pub fn spread(&self, decimals: usize) -> String {
         let sorted = self.sorted();
@@ -63,10 +68,20 @@ pub fn table<const N: usize>(title: &str, head: [&str; N], rows: &[[String; N]])
 
 /// Says whether `figure` keeps its bound. With `--check`, one that does not fails the run.
 pub fn verdict(what: &str, figure: f64, bound: f64, unit: impl Display) -> ExitCode {
-    let kept = figure <= bound;
-    let word = if kept { "PASS" } else { "FAIL" };
-    println!("\n{word} {what}: {figure:.2} {unit}, bound {bound} {unit}");
-    if kept || !has("--check") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    verdicts(&[(what, figure, bound, unit)])
+}
+
+/// The same of several: what each is, the figure, its bound, the unit.
+pub fn verdicts(figures: &[(&str, f64, f64, impl Display)]) -> ExitCode {
+    println!();
+    let mut all = true;
+    for (what, figure, bound, unit) in figures {
+        let kept = figure <= bound;
+        all &= kept;
+        let word = if kept { "PASS" } else { "FAIL" };
+        println!("{word} {what}: {figure:.2} {unit}, bound {bound} {unit}");
+    }
+    if all || !has("--check") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether the run was given this argument.

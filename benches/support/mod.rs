@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `engine` | the engine that is measured under: it answers at once |
+//! | `sessions` | sessions by the thousand |
 //! | `figures` | rounds, medians, tables and verdicts |
 //! | `process` | children, their CPU time and their memory |
 //! | `server` | what the children serve: killdeer, and the floors below it |
@@ -12,6 +13,7 @@
 pub mod engine;
 pub mod figures;
 pub mod process;
+pub mod sessions;
 
 #[cfg(feature = "mysql")]
 pub mod client;

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// A child. It ends when its handle is dropped, and when its parent is gone.
 pub struct Process {
     child: Child,
@@ -73,6 +75,12 @@ pub fn cpu(process: u32) -> io::Result<Duration> {
         nanos += ran.ok_or_else(|| io::Error::other("schedstat cannot be read"))?;
     }
     Ok(Duration::from_nanos(nanos))
+}
+
+/// The processor time of the thread that asks, up to this moment: what else the machine does is not in it.
+pub fn own_cpu() -> Duration {
+    // A thread's own time is not negative.
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 /// The memory of a process that is resident, in bytes.

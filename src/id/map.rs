@@ -1,16 +1,14 @@
 //! The map of the ids in use: hands them out, finds who has one, lists them all, takes them back. From any thread.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{
     SessionId,
     layout::{Layout, Local, Pool},
-    order::Order,
+    order::{Order, Search},
     table::Table,
 };
+use crate::lock::{Lock, Over};
 
 /// How many entries of a list are cloned under one lock: some microseconds.
 const CHUNK: usize = 256;
@@ -25,10 +23,10 @@ const CHUNK: usize = 256;
 #[derive(Debug)]
 pub(crate) struct IdMap<T> {
     layout: Layout,
-    desk: Mutex<Desk>,
+    desk: Lock<Desk>,
     /// Whose released numbers go back over the desk. A release of others has no need of the desk's lock.
     takes_back: Option<Pool>,
-    shards: Box<[Mutex<Table<T>>]>,
+    shards: Box<[Lock<Table<T>>]>,
     /// How many ids are in use. Goes up at the desk, and down only after the id can no longer be found: whoever looks
     /// from the desk never finds more ids in use than it says.
     live: AtomicUsize,
@@ -58,16 +56,16 @@ impl<T: Clone> IdMap<T> {
         Self {
             takes_back: order.takes_back(),
             layout,
-            desk: Mutex::new(Desk { order, making: Vec::new() }),
-            shards: (0..shards.max(1)).map(|_| Mutex::new(Table::new())).collect(),
+            desk: Lock::new(Over::Ids, Desk { order, making: Vec::new() }),
+            shards: (0..shards.max(1)).map(|_| Lock::new(Over::Shard, Table::new())).collect(),
             live: AtomicUsize::new(0),
         }
     }
 
     /// Takes the next free id and puts under it what `make` makes for it. `None` if all ids are in use.
     ///
-    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, with the
-    /// desk locked; releases do not wait for it.
+    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, some
+    /// hundreds of them at a time with the desk locked; releases do not wait for it.
     ///
     /// `make` runs without any lock; until it returns the id is taken but not yet found by [`IdMap::get`]. If it
     /// panics, the id is free again.
@@ -85,20 +83,20 @@ impl<T: Clone> IdMap<T> {
 
     /// The entry under `id`.
     pub(crate) fn get(&self, id: SessionId) -> Option<T> {
-        lock(self.shard(self.layout.decode(id)?)).get(id.get()).cloned()
+        self.shard(self.layout.decode(id)?).hold().get(id.get()).cloned()
     }
 
     /// Takes out the entry under `id` and frees the id. `None`, and nothing happens, if there is none: of several who
     /// release the same id, one gets the entry.
     pub(crate) fn release(&self, id: SessionId) -> Option<T> {
         let local = self.layout.decode(id)?;
-        let mut shard = lock(self.shard(local));
+        let mut shard = self.shard(local).hold();
         let entry = shard.remove(id.get())?;
         // The count goes down under the lock behind which the number becomes free, so it never exceeds the range.
         if self.takes_back == Some(local.pool) {
             // Not both locks at once: the desk's would come first.
             drop(shard);
-            let mut desk = lock(&self.desk);
+            let mut desk = self.desk.hold();
             desk.order.release(local);
             self.live.fetch_sub(1, Ordering::Release);
         } else {
@@ -123,22 +121,28 @@ impl<T: Clone> IdMap<T> {
 
     /// Takes the next free number.
     fn take(&self) -> Option<Taken<'_, T>> {
-        let mut desk = lock(&self.desk);
-        let Desk { order, making } = &mut *desk;
-        // While the desk is locked no number comes into use, and none moves from `making` to a shard.
-        let is_live = |local| making.contains(&local) || self.holds(local);
-        let local = order.next(is_live, self.live.load(Ordering::Acquire))?;
-        making.push(local);
-        self.live.fetch_add(1, Ordering::Release);
-        Some(Taken { map: self, local, id: self.layout.encode(local), filled: false })
+        loop {
+            let mut desk = self.desk.hold();
+            let Desk { order, making } = &mut *desk;
+            // While the desk is locked no number comes into use, and none moves from `making` to a shard.
+            let is_live = |local| making.contains(&local) || self.holds(local);
+            let local = match order.next(is_live, self.live.load(Ordering::Acquire)) {
+                Search::Found(local) => local,
+                Search::Exhausted => return None,
+                Search::Unfinished => continue,
+            };
+            making.push(local);
+            self.live.fetch_add(1, Ordering::Release);
+            return Some(Taken { map: self, local, id: self.layout.encode(local), filled: false });
+        }
     }
 
     /// Whether there is an entry under this number.
     fn holds(&self, local: Local) -> bool {
-        lock(self.shard(local)).contains(self.layout.encode(local).get())
+        self.shard(local).hold().contains(self.layout.encode(local).get())
     }
 
-    fn shard(&self, local: Local) -> &Mutex<Table<T>> {
+    fn shard(&self, local: Local) -> &Lock<Table<T>> {
         // By the local number, not the id: the former are dense, so all shards fill evenly. Both conversions keep the
         // number: a usize has at most 64 bits, and the remainder is less than a usize.
         &self.shards[(local.number % self.shards.len() as u64) as usize]
@@ -158,8 +162,8 @@ impl<T: Clone> Taken<'_, T> {
     fn fill(mut self, entry: T) {
         // The desk stays locked until the number is both in its shard and no longer in `making`: so it is in exactly
         // one of the two for whoever counts or looks there.
-        let mut desk = lock(&self.map.desk);
-        let Ok(()) = lock(self.map.shard(self.local)).insert(self.id.get(), entry) else {
+        let mut desk = self.map.desk.hold();
+        let Ok(()) = self.map.shard(self.local).hold().insert(self.id.get(), entry) else {
             unreachable!("the order handed out {} while it was in use", self.id);
         };
         desk.making.retain(|local| *local != self.local);
@@ -171,7 +175,7 @@ impl<T: Clone> Taken<'_, T> {
 impl<T: Clone> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         if !self.filled {
-            let mut desk = lock(&self.map.desk);
+            let mut desk = self.map.desk.hold();
             desk.making.retain(|local| *local != self.local);
             desk.order.release(self.local);
             self.map.live.fetch_sub(1, Ordering::Release);
@@ -195,17 +199,11 @@ impl<T: Clone> Iterator for Chunks<'_, T> {
         while chunk.len() < CHUNK
             && let Some(shard) = self.map.shards.get(self.shard)
         {
-            let next = lock(shard).chunk(self.slot, CHUNK - chunk.len(), &mut chunk);
+            let next = shard.hold().chunk(self.slot, CHUNK - chunk.len(), &mut chunk);
             (self.shard, self.slot) = next.map_or((self.shard + 1, 0), |slot| (self.shard, slot));
         }
         Some(chunk).filter(|chunk| !chunk.is_empty())
     }
-}
-
-/// Locks. A panic under a lock can only come from a `T::clone`, which changes nothing of the map, so what is behind a
-/// poisoned lock is as good as ever.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

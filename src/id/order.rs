@@ -29,6 +29,43 @@ pub(crate) enum Order {
     Overflow(Overflow),
 }
 
+/// What came of a look for the next number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Search<T> {
+    /// This one is free.
+    Found(T),
+    /// All are live.
+    Exhausted,
+    /// Many in a row are live: the search goes on from there, once others had their turn.
+    Unfinished,
+}
+
+impl<T> Search<T> {
+    fn map<U>(self, to: impl FnOnce(T) -> U) -> Search<U> {
+        match self {
+            Self::Found(number) => Search::Found(to(number)),
+            Self::Exhausted => Search::Exhausted,
+            Self::Unfinished => Search::Unfinished,
+        }
+    }
+
+    /// The number, where none is searched for long.
+    #[cfg(test)]
+    pub(crate) fn found(self) -> Option<T> {
+        match self {
+            Self::Found(number) => Some(number),
+            Self::Exhausted => None,
+            Self::Unfinished => panic!("more are live than is expected here"),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Search<T> {
+    fn from(next: Option<T>) -> Self {
+        next.map_or(Self::Exhausted, Self::Found)
+    }
+}
+
 impl Order {
     /// The order for the numbers of `layout`.
     pub(crate) fn new(layout: &Layout) -> Self {
@@ -46,15 +83,15 @@ impl Order {
         Self::Counter(Counter::new(layout.main(), layout.start()))
     }
 
-    /// The next number; `None` if there is no free one.
+    /// The next number, if there is a free one.
     ///
     /// `is_live` says whether a number is in use, and `live` how many are, or more. The numbers for which `is_live` is
     /// true may become fewer during the call, but not more. Only large ranges ask; they try at most `live` + 1 numbers,
-    /// since one of so many is free.
-    pub(crate) fn next(&mut self, is_live: impl Fn(Local) -> bool, live: usize) -> Option<Local> {
+    /// since one of so many is free, and some hundreds in one call.
+    pub(crate) fn next(&mut self, is_live: impl Fn(Local) -> bool, live: usize) -> Search<Local> {
         let main = |number| Local { pool: Pool::Main, number };
         match self {
-            Self::Queue(queue) => queue.next().map(main),
+            Self::Queue(queue) => Search::from(queue.next()).map(main),
             Self::Counter(counter) => counter.next(|number| is_live(main(number)), live).map(main),
             Self::Overflow(overflow) => overflow.next(is_live, live),
         }

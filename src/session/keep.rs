@@ -35,7 +35,7 @@ impl Allowed {
     }
 
     /// So many bytes, and any number of statements.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, all(feature = "mysql", feature = "internals")))]
     pub(crate) fn bytes(bytes: usize) -> Self {
         Self { bytes, statements: usize::MAX }
     }
@@ -66,7 +66,7 @@ pub(crate) struct Keep {
 
 impl Keep {
     /// How many bytes are kept.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, all(feature = "mysql", feature = "internals")))]
     pub(crate) fn held(&self) -> usize {
         self.bytes.load(Relaxed)
     }

@@ -38,7 +38,7 @@ mod statement;
 mod tables;
 mod timer;
 
-#[cfg(all(feature = "mysql", any(test, feature = "fuzzing")))]
+#[cfg(all(feature = "mysql", any(test, feature = "internals")))]
 pub(crate) use self::keep::STATEMENT;
 pub use self::{
     actor::Session,

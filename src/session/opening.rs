@@ -2,7 +2,7 @@
 
 #[cfg(feature = "mysql")]
 use std::pin::pin;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, task::Poll};
 
 use futures::FutureExt;
 #[cfg(feature = "mysql")]
@@ -62,10 +62,14 @@ pub(super) async fn reopen<E: Engine>(
 pub(crate) async fn unless_leaving<F: Future + Unpin>(slot: &Slot, mut future: F) -> Result<F::Output, Reason> {
     let mut leaving = slot.switch.until(|word| word.leaving());
     std::future::poll_fn(|task| {
-        if let std::task::Poll::Ready(reason) = std::pin::Pin::new(&mut leaving).poll(task) {
-            return std::task::Poll::Ready(Err(reason));
+        if let Some(reason) = slot.switch.word().leaving() {
+            return Poll::Ready(Err(reason));
         }
-        future.poll_unpin(task).map(Ok)
+        if let Poll::Ready(output) = future.poll_unpin(task) {
+            return Poll::Ready(Ok(output));
+        }
+        // Nobody waits for the end of what is there at once.
+        Pin::new(&mut leaving).poll(task).map(Err)
     })
     .await
 }

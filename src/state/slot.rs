@@ -9,7 +9,7 @@ mod kills;
 mod timing;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::SystemTime,
 };
 
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     control::{self, Syntax},
     id::SessionId,
+    lock::{Held, Lock, Over},
     model::{
         Attributes, Command, Done, Encryption, Globals, KillMode, Origin, Outcome, Principal, ProcessRow, Settings,
         StatementNo,
@@ -62,7 +63,7 @@ pub(crate) struct Slot {
     pub(crate) trace: Trace,
     /// For the timers alone: when they look at it next. [`UNARMED`] if not at all.
     pub(crate) armed: AtomicU64,
-    shown: Mutex<Shown>,
+    shown: Lock<Shown>,
 }
 
 /// What the lists show. Behind a lock that is held for a few words at a time.
@@ -154,7 +155,7 @@ impl Slot {
             globals,
             trace: Trace::default(),
             armed: AtomicU64::new(UNARMED),
-            shown: Mutex::new(shown),
+            shown: Lock::new(Over::Slot, shown),
         }
     }
 
@@ -307,10 +308,33 @@ impl Slot {
         Activity::of(word, &self.shown())
     }
 
-    /// The row for the lists.
-    pub(crate) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
-        let (row, info, _) = self.look(self.switch.word(), now);
-        ProcessRow { info: info.map(|info| self::shown(&info, syntax)), ..row }
+    /// Whether somebody sees the session, by whose it is.
+    pub(crate) fn is_seen_by(&self, sees: impl FnOnce(Option<&Principal>) -> bool) -> bool {
+        sees(self.shown().principal.as_deref())
+    }
+
+    /// The row for the lists, if whoever asks `sees` sessions of its owner.
+    pub(crate) fn row_if(
+        &self,
+        now: Instant,
+        syntax: &Syntax,
+        sees: impl FnOnce(Option<&Principal>) -> bool,
+    ) -> Option<ProcessRow> {
+        let word = self.switch.word();
+        let shown = self.shown();
+        if !sees(shown.principal.as_deref()) {
+            return None;
+        }
+        let mut row = self.look(&shown, word, now);
+        let info = shown.info.clone();
+        drop(shown);
+        row.info = info.map(|info| self::shown(&info, syntax));
+        Some(row)
+    }
+
+    #[cfg(test)]
+    fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
+        self.row_if(now, syntax, |_| true).expect("everybody sees it")
     }
 
     /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
@@ -318,7 +342,9 @@ impl Slot {
     #[cfg(feature = "policies")]
     pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
-        let (row, info, since) = self.look(word, now);
+        let shown = self.shown();
+        let (row, info, since) = (self.look(&shown, word, now), shown.info.clone(), shown.since);
+        drop(shown);
         // The word was read first: what is shown is never older than it, but it can be newer.
         let settled = match row.statement {
             Some(number) => word.number() == number,
@@ -328,18 +354,18 @@ impl Slot {
         (settled && stays).then_some((row, info, Moment { word, since }))
     }
 
-    fn look(&self, word: Word, now: Instant) -> (ProcessRow, Option<Bytes>, Instant) {
+    /// The row without the statement's text.
+    fn look(&self, shown: &Shown, word: Word, now: Instant) -> ProcessRow {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
             Phase::Ended(_) => Some(leaving.map_or(KillMode::Query, |_| KillMode::Connection)),
             Phase::Idle => leaving.map(|_| KillMode::Connection),
         };
-        let shown = self.shown();
         let rare = shown.rare.as_deref();
         let time = now.saturating_duration_since(shown.since);
         let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
-        let row = ProcessRow {
+        ProcessRow {
             id: self.id,
             principal: shown.principal.clone(),
             peer: self.peer,
@@ -362,13 +388,11 @@ impl Slot {
             in_transaction: shown.transaction.is_some(),
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
-        };
-        (row, shown.info.clone(), shown.since)
+        }
     }
 
-    fn shown(&self) -> MutexGuard<'_, Shown> {
-        // Nothing in here can be left half written: a panic elsewhere does not spoil it.
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> Held<'_, Shown> {
+        self.shown.hold()
     }
 }
 

@@ -161,9 +161,12 @@ impl KillSwitch {
     }
 
     fn wake_all(&self) {
-        // Woken outside the lock: a waker may run code that comes back here.
-        let wakers: Vec<Waker> = self.waiters(|list| list.iter().map(|(_, waker)| waker.clone()).collect());
-        wakers.into_iter().for_each(Waker::wake);
+        // Woken outside the lock: a waker may run code that comes back here. Nearly always there is one at most.
+        let (first, others) = self.waiters(|list| {
+            let mut wakers = list.iter().map(|(_, waker)| waker.clone());
+            (wakers.next(), wakers.collect::<Vec<Waker>>())
+        });
+        first.into_iter().chain(others).for_each(Waker::wake);
     }
 }
 

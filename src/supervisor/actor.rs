@@ -13,6 +13,7 @@ use tokio::{task::yield_now, time::timeout};
 
 use super::{
     counters::Asked,
+    history,
     kill::{Refusal, Requester},
     listing::Listing,
     messages::{Kill, List, Reap, Retire, Shutdown, Summary},
@@ -174,7 +175,8 @@ pub(super) fn told(
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let (at, from) = (registry.clock().now(), peer(registry, kill));
-    registry.history().add((number, at), kill, &cause, from, &result);
+    let entries = history::entries((number, at), kill, &cause, from, &result);
+    registry.history().add(entries);
     registry.events.publish(kill.from, || Event::KillAsked {
         kill: number,
         by: Arc::clone(&kill.by),

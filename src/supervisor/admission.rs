@@ -1,17 +1,14 @@
 //! Who may come in: the places before login and those behind it. Plain code; the supervisor alone gives places, and a
 //! session's place comes back when it is dropped, without asking anybody.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::hosts::{Host, Hosts};
 use crate::{
     id::SessionId,
+    lock::{Held, Lock, Over},
     model::{Globals, Origin, Principal, Privileges, Refused, Setting},
 };
 
@@ -23,42 +20,60 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ADMINISTRATORS: Privileges = Privileges::SUPER.and(Privileges::CONNECTION_ADMIN).and(Privileges::ADMIN_PRIV);
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Admission {
-    state: Mutex<State>,
+    state: Lock<State>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self { state: Lock::new(Over::Admission, State::default()) }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Those before login, by the order in which they came. Who was told to make room is not among them.
     waiting: BTreeMap<u64, (SessionId, Instant)>,
-    /// How many of them there are, by host.
-    from: HashMap<Host, u64>,
+    /// How many of them there are, by host. A tree, as the other counts: it never grows all at once.
+    from: BTreeMap<Host, u64>,
     came: u64,
     /// How many are behind login.
     inside: u64,
-    accounts: HashMap<Account, u64>,
-    tenants: HashMap<Box<str>, u64>,
+    accounts: BTreeMap<Account, u64>,
+    tenants: BTreeMap<Box<str>, u64>,
     hosts: Hosts,
 }
 
-/// Whose sessions are counted together: those of one account, the host pattern included, as in MySQL.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Account {
-    tenant: Option<Box<str>>,
-    user: Arc<str>,
-    host: Box<str>,
+/// Whose sessions are counted together: those of one account, the host pattern included, as in MySQL. Any of them stands
+/// for it.
+#[derive(Clone, Debug)]
+struct Account(Arc<Principal>);
+
+/// What principals of one account have in common.
+fn key(principal: &Principal) -> (&str, &str, Option<&str>) {
+    (principal.user(), principal.account_host(), principal.tenant())
 }
 
-impl Account {
-    fn of(principal: &Principal) -> Self {
-        Self {
-            tenant: principal.tenant().map(Into::into),
-            user: Arc::clone(principal.user()),
-            host: principal.account_host().into(),
-        }
+impl Ord for Account {
+    fn cmp(&self, other: &Self) -> Ordering {
+        key(&self.0).cmp(&key(&other.0))
     }
 }
+
+impl PartialOrd for Account {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Account {}
 
 /// A session's place. Its drop gives it back.
 #[derive(Debug)]
@@ -144,7 +159,7 @@ impl Admission {
         principal: &Arc<Principal>,
         before: Option<&Principal>,
     ) -> Result<Place, Refused> {
-        let account = Account::of(principal);
+        let account = Account(Arc::clone(principal));
         let mut state = self.state();
         let seat = before.is_none();
         if seat {
@@ -154,7 +169,7 @@ impl Admission {
             }
         }
         // What the session has already is not taken a second time.
-        let same_account = before.is_some_and(|before| Account::of(before) == account);
+        let same_account = before.is_some_and(|before| key(before) == key(principal));
         let of_account = state.accounts.get(&account).map_or(0, |count| count - u64::from(same_account));
         let user = || principal.user().to_string();
         match principal.own_setting(Setting::MaxUserConnections) {
@@ -214,8 +229,8 @@ impl Admission {
         self.state().waiting.len() as u64
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Held<'_, State> {
+        self.state.hold()
     }
 }
 
@@ -240,7 +255,7 @@ impl Place {
             return;
         };
         *seat |= std::mem::take(a);
-        if Account::of(principal) == Account::of(other) {
+        if key(principal) == key(other) {
             *account |= std::mem::take(b);
         }
         if principal.tenant() == other.tenant() {
@@ -262,7 +277,7 @@ impl Drop for Place {
             What::Inside { principal, seat, account, tenant } => {
                 state.inside -= u64::from(*seat);
                 if *account {
-                    one_less(&mut state.accounts, &Account::of(principal));
+                    one_less(&mut state.accounts, &Account(Arc::clone(principal)));
                 }
                 if let Some(tenant) = principal.tenant().filter(|_| *tenant) {
                     one_less(&mut state.tenants, tenant);
@@ -273,10 +288,10 @@ impl Drop for Place {
 }
 
 /// What is counted no more is not kept.
-fn one_less<K, Q>(counts: &mut HashMap<K, u64>, key: &Q)
+fn one_less<K, Q>(counts: &mut BTreeMap<K, u64>, key: &Q)
 where
-    K: std::borrow::Borrow<Q> + Eq + std::hash::Hash,
-    Q: Eq + std::hash::Hash + ?Sized,
+    K: std::borrow::Borrow<Q> + Ord,
+    Q: Ord + ?Sized,
 {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;

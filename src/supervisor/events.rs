@@ -2,13 +2,17 @@
 //! counted and told as [`Event::Lagged`].
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use actix::{Message, Recipient};
 
-use crate::{id::SessionId, model::Event};
+use crate::{
+    id::SessionId,
+    lock::{Held, Lock, Over},
+    model::Event,
+};
 
 /// One event, sent to every subscriber.
 ///
@@ -65,10 +69,15 @@ impl Subscriber {
 }
 
 /// The subscribers of one runtime.
-#[derive(Default)]
 pub(crate) struct Events {
     wanted: AtomicBool,
-    subscribers: Mutex<Vec<Subscriber>>,
+    subscribers: Lock<Vec<Subscriber>>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { wanted: AtomicBool::new(false), subscribers: Lock::new(Over::Subscribers, Vec::new()) }
+    }
 }
 
 impl Events {
@@ -98,7 +107,7 @@ impl Events {
         }
     }
 
-    fn subscribers(&self) -> MutexGuard<'_, Vec<Subscriber>> {
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscribers(&self) -> Held<'_, Vec<Subscriber>> {
+        self.subscribers.hold()
     }
 }

@@ -118,6 +118,9 @@ impl Outcome {
     }
 }
 
+/// What is added of a kill.
+pub(super) struct Entry(Kind, Arc<Record>);
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -125,50 +128,57 @@ pub(crate) struct History {
     kept: [VecDeque<Arc<Record>>; Kind::ALL.len()],
 }
 
-impl History {
-    /// Adds a kill, with its number.
-    pub(super) fn add(
-        &mut self,
-        (number, at): (u64, SystemTime),
-        kill: &Kill,
-        cause: &KillCause,
-        peer: Option<Origin>,
-        result: &Result<Receipt, Refusal>,
-    ) {
-        let victims = result.as_ref().map_or(&[][..], Receipt::victims);
-        // Those of whom something was ended come first.
-        let (struck, idle) =
-            (victims.iter().filter(|v| v.struck.is_some()), victims.iter().filter(|v| v.struck.is_none()));
-        let remembered: Vec<&Victim> = struck.chain(idle).take(VICTIMS).collect();
-        let (found, kind) = match result {
-            Ok(receipt) => {
-                let found = remembered.iter().map(|victim| Suspect::of(&victim.slot)).collect();
-                (found, Kind::of(&kill.by, cause, receipt))
-            }
-            Err(refusal) => (refusal.suspects(), Kind::InVain),
+/// A kill as it is kept, with its number; twice, if it left some alone: who sees none of those is not told of them. Made
+/// before the history is locked: of a kill of many, all are looked at.
+pub(super) fn entries(
+    (number, at): (u64, SystemTime),
+    kill: &Kill,
+    cause: &KillCause,
+    peer: Option<Origin>,
+    result: &Result<Receipt, Refusal>,
+) -> impl Iterator<Item = Entry> + use<> {
+    let victims = result.as_ref().map_or(&[][..], Receipt::victims);
+    // Those of whom something was ended come first.
+    let (struck, idle) = (victims.iter().filter(|v| v.struck.is_some()), victims.iter().filter(|v| v.struck.is_none()));
+    let remembered: Vec<&Victim> = struck.chain(idle).take(VICTIMS).collect();
+    let (found, kind) = match result {
+        Ok(receipt) => {
+            let found = remembered.iter().map(|victim| Suspect::of(&victim.slot)).collect();
+            (found, Kind::of(&kill.by, cause, receipt))
+        }
+        Err(refusal) => (refusal.suspects(), Kind::InVain),
+    };
+    let from = kill.from.map(|session| (session, peer));
+    let entry = |found, sessions, kind: Kind, outcome| {
+        let record = Record {
+            number,
+            at,
+            by: Arc::clone(&kill.by),
+            from,
+            target: logged_target(&kill.target),
+            mode: kill.mode,
+            cause: cause.clone(),
+            found,
+            sessions,
+            outcome,
         };
-        let from = kill.from.map(|session| (session, peer));
-        let mut record = |found, sessions, kind: Kind, outcome| {
+        Entry(kind, Arc::new(record))
+    };
+    let first = entry(found, victims.len(), kind, Outcome::of(result, &remembered));
+    let spared = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0);
+    let second = spared.map(|spared| entry(spared.first.clone(), 0, Kind::InVain, Outcome::Spared));
+    [Some(first), second].into_iter().flatten()
+}
+
+impl History {
+    /// Adds a kill.
+    pub(super) fn add(&mut self, entries: impl Iterator<Item = Entry>) {
+        for Entry(kind, record) in entries {
             let kept = &mut self.kept[kind as usize];
             if kept.len() == KEPT {
                 kept.pop_front();
             }
-            kept.push_back(Arc::new(Record {
-                number,
-                at,
-                by: Arc::clone(&kill.by),
-                from,
-                target: logged_target(&kill.target),
-                mode: kill.mode,
-                cause: cause.clone(),
-                found,
-                sessions,
-                outcome,
-            }));
-        };
-        record(found, victims.len(), kind, Outcome::of(result, &remembered));
-        if let Some(spared) = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0) {
-            record(spared.first.clone(), 0, Kind::InVain, Outcome::Spared);
+            kept.push_back(record);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::model::Origin;
 const KEPT: usize = 4096;
 
 /// What counts as one host: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Host(IpAddr);
 
 impl Host {

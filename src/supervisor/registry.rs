@@ -4,7 +4,7 @@
 use std::{
     cell::Cell,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,6 +33,7 @@ use crate::{
     control::logged,
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
+    lock::{Held, Lock, Over},
     model::{
         Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings, StatementNo, Tenant,
     },
@@ -63,7 +64,7 @@ pub(crate) struct Registry {
     #[cfg(feature = "mysql")]
     started: Instant,
     #[cfg(feature = "mysql")]
-    recent: Mutex<Option<(Instant, Status)>>,
+    recent: Lock<Option<(Instant, Status)>>,
     supervisor: OnceLock<WeakAddr<Supervisor>>,
     pub(crate) dialect: Dialect,
     pub(crate) node: Node,
@@ -71,7 +72,7 @@ pub(crate) struct Registry {
     /// The server's settings.
     pub(crate) settings: Arc<Globals>,
     pub(crate) limits: CommonLimits,
-    history: Mutex<History>,
+    history: Lock<History>,
     pub(crate) timers: Timers,
     admission: Arc<Admission>,
     pub(crate) counters: Counters,
@@ -91,14 +92,14 @@ impl Registry {
             #[cfg(feature = "mysql")]
             started: Instant::now(),
             #[cfg(feature = "mysql")]
-            recent: Mutex::default(),
+            recent: Lock::new(Over::Status, None),
             supervisor: OnceLock::new(),
             dialect,
             node,
             clock,
             settings: Arc::new(Globals::new(settings)),
             limits: CommonLimits::default(),
-            history: Mutex::default(),
+            history: Lock::new(Over::History, History::default()),
             timers: Timers::new(),
             admission: Arc::default(),
             counters: Counters::default(),
@@ -227,8 +228,8 @@ impl Registry {
     }
 
     /// The kills that were asked for.
-    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn history(&self) -> Held<'_, History> {
+        self.history.hold()
     }
 
     /// What load balancers are to be told.
@@ -277,15 +278,20 @@ impl Registry {
         )
     }
 
-    /// The status, at most a second old: any client may ask, and it takes a walk over the list.
+    /// The status, about a second old at most: any client may ask, and it takes a walk over the list. Whoever asks while
+    /// another walks is told the last one.
     #[cfg(feature = "mysql")]
     fn recent_status(&self) -> Status {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        match *recent {
-            Some((at, status)) if now.saturating_duration_since(at) < RECENT => status,
-            _ => recent.insert((now, self.status())).1,
+        if let Some((at, status)) = &mut *self.recent.hold() {
+            if now.saturating_duration_since(*at) < RECENT {
+                return *status;
+            }
+            *at = now;
         }
+        let status = self.status();
+        *self.recent.hold() = Some((now, status));
+        status
     }
 
     pub(crate) fn status(&self) -> Status {

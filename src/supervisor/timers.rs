@@ -11,7 +11,7 @@
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use tokio::{
 use super::registry::Registry;
 use crate::{
     id::SessionId,
+    lock::{Held, Lock, Over},
     state::{Due, Raised, Signal, Slot, UNARMED},
 };
 
@@ -36,14 +37,14 @@ const TURN: usize = 256;
 pub(crate) struct Timers {
     start: Instant,
     /// Moments, in nanoseconds since `start`.
-    moments: Mutex<BTreeSet<(u64, SessionId)>>,
+    moments: Lock<BTreeSet<(u64, SessionId)>>,
     /// The first moment is earlier than it was.
     earlier: Notify,
 }
 
 impl Timers {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), moments: Mutex::default(), earlier: Notify::new() }
+        Self { start: Instant::now(), moments: Lock::new(Over::Timers, BTreeSet::new()), earlier: Notify::new() }
     }
 
     /// The session is to be looked at by then.
@@ -95,8 +96,8 @@ impl Timers {
         Some(slot)
     }
 
-    fn moments(&self) -> MutexGuard<'_, BTreeSet<(u64, SessionId)>> {
-        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    fn moments(&self) -> Held<'_, BTreeSet<(u64, SessionId)>> {
+        self.moments.hold()
     }
 
     /// How many sessions are watched.

@@ -73,7 +73,7 @@ impl Frames {
     }
 
     /// The room that they take.
-    #[cfg(feature = "fuzzing")]
+    #[cfg(feature = "internals")]
     pub(super) fn capacity(&self) -> usize {
         self.arrived.capacity()
     }

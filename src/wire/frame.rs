@@ -44,7 +44,7 @@ impl Inbound {
     }
 
     /// The room that it takes.
-    #[cfg(feature = "fuzzing")]
+    #[cfg(feature = "internals")]
     pub(super) fn capacity(&self) -> usize {
         self.buffer.capacity()
     }

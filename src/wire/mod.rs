@@ -32,6 +32,8 @@
 //! | `tls` | rules for TLS from PEM files |
 
 mod auth;
+#[cfg(feature = "internals")]
+pub(crate) mod bench;
 mod binary;
 #[cfg(feature = "compression")]
 mod codec;
@@ -46,7 +48,7 @@ mod door;
 mod driver;
 mod farewell;
 mod frame;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 pub(crate) mod fuzz;
 mod gate;
 #[cfg(all(test, feature = "compat"))]

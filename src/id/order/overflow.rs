@@ -1,6 +1,6 @@
 //! A queue, and a counter to go over to when the queue is empty: the order of TiDB's ids.
 
-use super::{Counter, Queue};
+use super::{Counter, Queue, Search};
 use crate::id::layout::{Local, Pool};
 
 /// The numbers of the main pool, first in, first out; when all of them are live, those of the spare pool, counted.
@@ -22,18 +22,21 @@ impl Overflow {
         Self { main, spare, over: false }
     }
 
-    pub(super) fn next(&mut self, is_live: impl Fn(Local) -> bool, live: usize) -> Option<Local> {
+    pub(super) fn next(&mut self, is_live: impl Fn(Local) -> bool, live: usize) -> Search<Local> {
         let main = |number| Local { pool: Pool::Main, number };
         let spare = |number| Local { pool: Pool::Spare, number };
         if !self.over {
             if let Some(number) = self.main.next() {
-                return Some(main(number));
+                return Search::Found(main(number));
             }
             self.over = true;
         }
-        // If all of the spare pool is live, too, what the main one has is better than nothing.
-        let next = self.spare.next(|number| is_live(spare(number)), live);
-        next.map(spare).or_else(|| self.main.next().map(main))
+        let live_spares = live.saturating_sub(self.main.size() as usize - self.main.free());
+        match self.spare.next(|number| is_live(spare(number)), live_spares) {
+            // If all of the spare pool is live, too, what the main one has is better than nothing.
+            Search::Exhausted => Search::from(self.main.next()).map(main),
+            next => next.map(spare),
+        }
     }
 
     /// Takes a number of the main pool back; those of the spare pool need not be.
@@ -64,22 +67,22 @@ mod tests {
     fn it_goes_over_when_the_pool_is_empty_and_back_when_half_of_it_is_free() {
         // TiDB's own test has a pool of 15.
         let mut order = overflow(15, u64::MAX);
-        let mut next = || order.next(|_| false, 0).unwrap();
+        let mut next = || order.next(|_| false, 0).found().unwrap();
         for number in 1..=15 {
             assert_eq!(next(), Local { pool: Pool::Main, number });
         }
         assert_eq!(next(), Local { pool: Pool::Spare, number: 1 });
         for number in 1..=7 {
             order.release(Local { pool: Pool::Main, number });
-            let spare = order.next(|_| false, 0).unwrap();
+            let spare = order.next(|_| false, 0).found().unwrap();
             assert_eq!(spare, Local { pool: Pool::Spare, number: number + 1 });
             order.release(spare);
         }
         order.release(Local { pool: Pool::Main, number: 8 });
         for number in 1..=8 {
-            assert_eq!(order.next(|_| false, 0).unwrap(), Local { pool: Pool::Main, number });
+            assert_eq!(order.next(|_| false, 0).found().unwrap(), Local { pool: Pool::Main, number });
         }
-        assert_eq!(order.next(|_| false, 0).unwrap().pool, Pool::Spare);
+        assert_eq!(order.next(|_| false, 0).found().unwrap().pool, Pool::Spare);
     }
 
     proptest! {
@@ -92,7 +95,7 @@ mod tests {
             for op in ops {
                 match op {
                     None => {
-                        let local = order.next(|local| live.contains(&local), live.len()).unwrap();
+                        let local = order.next(|local| live.contains(&local), live.len()).found().unwrap();
                         prop_assert!(live.insert(local), "handed out while live");
                         if local.pool != form {
                             prop_assert!(moved >= size.div_ceil(2), "after {moved} steps, with a pool of {size}");

@@ -39,7 +39,8 @@ impl Lab {
         };
         let peer = from.map(|from| from.slot().peer());
         let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
-        self.0.history().add((number, self.0.clock().now()), &kill, &cause, peer, &result);
+        let entries = entries((number, self.0.clock().now()), &kill, &cause, peer, &result);
+        self.0.history().add(entries);
     }
 
     fn rows(&self, viewer: &Principal) -> Vec<KillRow> {

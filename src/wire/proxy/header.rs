@@ -22,7 +22,7 @@ const FIXED: usize = BINARY.len() + 4;
 const REST_LIMIT: usize = 4096;
 
 /// No header is longer.
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 pub(super) const LONGEST: usize = FIXED + REST_LIMIT;
 
 /// A whole header.

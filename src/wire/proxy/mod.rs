@@ -6,7 +6,7 @@
 //! | `header` | headers in the bytes that have come; pure |
 //! | `network` | networks of addresses; pure |
 
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 pub(super) mod fuzz;
 mod header;
 mod network;

@@ -1,0 +1,234 @@
+//! How long the locks over what sessions share are held at most, while a million sessions come, are listed and killed, and go.
+//!
+//! Bound: 1 ms. By the processor time of the thread that holds a lock: who waits for a processor meanwhile does not hold
+//! it for longer than it needs. What else interrupts a thread is charged to it all the same, now and then; so each case is
+//! run several times, and the least of the longest times counts: what the lock itself needs is needed each time.
+//!
+//! `cargo bench --features lock-times --bench locks`
+#![forbid(unsafe_code)]
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    process::ExitCode,
+    time::Duration,
+};
+
+use actix::{Actor, Context, Handler};
+use futures::future::BoxFuture;
+use killdeer::{
+    KillMode, Layout, Principal, Privileges, Runtime, SessionEvent, SessionHandle, Setting, Target, Tenant,
+    bench::{Ids, longest},
+};
+use support::{
+    engine::One,
+    figures::{Series, sized, table, verdicts},
+    many,
+    process::{Process, end_with_parent},
+    sessions::{connect_all, disconnect_all, owner, peer, pipelined, root},
+};
+use tokio::time::sleep;
+
+/// In a child: the case that it runs.
+const CASE: &str = "--case";
+
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// What is done with so many sessions.
+type Case = (&'static str, fn(usize) -> BoxFuture<'static, Outcome>);
+
+const CASES: [Case; 6] = [
+    ("listed and killed one by one", |count| Box::pin(one_by_one(count))),
+    ("killed all at once, and shut down", |count| Box::pin(at_once(count))),
+    ("of as many accounts and tenants", |count| Box::pin(accounts(count))),
+    ("of a small range of ids, twice", |count| Box::pin(queued(count))),
+    ("passed over by the next id", |count| Box::pin(passed_over(count))),
+    ("idle for too long", |count| Box::pin(timed_out(count))),
+];
+
+async fn connected(runtime: &Runtime<One>, count: usize) -> Result<VecDeque<SessionHandle>, killdeer::Refused> {
+    let mut sessions = VecDeque::new();
+    connect_all(runtime, &mut sessions, count).await?;
+    Ok(sessions)
+}
+
+async fn one_by_one(count: usize) -> Outcome {
+    let runtime = support::sessions::runtime();
+    let mut sessions = connected(&runtime, count).await?;
+    let root = root();
+    assert_eq!(runtime.list(&root).rows().len(), count);
+    assert_eq!(runtime.status().sessions, count);
+    #[cfg(feature = "metrics")]
+    runtime.publish_figures();
+    for session in sessions.iter().step_by(count / 100) {
+        session.query("SELECT 1").await?.collect_rows().await?;
+        drop(runtime.kill(&root, Target::Session(session.id()), KillMode::Query).await?);
+        drop(runtime.kill(&root, Target::Session(session.id()), KillMode::Connection).await?);
+        session.ended().await;
+    }
+    // Nobody's: all are looked at.
+    let nobody = Target::User { user: "nobody".into(), host: None };
+    drop(runtime.kill(&root, nobody, KillMode::Query).await?);
+    disconnect_all(&mut sessions, count).await;
+    Ok(())
+}
+
+async fn at_once(count: usize) -> Outcome {
+    let runtime = support::sessions::runtime();
+    let sessions = connected(&runtime, count).await?;
+    let user = || Target::User { user: owner().user().to_string(), host: None };
+    let root = root();
+    drop(runtime.kill(&root, user(), KillMode::Query).await?);
+    runtime.kill(&root, user(), KillMode::Connection).await?.ended().await;
+    assert_eq!(runtime.list(&root).kills().len(), 2);
+    drop(sessions);
+    let _sessions = connected(&runtime, count).await?;
+    assert_eq!(runtime.shutdown(Duration::MAX).await.drained, count);
+    Ok(())
+}
+
+/// Reads every event.
+struct Reader;
+
+impl Actor for Reader {
+    type Context = Context<Self>;
+}
+
+impl Handler<SessionEvent> for Reader {
+    type Result = ();
+
+    fn handle(&mut self, _: SessionEvent, _: &mut Self::Context) {}
+}
+
+async fn accounts(count: usize) -> Outcome {
+    let runtime = support::sessions::runtime();
+    runtime.subscribe(Reader.start().recipient(), 1 << 16);
+    let mut sessions = VecDeque::new();
+    let mut number = 0;
+    let next = || {
+        number += 1;
+        let tenant = Tenant { name: format!("tenant {number}"), cluster: None };
+        runtime.connect(Principal::new(format!("user {number}"), Privileges::NONE).in_tenant(tenant), peer())
+    };
+    pipelined(count, next, |session| {
+        sessions.push_back(session?);
+        Ok::<_, killdeer::Refused>(())
+    })
+    .await?;
+    disconnect_all(&mut sessions, count).await;
+    Ok(())
+}
+
+async fn queued(count: usize) -> Outcome {
+    // One that is queued in the order of the releases.
+    let ids = Layout::range(1, 1 << 20)?;
+    let runtime = Runtime::builder(One::new()).settings(many()).ids(ids).start();
+    for _ in 0..2 {
+        let mut sessions = connected(&runtime, count).await?;
+        disconnect_all(&mut sessions, count).await;
+    }
+    Ok(())
+}
+
+async fn passed_over(count: usize) -> Outcome {
+    let most = 2 * (count as u64).max(1 << 20);
+    let ids = Ids::new(Layout::range(1, most)?);
+    let live: Vec<_> = (0..count).map_while(|_| ids.allocate()).collect();
+    // The counter passes all others, and comes to those that stay.
+    let first = loop {
+        let id = ids.allocate().ok_or("there are free ones")?;
+        assert!(ids.release(id));
+        if id.get() == most {
+            break ids.allocate();
+        }
+    };
+    assert_eq!(first.map(|id| id.get()), live.last().map(|id| id.get() + 1), "the first one that nobody has");
+    Ok(())
+}
+
+async fn timed_out(count: usize) -> Outcome {
+    let (time, count) = sized((Duration::from_secs(20), count), (Duration::from_secs(1), count));
+    let settings = many().time(Setting::WaitTimeout, time);
+    let runtime = Runtime::builder(One::new()).settings(settings).start();
+    let sessions = connected(&runtime, count).await?;
+    for session in &sessions {
+        session.ended().await;
+    }
+    while runtime.status().sessions > 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// In a child that was started for it: runs a case, and prints for each lock how often it was held, and for how many
+/// microseconds at most.
+fn run_if_child() -> Option<io::Result<()>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [CASE, case, count] = [arguments.first()?.as_str(), arguments.get(1)?, arguments.get(2)?] else { return None };
+    let (_, run) = CASES.get(case.parse::<usize>().ok()?)?;
+    let count = count.parse().ok()?;
+    end_with_parent();
+    Some(actix_rt::System::new().block_on(async move {
+        let ran = actix_rt::spawn(run(count)).await.map_err(io::Error::other)?;
+        ran.map_err(io::Error::other)?;
+        for hold in longest() {
+            println!("{} {} {}", hold.over, hold.times, hold.longest.as_secs_f64() * 1e6);
+        }
+        println!();
+        Ok(())
+    }))
+}
+
+/// Of each lock, how often it was held and for how many microseconds at most.
+fn case(place: usize, count: usize) -> io::Result<Vec<(String, u64, f64)>> {
+    let mut child = Process::start(&[CASE, &place.to_string(), &count.to_string()])?;
+    let mut holds = Vec::new();
+    loop {
+        let line = child.line()?;
+        let fields: Vec<_> = line.split(' ').collect();
+        match fields.as_slice() {
+            [over, times, longest] => {
+                let read = |error| io::Error::other(format!("{line:?}: {error}"));
+                let times = times.parse().map_err(|error| read(format!("{error}")))?;
+                holds.push(((*over).to_owned(), times, longest.parse().map_err(|error| read(format!("{error}")))?));
+            }
+            _ if holds.is_empty() => return Err(io::Error::other(format!("{} failed", CASES[place].0))),
+            _ => return Ok(holds),
+        }
+    }
+}
+
+fn main() -> io::Result<ExitCode> {
+    if let Some(done) = run_if_child() {
+        return done.map(|()| ExitCode::SUCCESS);
+    }
+    let (rounds, count) = sized((3, 1_000_000), (1, 1_000));
+    let mut rows = Vec::new();
+    let mut worst: f64 = 0.0;
+    for (place, (name, _)) in CASES.iter().enumerate() {
+        let mut locks: BTreeMap<String, (u64, Series)> = BTreeMap::new();
+        for _ in 0..rounds {
+            for (over, times, longest) in case(place, count)? {
+                let (most, series) = locks.entry(over).or_default();
+                *most = times.max(*most);
+                series.push(longest);
+            }
+        }
+        // It takes minutes.
+        eprintln!("{name}: done");
+        for (over, (times, series)) in locks.into_iter().filter(|(_, (times, _))| *times > 0) {
+            worst = worst.max(series.least());
+            let longest = [format!("{:.0} µs", series.least()), format!("{:.0} µs", series.median())];
+            let [least, median] = longest;
+            rows.push([format!("{name}: {over}"), times.to_string(), least, median]);
+        }
+    }
+    table(
+        &format!("Locks with {count} sessions: how often they were held, and for how long at most, in {rounds} runs"),
+        ["", "times", "longest, least of runs", "median of runs"],
+        &rows,
+    );
+    Ok(verdicts(&[("the longest that a lock was held", worst, 1_000.0, "µs")]))
+}
