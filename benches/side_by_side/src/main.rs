@@ -20,7 +20,7 @@ mod servers;
 
 use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use client::{
     crowd,
     load::{self, Mode},
@@ -115,7 +115,7 @@ async fn compare(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     };
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 });
     let run = Run { workshop: Workshop::open(echo_sql).await?, rounds, quick: options.quick };
-    let figures = if options.only.is_empty() { Figure::ALL.to_vec() } else { options.only };
+    let figures = if options.only.is_empty() { Figure::value_variants().to_vec() } else { options.only };
     let mut failed = Vec::new();
     for figure in figures {
         let section = figure.measure(&run).await?;
@@ -141,6 +141,6 @@ fn keep(docs: &std::path::Path, figure: Figure, section: &Section) -> Result<(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "# Performance\n".to_owned(),
         read => read?,
     };
-    std::fs::write(file, page::with(&before, figure.name(), &section.markdown("performance")))?;
+    std::fs::write(file, page::with(&before, &figure.name(), &section.markdown("performance")))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::{Run, short, spread};
+use super::{Run, short, spread, started};
 use crate::{
     client::load::{Load, Mode, Report, STATEMENT},
     report::{
@@ -90,8 +90,7 @@ fn measure_setting(run: &Run, servers: &[Server], mode: Mode, connections: usize
 }
 
 pub fn measure(run: &Run) -> io::Result<Section> {
-    let servers = Kind::ALL.map(|kind| run.workshop.start(kind, false));
-    let servers: Vec<_> = servers.into_iter().collect::<io::Result<_>>()?;
+    let servers = started(run, &Kind::ALL)?;
     let counts: &[usize] = run.sized(&[1, 64, 512, 4096], &[1, 64]);
     let mut settings = Vec::new();
     for mode in Mode::ALL {
@@ -105,12 +104,13 @@ pub fn measure(run: &Run) -> io::Result<Section> {
             "Each connection asks again when it has its answer. Two CPUs are shared by the server (of {WORKERS} threads, \
              where it can be told) and the client (of one). `CPU` is the server's, for one statement; `client` the \
              client's part of all CPU time. Medians of {} rounds, in brackets the middle half; ratios are Killdeer's by \
-             the other's, round by round. A floor parses nothing and answers with Killdeer's bytes.",
-            run.rounds
+             the other's, round by round. A floor parses nothing and answers with Killdeer's bytes. MariaDB is {}.",
+            run.rounds,
+            run.workshop.mariadb_version()
         )],
         tables: Mode::ALL.map(|mode| table(&settings, mode)).into(),
         plots: plots(&settings),
-        verdicts: if run.quick { Vec::new() } else { verdicts(&settings) },
+        verdicts: run.verdicts(verdicts(&settings)),
     })
 }
 

@@ -7,12 +7,14 @@
 //! | `opensrv` | a minimal server on `opensrv-mysql` |
 //! | `floor` | what no server can do without: read, write |
 //! | `certificate` | what they show in TLS |
+//! | `sweeper` | who tidies up after a run that was killed |
 
 mod certificate;
 mod echo_sql;
 mod floor;
 mod mariadb;
 mod opensrv;
+mod sweeper;
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -20,6 +22,7 @@ use certificate::Certificate;
 use clap::Subcommand;
 pub use echo_sql::build as build_echo_sql;
 pub use floor::Canned;
+use sweeper::Sweeper;
 use tempfile::TempDir;
 
 use crate::{clock, process::Process};
@@ -75,7 +78,7 @@ impl Kind {
     /// A million rows, or so many, of one BIGINT each. Their column is called `seq` everywhere.
     pub fn rows(self, count: u64) -> String {
         match self {
-            Self::MariadbThreads | Self::MariadbPool => format!("SELECT seq FROM seq_1_to_{count}"),
+            Self::MariadbThreads | Self::MariadbPool => format!("SELECT seq FROM mysql.seq_1_to_{count}"),
             _ => format!("SELECT * FROM seq({count})"),
         }
     }
@@ -84,6 +87,7 @@ impl Kind {
 /// Where servers come from: programs, directories, and what has to be made but once.
 pub struct Workshop {
     home: TempDir,
+    _sweeper: Sweeper,
     echo_sql: PathBuf,
     certificate: Certificate,
     mariadb: mariadb::Installation,
@@ -127,9 +131,10 @@ impl Workshop {
     /// Makes what is made once. Floors are told by Killdeer what to answer.
     pub async fn open(echo_sql: PathBuf) -> io::Result<Self> {
         let home = tempfile::Builder::new().prefix("side-by-side-").tempdir()?;
+        let sweeper = Sweeper::start(home.path())?;
         let certificate = Certificate::make(home.path())?;
         let mariadb = mariadb::Installation::make(home.path())?;
-        let mut workshop = Self { home, echo_sql, certificate, mariadb, canned: Canned::default() };
+        let mut workshop = Self { home, _sweeper: sweeper, echo_sql, certificate, mariadb, canned: Canned::default() };
         let killdeer = workshop.start(Kind::Killdeer, false)?;
         workshop.canned = Canned::learn(killdeer.address).await?;
         Ok(workshop)
@@ -175,6 +180,13 @@ impl Workshop {
         Ok(Server { process, address, _home: self.room()? })
     }
 
+    /// A file with this text.
+    pub fn file(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let file = self.home.path().join(name);
+        std::fs::write(&file, text)?;
+        Ok(file)
+    }
+
     /// A directory for one server.
     fn room(&self) -> io::Result<TempDir> {
         tempfile::tempdir_in(self.home.path())
@@ -188,6 +200,8 @@ pub enum Served {
     Opensrv(opensrv::Options),
     /// A floor
     Floor(floor::Options),
+    /// Removes a directory when its parent has ended
+    Sweep { directory: PathBuf },
 }
 
 impl Served {
@@ -196,6 +210,7 @@ impl Served {
         match self {
             Self::Opensrv(options) => options.serve(),
             Self::Floor(options) => options.serve(),
+            Self::Sweep { directory } => sweeper::sweep(&directory),
         }
     }
 }
