@@ -45,6 +45,8 @@ struct Sample {
     busy: [Series; 2],
     /// Until all of the crowd are gone, in seconds: one after the other, and in batches.
     crowd: [Series; 2],
+    /// The server's CPU time for each of them, in microseconds.
+    cpu: [Series; 2],
 }
 
 /// One who runs a statement without an end, and one who ends it.
@@ -113,7 +115,7 @@ fn contains(row: &[u8], part: &[u8]) -> bool {
 }
 
 /// So many connect and are killed, one after the other or in batches; how long it takes until all of them are gone.
-async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> io::Result<f64> {
+async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> io::Result<(f64, f64)> {
     let mut crowd = Crowd::start(server.address, false)?;
     crowd.grow(count)?;
     let mut administrator = Connection::open(server.address).await?;
@@ -121,7 +123,7 @@ async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> 
     if victims.len() != count {
         return Err(io::Error::other(format!("{}: {} in the list, of {count}", kind.name(), victims.len())));
     }
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), server.cpu()?);
     for victims in victims.chunks(batch) {
         let kills: Vec<u8> = victims.iter().flat_map(|id| packet::query(&format!("KILL {id}"))).collect();
         administrator.send(&kills).await?;
@@ -131,7 +133,8 @@ async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> 
     }
     crowd.gone()?;
     while !everybody_else(&mut administrator).await?.is_empty() {}
-    Ok(began.elapsed().as_secs_f64())
+    let (took, cpu) = (began.elapsed(), server.cpu()? - before);
+    Ok((took.as_secs_f64(), cpu.as_secs_f64() / count as f64 * 1e6))
 }
 
 pub async fn measure(run: &Run) -> io::Result<Section> {
@@ -159,8 +162,10 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         nobody_left(*kind, server).await?;
     }
     for next in turns() {
-        for (series, batch) in samples[next].crowd.iter_mut().zip([1, BATCH]) {
-            series.push(kill_crowd(KINDS[next], &servers[next], count, batch).await?);
+        for (place, batch) in [1, BATCH].into_iter().enumerate() {
+            let (took, cpu) = kill_crowd(KINDS[next], &servers[next], count, batch).await?;
+            samples[next].crowd[place].push(took);
+            samples[next].cpu[place].push(cpu);
         }
     }
     Ok(section(run, kills, count, &samples))
@@ -184,7 +189,8 @@ fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section
         "ratio",
     ];
     let mut times = Table::new("", &head);
-    let mut crowds = Table::new("", &["", "one by one, s", "", "ratio", "in batches, s", "", "ratio"]);
+    let head = ["", "one by one, s", "", "ratio", "CPU each, µs", "in batches, s", "", "ratio", "CPU each, µs"];
+    let mut crowds = Table::new("", &head);
     for (other, (kind, sample)) in KINDS.iter().zip(samples).enumerate() {
         times.row(vec![
             kind.name().to_owned(),
@@ -204,9 +210,11 @@ fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section
             short(sample.crowd[0].median()),
             format!("({})", spread(&sample.crowd[0])),
             short(ratio(other, |sample| &sample.crowd[0])),
+            short(sample.cpu[0].median()),
             short(sample.crowd[1].median()),
             format!("({})", spread(&sample.crowd[1])),
             short(ratio(other, |sample| &sample.crowd[1])),
+            short(sample.cpu[1].median()),
         ]);
     }
     Section {
