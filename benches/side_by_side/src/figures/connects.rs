@@ -29,7 +29,7 @@ struct Sample {
 }
 
 /// So many, one after the other.
-async fn come_and_go(address: SocketAddr, count: usize) -> io::Result<()> {
+pub async fn come_and_go(address: SocketAddr, count: usize) -> io::Result<()> {
     for _ in 0..count {
         let mut connection = Connection::open(address).await?;
         connection.send(&packet::command(packet::COM_QUIT, b"")).await?;

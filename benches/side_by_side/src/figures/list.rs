@@ -38,6 +38,8 @@ const LISTS: usize = 5;
 struct Sample {
     /// Milliseconds for a list, by the number of sessions.
     took: Vec<Series>,
+    /// The server's CPU time for one, in milliseconds.
+    cpu: Vec<Series>,
     /// Others' p99 in microseconds, without lists and with them.
     alone: Series,
     beside: Series,
@@ -71,7 +73,11 @@ async fn disturb(run: &Run, others: &mut Load, lister: &mut Connection, sample: 
 pub async fn measure(run: &Run) -> io::Result<Section> {
     let counts: &[usize] = run.sized(&[1_000, 10_000, 19_000], &[100, 200]);
     let servers = started(run, &KINDS)?;
-    let mut samples = KINDS.map(|_| Sample { took: vec![Series::default(); counts.len()], ..Sample::default() });
+    let mut samples = KINDS.map(|_| Sample {
+        took: vec![Series::default(); counts.len()],
+        cpu: vec![Series::default(); counts.len()],
+        ..Sample::default()
+    });
     let (mut listers, mut crowds) = (Vec::new(), Vec::new());
     for server in &servers {
         listers.push(Connection::open(server.address).await?);
@@ -84,11 +90,13 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         }
         for turn in 0..run.rounds * KINDS.len() {
             let next = (turn + turn / KINDS.len()) % KINDS.len();
-            let mut quickest = Duration::MAX;
+            let (mut quickest, before) = (Duration::MAX, servers[next].cpu()?);
             for _ in 0..LISTS {
                 quickest = quickest.min(list(&mut listers[next], *count).await?);
             }
+            let cpu = servers[next].cpu()? - before;
             samples[next].took[place].push(quickest.as_secs_f64() * 1e3);
+            samples[next].cpu[place].push(cpu.as_secs_f64() / LISTS as f64 * 1e3);
         }
     }
     let others =
@@ -102,15 +110,22 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
 }
 
 fn section(run: &Run, counts: &[usize], samples: &[Sample]) -> Section {
-    let ratio = |place: usize, other: usize| samples[0].took[place].over(&samples[other].took[place]).median();
-    let mut times = Table::new("", &["", "sessions", "a list, ms", "", "ratio"]);
+    type Of = fn(&Sample) -> &Vec<Series>;
+    let ratio = |place: usize, other: usize, of: Of| of(&samples[0])[place].over(&of(&samples[other])[place]).median();
+    let (took, cpu): (Of, Of) = (|sample| &sample.took, |sample| &sample.cpu);
+    let mut times = Table::new("", &["", "sessions", "a list, ms", "", "ratio", "CPU, ms", "ratio"]);
     let mut others =
         Table::new("", &["", "others' p99 alone, µs", "beside lists, µs", "of alone", "", "lists a second"]);
     for (other, (kind, sample)) in KINDS.iter().zip(samples).enumerate() {
         for (place, count) in counts.iter().enumerate() {
-            let took = &sample.took[place];
-            let cells =
-                [format!("{count}"), short(took.median()), format!("({})", spread(took)), short(ratio(place, other))];
+            let cells = [
+                count.to_string(),
+                short(took(sample)[place].median()),
+                format!("({})", spread(&took(sample)[place])),
+                short(ratio(place, other, took)),
+                short(cpu(sample)[place].median()),
+                short(ratio(place, other, cpu)),
+            ];
             times.row([kind.name().to_owned()].into_iter().chain(cells).collect());
         }
         let slower = sample.beside.over(&sample.alone);
@@ -126,7 +141,7 @@ fn section(run: &Run, counts: &[usize], samples: &[Sample]) -> Section {
     let most = counts.last().copied().unwrap_or_default();
     let slower = samples[0].beside.over(&samples[0].alone).median();
     let middle = counts.len() / 2;
-    let to_mariadb = ratio(middle, 1).max(ratio(middle, 2));
+    let to_mariadb = ratio(middle, 1, took).max(ratio(middle, 2, took));
     let plot = Plot {
         name: "list".to_owned(),
         title: "SHOW PROCESSLIST".to_owned(),

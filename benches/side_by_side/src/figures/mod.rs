@@ -3,7 +3,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `select` | statements a second, their times, the server's CPU time for each |
-//! | `syscalls` | the system calls of a statement |
+//! | `syscalls` | the system calls of a statement, and of a connect |
 //! | `rows` | a million rows |
 //! | `connects` | connect, login, quit |
 //! | `memory` | resident memory of an idle connection |
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Figure {
     /// Statements a second, their times, the server's CPU time for each
     Select,
-    /// The system calls of a statement, by strace
+    /// The system calls of a statement and of a connect, by strace
     Syscalls,
     /// A million rows
     Rows,
@@ -84,7 +84,7 @@ impl Figure {
     pub async fn measure(self, run: &Run) -> io::Result<Section> {
         match self {
             Self::Select => select::measure(run),
-            Self::Syscalls => syscalls::measure(run),
+            Self::Syscalls => syscalls::measure(run).await,
             Self::Rows => rows::measure(run).await,
             Self::Connects => connects::measure(run).await,
             Self::Memory => memory::measure(run),

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Run, short, started};
+use super::{Run, connects::come_and_go, short, started};
 use crate::{
     client::load::{Load, Mode},
     report::{Section, table::Table},
@@ -78,32 +78,45 @@ fn counted(text: &str) -> Calls {
     text.lines().filter_map(line).filter(|(name, _)| name != "total").collect()
 }
 
-pub fn measure(run: &Run) -> io::Result<Section> {
-    let mut section = Section { title: "System calls of a `SELECT 1`".to_owned(), ..Section::default() };
+/// A row: how many for each of so many, and which.
+fn row(kind: Kind, calls: Calls, of: f64) -> Vec<String> {
+    let mut calls: Vec<_> = calls.into_iter().map(|(name, calls)| (name, calls / of)).collect();
+    calls.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let total: f64 = calls.iter().map(|(_, each)| each).sum();
+    let named = calls.iter().filter(|(_, each)| *each >= FEW).map(|(name, each)| format!("{name} {}", short(*each)));
+    vec![kind.name().to_owned(), short(total), named.collect::<Vec<_>>().join(", ")]
+}
+
+pub async fn measure(run: &Run) -> io::Result<Section> {
+    let mut section = Section { title: "System calls".to_owned(), ..Section::default() };
     if Command::new("strace").arg("-V").output().is_err() {
         section.paragraphs.push("Not counted: there is no strace here (apt-get install strace).".to_owned());
         return Ok(section);
     }
-    let mut table = Table::new("", &["", "each", "of which"]);
+    let connects = run.sized(1_000, 50);
+    let head = ["", "each", "of which"];
+    let mut of_statements = Table::new(format!("Of a `SELECT 1`, at {CONNECTIONS} connections:"), &head);
+    let mut of_connects = Table::new("Of a connect, login, quit, one at a time:", &head);
     let servers = started(run, &Kind::ALL)?;
-    for (kind, server) in Kind::ALL.iter().zip(&servers) {
+    let file = run.workshop.file("strace", "")?;
+    for (kind, server) in Kind::ALL.into_iter().zip(&servers) {
         let mut load = Load::open(server.address, CONNECTIONS, Mode::Text, kind.is_floor())?;
-        let file = run.workshop.file("strace", "")?;
         let strace = Strace::attach(server, &file)?;
         let statements = load.run(run.sized(STRETCH, QUICK_STRETCH))?.statements;
         strace.detach()?;
-        let mut calls: Vec<_> = counted(&fs::read_to_string(&file)?).into_iter().collect();
-        calls.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let total: f64 = calls.iter().map(|(_, calls)| calls).sum();
-        let named = calls.iter().map(|(name, calls)| (name, calls / statements)).filter(|(_, each)| *each >= FEW);
-        let named: Vec<_> = named.map(|(name, each)| format!("{name} {}", short(each))).collect();
-        table.row(vec![kind.name().to_owned(), short(total / statements), named.join(", ")]);
+        of_statements.row(row(kind, counted(&fs::read_to_string(&file)?), statements));
+        drop(load);
+        let strace = Strace::attach(server, &file)?;
+        come_and_go(server.address, connects).await?;
+        strace.detach()?;
+        of_connects.row(row(kind, counted(&fs::read_to_string(&file)?), connects as f64));
     }
-    section.paragraphs.push(format!(
-        "At {CONNECTIONS} connections, by strace. A server that is traced is slow, and finds more to do each time that it \
-         wakes up: fewer calls to wait than it makes otherwise."
-    ));
-    section.tables.push(table);
+    section.paragraphs.push(
+        "By strace. A server that is traced is slow, and finds more to do each time that it wakes up: fewer calls to wait \
+         than it makes otherwise."
+            .to_owned(),
+    );
+    section.tables = vec![of_statements, of_connects];
     Ok(section)
 }
 
