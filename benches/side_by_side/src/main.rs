@@ -116,20 +116,30 @@ async fn compare(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 });
     let run = Run { workshop: Workshop::open(echo_sql).await?, rounds, quick: options.quick };
     let figures = if options.only.is_empty() { Figure::value_variants().to_vec() } else { options.only };
-    let mut failed = Vec::new();
+    let (mut not_kept, mut broken) = (Vec::new(), false);
     for figure in figures {
-        let section = figure.measure(&run).await?;
+        eprintln!("measuring: {}", figure.name());
+        // The others can be measured still.
+        let section = match figure.measure(&run).await {
+            Ok(section) => section,
+            Err(error) => {
+                eprintln!("side by side: {}: {error}", figure.name());
+                broken = true;
+                continue;
+            }
+        };
         section.print();
         if !options.quick {
             keep(&options.docs, figure, &section)?;
         }
-        failed.extend(section.verdicts.into_iter().filter(|verdict| !verdict.is_kept()));
+        not_kept.extend(section.verdicts.into_iter().filter(|verdict| !verdict.is_kept()));
     }
-    if !failed.is_empty() {
+    if !not_kept.is_empty() {
         println!("\nNot kept:");
-        failed.iter().for_each(|verdict| println!("{verdict}"));
+        not_kept.iter().for_each(|verdict| println!("{verdict}"));
     }
-    Ok(if options.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let failed = broken || options.check && !not_kept.is_empty();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Puts a figure into the page, and its plots beside it.

@@ -8,6 +8,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::TcpStream,
+    task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
@@ -85,6 +86,24 @@ async fn closed(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
     Ok(())
 }
 
+/// Connects until there are so many.
+async fn grow(crowd: &mut Vec<Idle>, count: usize, address: SocketAddr, secure: bool) -> io::Result<()> {
+    let mut opening = JoinSet::new();
+    for place in crowd.len()..count {
+        opening.spawn(Idle::open(address, secure));
+        if opening.len() < AT_ONCE && place + 1 < count {
+            continue;
+        }
+        if let Some(opened) = opening.join_next().await {
+            crowd.push(opened??);
+        }
+    }
+    while let Some(opened) = opening.join_next().await {
+        crowd.push(opened??);
+    }
+    Ok(())
+}
+
 /// In the child.
 pub async fn serve(address: SocketAddr, secure: bool) -> io::Result<()> {
     let mut told = told();
@@ -93,13 +112,7 @@ pub async fn serve(address: SocketAddr, secure: bool) -> io::Result<()> {
         match line.split_once(' ') {
             Some(("grow", count)) => {
                 let count: usize = count.parse().map_err(io::Error::other)?;
-                while crowd.len() < count {
-                    let next = count.min(crowd.len() + AT_ONCE) - crowd.len();
-                    let opening: Vec<_> = (0..next).map(|_| tokio::spawn(Idle::open(address, secure))).collect();
-                    for opened in opening {
-                        crowd.push(opened.await??);
-                    }
-                }
+                grow(&mut crowd, count, address, secure).await?;
                 println!("{count}");
             }
             _ if line == "gone" => {

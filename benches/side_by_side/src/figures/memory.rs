@@ -19,7 +19,7 @@ use crate::{
 const BEFORE: usize = 128;
 
 /// TLS takes long to begin, and its memory varies little: no more rounds than these.
-const SECURE_ROUNDS: usize = 2;
+const SECURE_ROUNDS: usize = 1;
 
 /// One server, with TLS or without.
 struct Sample {
@@ -61,7 +61,9 @@ pub fn measure(run: &Run) -> io::Result<Section> {
         for turn in 0..all {
             let sample = &mut samples[(round + turn) % all];
             if !sample.secure || round < SECURE_ROUNDS {
-                sample.round(run, counts)?;
+                let of_which = |error| io::Error::other(format!("{}: {error}", sample.name()));
+                let filled = sample.round(run, counts);
+                filled.map_err(of_which)?;
             }
         }
     }
@@ -97,7 +99,7 @@ pub fn measure(run: &Run) -> io::Result<Section> {
         paragraphs: vec![format!(
             "Resident memory of the server for each connection, which has logged in and run one statement, above what it \
              takes when {BEFORE} were there and are gone. Each round begins with a new server. With TLS: \
-             {} rounds.",
+             {} round.",
             run.rounds.min(SECURE_ROUNDS)
         )],
         tables: vec![table],

@@ -101,10 +101,11 @@ pub fn measure(run: &Run) -> io::Result<Section> {
     Ok(Section {
         title: format!("`{STATEMENT}`"),
         paragraphs: vec![format!(
-            "Each connection asks again when it has its answer. Two CPUs are shared by the server (of {WORKERS} threads, \
+            "Each connection asks again when it has its answer. {} CPUs are shared by the server (of {WORKERS} threads, \
              where it can be told) and the client (of one). `CPU` is the server's, for one statement; `client` the \
              client's part of all CPU time. Medians of {} rounds, in brackets the middle half; ratios are Killdeer's by \
              the other's, round by round. A floor parses nothing and answers with Killdeer's bytes. MariaDB is {}.",
+            std::thread::available_parallelism()?,
             run.rounds,
             run.workshop.mariadb_version()
         )],
