@@ -61,9 +61,8 @@ pub fn measure(run: &Run) -> io::Result<Section> {
         for turn in 0..all {
             let sample = &mut samples[(round + turn) % all];
             if !sample.secure || round < SECURE_ROUNDS {
-                let of_which = |error| io::Error::other(format!("{}: {error}", sample.name()));
                 let filled = sample.round(run, counts);
-                filled.map_err(of_which)?;
+                filled.map_err(|error| io::Error::other(format!("{}: {error}", sample.name())))?;
             }
         }
     }
