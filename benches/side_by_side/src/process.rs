@@ -14,6 +14,11 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 /// So long a child may take to say something.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -23,12 +28,26 @@ pub struct Process {
     said: mpsc::Receiver<String>,
 }
 
+/// A program with arguments that is given another one to run, and runs it in the same process: `valgrind`.
+pub type Wrapper<'a> = &'a [String];
+
 impl Process {
     /// Starts a program. What it complains about goes into the file.
     pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: &[A], log: Option<&Path>) -> io::Result<Self> {
+        Self::wrapped(&[], program, arguments, log)
+    }
+
+    /// The same, under another one.
+    pub fn wrapped<A: AsRef<OsStr>>(
+        wrapper: Wrapper<'_>,
+        program: &Path,
+        arguments: &[A],
+        log: Option<&Path>,
+    ) -> io::Result<Self> {
         let log = log.map(File::create).transpose()?;
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
+            .args(wrapper)
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -64,6 +83,13 @@ impl Process {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it as an administrator would, and waits until it has ended.
+    pub fn end(mut self) -> io::Result<()> {
+        kill(Pid::from_raw(self.id().try_into().map_err(io::Error::other)?), Signal::SIGTERM)?;
+        self.child.wait()?;
+        Ok(())
     }
 }
 

@@ -35,7 +35,11 @@ pub struct Prepared(pub u32);
 impl Connection {
     /// Connects and logs in.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::open_on(TcpStream::connect(address).await?).await
+    }
+
+    /// The same, on a socket that is connected.
+    pub async fn open_on(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let mut connection = Self::over(stream);
         packet::greeted(connection.packet().await?, false)?;
@@ -44,8 +48,7 @@ impl Connection {
     }
 
     /// The same, over TLS.
-    pub async fn open_secure(address: SocketAddr) -> io::Result<Connection<TlsStream<TcpStream>>> {
-        let stream = TcpStream::connect(address).await?;
+    pub async fn open_secure_on(stream: TcpStream) -> io::Result<Connection<TlsStream<TcpStream>>> {
         stream.set_nodelay(true)?;
         let mut plain = Self::over(stream);
         packet::greeted(plain.packet().await?, true)?;

@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::timeout,
 };
@@ -18,6 +18,9 @@ use crate::process::{Process, told};
 
 /// So many connect at a time.
 const AT_ONCE: usize = 64;
+
+/// So many come from one address. When half of an address's ports are taken, the system searches long for a free one.
+const OF_ONE_ADDRESS: usize = 8_000;
 
 /// So long it may take until the server has closed all of them.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -54,19 +57,28 @@ impl Crowd {
     }
 }
 
+/// Where the next one comes from: 127.0.0.1, when there are many 127.0.0.2, and so on; any port.
+fn source(place: usize) -> SocketAddr {
+    let address = u8::try_from(1 + place / OF_ONE_ADDRESS).unwrap_or(u8::MAX);
+    SocketAddr::from(([127, 0, 0, address], 0))
+}
+
 enum Idle {
     Plain(TcpStream),
     Secure(Box<TlsStream<TcpStream>>),
 }
 
 impl Idle {
-    async fn open(address: SocketAddr, secure: bool) -> io::Result<Self> {
+    async fn open(address: SocketAddr, place: usize, secure: bool) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(source(place))?;
+        let stream = socket.connect(address).await?;
         if secure {
-            let mut connection = Connection::open_secure(address).await?;
+            let mut connection = Connection::open_secure_on(stream).await?;
             connection.query(STATEMENT).await?.rows()?;
             return Ok(Self::Secure(connection.bare()?.into()));
         }
-        let mut connection = Connection::open(address).await?;
+        let mut connection = Connection::open_on(stream).await?;
         connection.query(STATEMENT).await?.rows()?;
         Ok(Self::Plain(connection.bare()?))
     }
@@ -90,7 +102,7 @@ async fn closed(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
 async fn grow(crowd: &mut Vec<Idle>, count: usize, address: SocketAddr, secure: bool) -> io::Result<()> {
     let mut opening = JoinSet::new();
     for place in crowd.len()..count {
-        opening.spawn(Idle::open(address, secure));
+        opening.spawn(Idle::open(address, place, secure));
         if opening.len() < AT_ONCE && place + 1 < count {
             continue;
         }
@@ -129,4 +141,16 @@ pub async fn serve(address: SocketAddr, secure: bool) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_come_from_several_addresses() {
+        let address = |place| source(place).to_string();
+        assert_eq!((address(0), address(7_999)), ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()));
+        assert_eq!((address(8_000), address(18_999)), ("127.0.0.2:0".to_owned(), "127.0.0.3:0".to_owned()));
+    }
 }

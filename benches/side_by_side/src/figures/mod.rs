@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `select` | statements a second, their times, the server's CPU time for each |
 //! | `syscalls` | the system calls of a statement, and of a connect |
+//! | `instructions` | the instructions of a statement |
 //! | `rows` | a million rows |
 //! | `connects` | connect, login, quit |
 //! | `memory` | resident memory of an idle connection |
@@ -12,6 +13,7 @@
 //! | `overhead` | what Killdeer's own observers cost a statement |
 
 mod connects;
+mod instructions;
 mod kill;
 mod list;
 mod memory;
@@ -41,6 +43,8 @@ pub enum Figure {
     Select,
     /// The system calls of a statement and of a connect, by strace
     Syscalls,
+    /// The instructions of a statement, by valgrind
+    Instructions,
     /// A million rows
     Rows,
     /// Connect, login, quit
@@ -85,6 +89,7 @@ impl Figure {
         match self {
             Self::Select => select::measure(run),
             Self::Syscalls => syscalls::measure(run).await,
+            Self::Instructions => instructions::measure(run),
             Self::Rows => rows::measure(run).await,
             Self::Connects => connects::measure(run).await,
             Self::Memory => memory::measure(run),

@@ -45,18 +45,24 @@ const ON: [&str; 7] = [
     "--set=net_write_timeout=3600",
 ];
 
-pub fn measure(run: &Run) -> io::Result<Section> {
+/// What is compared, by name, and its options.
+pub fn variants(run: &Run) -> io::Result<[(&'static str, Vec<String>); 3]> {
     let file = run.workshop.file("policies.toml", POLICIES)?;
     let policies = format!("--policies={}", file.display());
-    let with = |log| [&ON[..], &[policies.as_str(), log]].concat();
-    let variants = [
-        ("all off", OFF.to_vec()),
+    let with = |log: &str| ON.into_iter().chain([policies.as_str(), log]).map(str::to_owned).collect();
+    Ok([
+        ("all off", OFF.map(str::to_owned).to_vec()),
         ("time-outs, metrics, policies", with("--log=off")),
         ("the same, and a subscriber at info", with("--log=info")),
-    ];
+    ])
+}
+
+pub fn measure(run: &Run) -> io::Result<Section> {
+    let variants = variants(run)?;
     let (mut servers, mut loads, mut samples) = (Vec::new(), Vec::new(), Vec::new());
     for (_, options) in &variants {
-        let server = run.workshop.start_killdeer(options)?;
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        let server = run.workshop.start_killdeer(&options)?;
         loads.push(Load::open(server.address, CONNECTIONS, Mode::Text, false)?);
         servers.push(server);
         samples.push(Series::default());

@@ -9,10 +9,11 @@ use std::{
 };
 
 use super::{Certificate, MANY, WORKERS};
-use crate::process::Process;
+use crate::process::{Process, Wrapper};
 
 /// Starts it on a free port. It is what it is by default, but for its limits, and the plugin by which the others ask too.
 pub fn start(
+    wrapper: Wrapper<'_>,
     program: &Path,
     home: &Path,
     certificate: Option<&Certificate>,
@@ -32,7 +33,7 @@ pub fn start(
         arguments.extend(["--tls-key".into(), certificate.key.clone().into_os_string()]);
     }
     let log = home.join("log");
-    let mut process = Process::start(program, &arguments, Some(&log))?;
+    let mut process = Process::wrapped(wrapper, program, &arguments, Some(&log))?;
     let line = process.line().unwrap_or_default();
     let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
     let address = address.ok_or_else(|| {

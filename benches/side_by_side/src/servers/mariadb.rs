@@ -1,4 +1,5 @@
-//! MariaDB: Debian's `mariadb-server`, in a directory of its own. `root` has no password.
+//! MariaDB: Debian's `mariadb-server`, in a directory of its own. `root` has no password, and may come from any address of
+//! the loopback interface.
 
 use std::{
     ffi::OsString,
@@ -12,6 +13,10 @@ use std::{
 
 use super::{Certificate, MANY, QUEUE};
 use crate::process::Process;
+
+/// Run when it starts.
+const ACCOUNTS: &str = "CREATE USER root@'127.0.0.0/255.0.0.0';\n\
+    GRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.0/255.0.0.0' WITH GRANT OPTION;\n";
 
 /// Looked at so often, so many times, whether it listens.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -63,6 +68,8 @@ impl Installation {
     ) -> io::Result<(Process, SocketAddr)> {
         let data = home.join("data");
         copy(&self.data, &data)?;
+        let accounts = home.join("accounts.sql");
+        std::fs::write(&accounts, ACCOUNTS)?;
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut arguments: Vec<OsString> = [
             "--no-defaults".to_owned(),
@@ -85,6 +92,7 @@ impl Installation {
         ]
         .map(OsString::from)
         .into();
+        arguments.push(option("--init-file", &accounts));
         arguments.push(option("--datadir", &data));
         arguments.push(option("--socket", &home.join("socket")));
         arguments.push(option("--pid-file", &home.join("pid")));

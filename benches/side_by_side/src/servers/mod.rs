@@ -16,7 +16,12 @@ mod mariadb;
 mod opensrv;
 mod sweeper;
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use certificate::Certificate;
 use clap::Subcommand;
@@ -25,7 +30,10 @@ pub use floor::Canned;
 use sweeper::Sweeper;
 use tempfile::TempDir;
 
-use crate::{clock, process::Process};
+use crate::{
+    clock,
+    process::{Process, Wrapper},
+};
 
 /// Threads that serve connections, of every server that can be told.
 pub const WORKERS: usize = 2;
@@ -112,6 +120,11 @@ impl Server {
         self.process.id()
     }
 
+    /// Ends it in order, and waits for its end.
+    pub fn end(self) -> io::Result<()> {
+        self.process.end()
+    }
+
     /// Its resident memory in bytes, once it has come to rest: twice the same.
     pub fn resident(&self) -> io::Result<u64> {
         let mut before = 0;
@@ -148,22 +161,43 @@ impl Workshop {
     pub fn start(&self, kind: Kind, secure: bool) -> io::Result<Server> {
         let certificate = secure.then_some(&self.certificate);
         match kind {
-            Kind::Killdeer => self.killdeer(certificate, &[]),
+            Kind::Killdeer => self.killdeer(&[], certificate, &[]),
             Kind::MariadbThreads => self.mariadb(certificate, "one-thread-per-connection"),
             Kind::MariadbPool => self.mariadb(certificate, "pool-of-threads"),
-            Kind::Opensrv => self.own(&opensrv::arguments(certificate)),
-            Kind::FloorTokio | Kind::FloorActix => self.own(&floor::arguments(kind, &self.canned)),
+            Kind::Opensrv => self.own(&[], &opensrv::arguments(certificate)),
+            Kind::FloorTokio | Kind::FloorActix => self.own(&[], &floor::arguments(kind, &self.canned)),
         }
     }
 
     /// Killdeer with further options.
     pub fn start_killdeer(&self, options: &[&str]) -> io::Result<Server> {
-        self.killdeer(None, options)
+        self.killdeer(&[], None, options)
     }
 
-    fn killdeer(&self, certificate: Option<&Certificate>, options: &[&str]) -> io::Result<Server> {
+    /// A server under callgrind, which writes into this file, when the server has ended, how many instructions it took.
+    /// Killdeer takes further options.
+    ///
+    /// # Errors
+    /// Also for MariaDB, which is too much for it.
+    pub fn start_counted(&self, kind: Kind, options: &[&str], into: &Path) -> io::Result<Server> {
+        let wrapper = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(str::to_owned);
+        let wrapper = [&wrapper[..], &[format!("--log-file={}", into.display())]].concat();
+        match kind {
+            Kind::Killdeer => self.killdeer(&wrapper, None, options),
+            Kind::MariadbThreads | Kind::MariadbPool => Err(io::Error::other("MariaDB's instructions are not counted")),
+            Kind::Opensrv => self.own(&wrapper, &opensrv::arguments(None)),
+            Kind::FloorTokio | Kind::FloorActix => self.own(&wrapper, &floor::arguments(kind, &self.canned)),
+        }
+    }
+
+    fn killdeer(
+        &self,
+        wrapper: Wrapper<'_>,
+        certificate: Option<&Certificate>,
+        options: &[&str],
+    ) -> io::Result<Server> {
         let home = self.room()?;
-        let (process, address) = echo_sql::start(&self.echo_sql, home.path(), certificate, options)?;
+        let (process, address) = echo_sql::start(wrapper, &self.echo_sql, home.path(), certificate, options)?;
         Ok(Server { process, address, _home: home })
     }
 
@@ -173,8 +207,8 @@ impl Workshop {
         Ok(Server { process, address, _home: home })
     }
 
-    fn own(&self, arguments: &[String]) -> io::Result<Server> {
-        let mut process = Process::own(arguments)?;
+    fn own(&self, wrapper: Wrapper<'_>, arguments: &[String]) -> io::Result<Server> {
+        let mut process = Process::wrapped(wrapper, &std::env::current_exe()?, arguments, None)?;
         let line = process.line()?;
         let address = line.parse().map_err(|_| io::Error::other(format!("the server does not listen: {line:?}")))?;
         Ok(Server { process, address, _home: self.room()? })
