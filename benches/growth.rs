@@ -19,7 +19,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use killdeer::{KillMode, Reason, Runtime, SessionHandle, Target};
 use support::{
     engine::One,
-    figures::{Series, sized, table, verdicts},
+    figures::{Series, argument, sized, table, verdicts},
     many,
     process::own_cpu,
     sessions::{connect, connect_all, root},
@@ -118,11 +118,6 @@ async fn all_begun<'a>(
         tokio::task::yield_now().await;
     }
     waiting
-}
-
-/// What follows this argument.
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|given| given != name).nth(1)
 }
 
 async fn run() -> Result<ExitCode, Box<dyn Error>> {

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix_rt::Arbiter;
 use killdeer::{Runtime, SessionHandle};
 use support::{
     engine::One,
@@ -26,6 +27,7 @@ use support::{
     process::{Process, cpu, end_with_parent, own_cpu, resident},
     sessions::{AT_ONCE, connect, connect_all, disconnect_all, pipelined, root, runtime},
 };
+use tokio::sync::oneshot;
 
 /// What a child is asked to do.
 const START: &str = "--start";
@@ -58,12 +60,32 @@ async fn ask_all(sessions: &VecDeque<SessionHandle>) -> io::Result<()> {
     pipelined(sessions.len(), ask, |answer| answer.map(drop).map_err(other)).await
 }
 
-/// Starts so many: milliseconds, processor time in milliseconds, bytes each; and milliseconds for their ends.
+/// Connects so many on each of these arbiters.
+async fn connect_on(arbiters: &[Arbiter], runtime: &Runtime<One>, count: usize) -> io::Result<Vec<SessionHandle>> {
+    let connecting = arbiters.iter().map(|arbiter| {
+        let (told, connected) = oneshot::channel();
+        let runtime = runtime.clone();
+        arbiter.spawn(async move {
+            let mut sessions = VecDeque::with_capacity(count);
+            let connected = connect_all(&runtime, &mut sessions, count).await;
+            let _ = told.send(connected.map(|()| sessions));
+        });
+        connected
+    });
+    let mut sessions = Vec::new();
+    for connected in connecting.collect::<Vec<_>>() {
+        sessions.extend(connected.await.map_err(other)?.map_err(other)?);
+    }
+    Ok(sessions)
+}
+
+/// Starts so many, on as many arbiters as there are processors: milliseconds, processor time in milliseconds, bytes each; and milliseconds for their ends.
 async fn start(count: usize) -> io::Result<[f64; 4]> {
     let runtime = warm().await?;
-    let mut sessions = VecDeque::with_capacity(count);
+    let arbiters: Vec<_> = (0..thread::available_parallelism()?.get()).map(|_| Arbiter::new()).collect();
     let (empty, spent, began) = (resident(id())?, cpu(id())?, Instant::now());
-    connect_all(&runtime, &mut sessions, count).await.map_err(other)?;
+    let mut sessions: VecDeque<_> = connect_on(&arbiters, &runtime, count / arbiters.len()).await?.into();
+    let count = sessions.len();
     let (took, spent) = (began.elapsed(), cpu(id())?.saturating_sub(spent));
     ask_all(&sessions).await?;
     let bytes = resident(id())?.saturating_sub(empty) as f64 / count as f64;

@@ -79,30 +79,64 @@ mod times {
     use super::Over;
 
     /// How long the locks over one thing were held.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     pub struct Hold {
         /// Over what.
         pub over: &'static str,
         /// How often one was.
         pub times: u64,
-        /// The longest time.
-        pub longest: Duration,
+        /// The longest of each 1,024 times, in their order.
+        pub longest: Vec<Duration>,
+    }
+
+    /// So many times together have one longest.
+    const TURN: u64 = 1024;
+
+    /// So many turns are told apart; the last one goes on.
+    const TURNS: usize = 1 << 14;
+
+    struct Times {
+        over: &'static str,
+        count: AtomicU64,
+        /// In nanoseconds.
+        longest: [AtomicU64; TURNS],
     }
 
     const NAMES: [&str; 8] = ["ids", "shard", "admission", "timers", "history", "subscribers", "status", "slot"];
 
-    /// How often, and for how many nanoseconds at most.
-    static TIMES: [[AtomicU64; 2]; NAMES.len()] = [const { [const { AtomicU64::new(0) }; 2] }; NAMES.len()];
+    static TIMES: [Times; NAMES.len()] = {
+        let mut times = [const { Times::of("") }; NAMES.len()];
+        let mut at = 0;
+        while at < NAMES.len() {
+            times[at].over = NAMES[at];
+            at += 1;
+        }
+        times
+    };
+
+    impl Times {
+        const fn of(over: &'static str) -> Self {
+            Self { over, count: AtomicU64::new(0), longest: [const { AtomicU64::new(0) }; TURNS] }
+        }
+
+        fn add(&self, held: Duration) {
+            let turn = usize::try_from(self.count.fetch_add(1, Relaxed) / TURN).unwrap_or(TURNS);
+            let nanos = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
+            self.longest[turn.min(TURNS - 1)].fetch_max(nanos, Relaxed);
+        }
+
+        fn hold(&self) -> Hold {
+            let times = self.count.load(Relaxed);
+            let turns = usize::try_from(times.div_ceil(TURN)).unwrap_or(TURNS).min(TURNS);
+            let longest = self.longest[..turns].iter().map(|nanos| Duration::from_nanos(nanos.load(Relaxed))).collect();
+            Hold { over: self.over, times, longest }
+        }
+    }
 
     /// How long each lock was held so far, in all runtimes of this process: processor time of the thread that held it, so
     /// that neither who waits for a processor nor who takes it away is counted. The time of the clock itself is.
     pub fn longest() -> Vec<Hold> {
-        let hold = |(over, [times, longest]): (&&'static str, &[AtomicU64; 2])| Hold {
-            over,
-            times: times.load(Relaxed),
-            longest: Duration::from_nanos(longest.load(Relaxed)),
-        };
-        NAMES.iter().zip(&TIMES).map(hold).collect()
+        TIMES.iter().map(Times::hold).collect()
     }
 
     fn now() -> Duration {
@@ -139,10 +173,7 @@ mod times {
 
     impl<T> Drop for Held<'_, T> {
         fn drop(&mut self) {
-            let held = now().saturating_sub(self.since);
-            let [times, longest] = &TIMES[self.over as usize];
-            times.fetch_add(1, Relaxed);
-            longest.fetch_max(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            TIMES[self.over as usize].add(now().saturating_sub(self.since));
         }
     }
 }

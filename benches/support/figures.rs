@@ -23,11 +23,6 @@ impl Series {
         self.sorted()[self.0.len() / 2]
     }
 
-    /// The least.
-    pub fn least(&self) -> f64 {
-        self.sorted()[0]
-    }
-
     /// Where the middle half of them lies.
     pub fn spread(&self, decimals: usize) -> String {
         let sorted = self.sorted();
@@ -87,6 +82,11 @@ pub fn verdicts(figures: &[(&str, f64, f64, impl Display)]) -> ExitCode {
 /// Whether the run was given this argument.
 pub fn has(argument: &str) -> bool {
     std::env::args().any(|given| given == argument)
+}
+
+/// What follows this argument.
+pub fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|given| given != name).nth(1)
 }
 
 /// `full` under `cargo bench`; `brief` elsewhere (`cargo test --benches`), where the run only shows that it works.

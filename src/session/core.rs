@@ -207,6 +207,7 @@ impl<E: Engine> Core<E> {
 
     /// The same, of a statement that may have its time already. One future, without others in it that hold the statement
     /// again: it is made for each statement.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(super) fn run<'a>(
         &'a mut self,
         cx: &'a StatementContext,
@@ -353,6 +354,7 @@ impl<E: Engine> Core<E> {
     }
 
     /// Asks the engine's session, where its statements run.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(super) fn call<'a, C: Call<E::Session>>(
         &'a mut self,
         cx: &'a StatementContext,

@@ -124,6 +124,7 @@ pub(crate) struct Watched<T> {
 ///
 /// `watch`: wait for the kill as well. Needed where no message to the actor polls this future, as on a pool; where one
 /// does, looking at the switch before each poll is enough.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
 pub(crate) fn run<'a, S: EngineSession, C: Call<S>>(
     session: &'a mut S,
     cx: &'a StatementContext,
@@ -133,7 +134,6 @@ pub(crate) fn run<'a, S: EngineSession, C: Call<S>>(
     watch: bool,
     trace: &'a Trace,
 ) -> impl Future<Output = Watched<C::Answer>> + Send + use<'a, S, C> {
-    // A block, which has its arguments where they are; an `async fn` would have room for them twice.
     async move {
         // The engine's own code runs when its future is made, too: that is within the first poll.
         let asked = async { std::mem::take(call).ask(session, cx, sink).await };

@@ -30,9 +30,11 @@ const HELD: usize = 64 * 1024;
 /// The most answers that a thread keeps for its next statements.
 const SPARE: usize = 16;
 
+type Spares = Vec<Box<WireRows>>;
+
 thread_local! {
     /// Answers, with their buffers, are for those who run something: they are lent per command, by the thread.
-    static SPARES: RefCell<Vec<Box<WireRows>>> = const { RefCell::new(Vec::new()) };
+    static SPARES: RefCell<Spares> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer with room for a chunk and the row that makes it one.
