@@ -60,7 +60,7 @@ mod tests {
         let mut table = Table::new("Times", &["", "each"]);
         table.row(vec!["killdeer".to_owned(), "4 µs".to_owned()]);
         table.row(vec!["x".to_owned(), "40 µs".to_owned()]);
-        assert_eq!(table.plain(), "Times\n             each\n  killdeer    4 µs\n  x          40 µs\n");
+        assert_eq!(table.plain(), "Times\n              each\n  killdeer    4 µs\n  x          40 µs\n");
         assert_eq!(table.markdown(), "Times\n\n|  | each |\n| --- | ---: |\n| killdeer | 4 µs |\n| x | 40 µs |\n");
     }
 }

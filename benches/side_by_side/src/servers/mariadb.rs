@@ -44,6 +44,7 @@ impl Installation {
         let made = Command::new(install)
             .arg("--no-defaults")
             .arg(option("--datadir", &data))
+            .arg(option("--tmpdir", home))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
             .args(["--innodb-log-file-size=8M"])
             .args(as_root())
@@ -94,6 +95,7 @@ impl Installation {
         .into();
         arguments.push(option("--init-file", &accounts));
         arguments.push(option("--datadir", &data));
+        arguments.push(option("--tmpdir", home));
         arguments.push(option("--socket", &home.join("socket")));
         arguments.push(option("--pid-file", &home.join("pid")));
         arguments.extend(as_root().map(OsString::from));
