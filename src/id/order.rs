@@ -87,7 +87,7 @@ impl Order {
     ///
     /// `is_live` says whether a number is in use, and `live` how many are, or more. The numbers for which `is_live` is
     /// true may become fewer during the call, but not more. Only large ranges ask; they try at most `live` + 1 numbers,
-    /// since one of so many is free, and some hundreds in one call.
+    /// since one of so many is free, and some of them in one call.
     pub(crate) fn next(&mut self, is_live: impl Fn(Local) -> bool, live: usize) -> Search<Local> {
         let main = |number| Local { pool: Pool::Main, number };
         match self {

@@ -3,8 +3,8 @@
 use super::Search;
 use crate::id::span::Span;
 
-/// So many numbers are tried at a time: some tens of microseconds.
-const AT_A_TIME: u64 = 512;
+/// So many numbers are tried at a time: some microseconds.
+const AT_A_TIME: u64 = 128;
 
 /// A counter that passes from the first number to the last and starts again, skipping live ones.
 #[derive(Debug)]
