@@ -64,8 +64,8 @@ impl<T: Clone> IdMap<T> {
 
     /// Takes the next free id and puts under it what `make` makes for it. `None` if all ids are in use.
     ///
-    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard, some
-    /// hundreds of them at a time with the desk locked; releases do not wait for it.
+    /// Of a counted range, each live id that is next in turn is passed over at the cost of a look into its shard,
+    /// some of them at a time with the desk locked; releases do not wait for it.
     ///
     /// `make` runs without any lock; until it returns the id is taken but not yet found by [`IdMap::get`]. If it
     /// panics, the id is free again.

@@ -57,6 +57,7 @@ impl Watch {
     }
 
     /// The client has left rows unread since then; `None`: not any more.
+    #[cfg(any(feature = "mysql", test))]
     pub(super) fn set_stalled(&mut self, since: Option<Instant>) {
         if since.is_some() || self.moments.is_some() {
             self.moments.get_or_insert_default().stalled = since;

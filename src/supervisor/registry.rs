@@ -13,11 +13,13 @@ use std::{
 use actix::{Addr, WeakAddr, WeakRecipient};
 use tokio::time::Instant;
 
+#[cfg(feature = "mysql")]
+use super::admission::Place;
 #[cfg(feature = "metrics")]
 use super::figures;
 use super::{
     actor::Supervisor,
-    admission::{Admission, Place, Waiting},
+    admission::{Admission, Waiting},
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
@@ -30,7 +32,6 @@ use super::{
 #[cfg(feature = "metrics")]
 use crate::state::Activity;
 use crate::{
-    control::logged,
     dialect::{Dialect, Node},
     id::{IdMap, Layout, SessionId},
     lock::{Held, Lock, Over},
@@ -193,7 +194,7 @@ impl Registry {
             Ok(_) => self.authenticated(slot, principal),
             Err(refused) => {
                 self.counters.refused(refused);
-                tracing::debug!(session = %slot.id(), user = logged(principal.user()), %refused, "no place");
+                tracing::debug!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
             }
         }
         entered
