@@ -136,7 +136,7 @@ impl<'a> Line<'a> {
 
     /// The client's address and port.
     pub(super) fn host(&self) -> &str {
-        self.host.get_or_init(|| self.row.peer.to_string())
+        self.host.get_or_init(|| self.row.peer.address())
     }
 
     /// The client's address without its port.

@@ -119,6 +119,12 @@ impl<T: Clone> IdMap<T> {
         Chunks { map: self, shard: 0, slot: 0 }
     }
 
+    /// The ids in use, one shard's at a time, in no particular order. The entries are not looked at, and no lock is held
+    /// between the calls.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Vec<SessionId>> + '_ {
+        self.shards.iter().map(|shard| shard.hold().ids().map(SessionId::new).collect())
+    }
+
     /// Takes the next free number.
     fn take(&self) -> Option<Taken<'_, T>> {
         loop {

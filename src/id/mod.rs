@@ -12,14 +12,15 @@ mod map;
 mod naive;
 mod odp;
 mod order;
+mod roll;
 mod span;
 mod table;
 
-pub(crate) use map::IdMap;
 pub use {
     layout::{Layout, LayoutError, Malformed, Reading},
     odp::{CsId, CsIdLayout, CsIdVersion, ProxySessionId},
 };
+pub(crate) use {map::IdMap, roll::Roll};
 
 /// The id of a session: what the greeting carries, `CONNECTION_ID()` returns, the lists show and `KILL` takes.
 ///

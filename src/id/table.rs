@@ -66,6 +66,11 @@ impl<T> Table<T> {
         entry
     }
 
+    /// The ids of all entries, in no order. The entries themselves are not looked at.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u64> + '_ {
+        self.index.keys().copied()
+    }
+
     /// How many entries there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The control statements, carried out: `KILL` of one session is done here, of others by the supervisor, `SHOW PROCESSLIST` reads the slots.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use futures::future::{Either, select};
 use tokio::{task::yield_now, time::Instant};
@@ -10,18 +10,22 @@ use crate::{
     control::{Control, Scope},
     dialect::{Dialect, KillAnswer, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
+    id::Roll,
     model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
     supervisor::{Kill, Listing, kill_by_id},
 };
 
-/// So many slots are looked at before others on the arbiter have their turn.
-const SLOTS: usize = 1024;
+/// So many ids are gathered before others on the arbiter have their turn.
+const IDS: usize = 4096;
 
 /// So many bytes of rows are made before others on the arbiter have their turn.
 const TURN: usize = 32 * 1024;
 
 /// What a row counts for, beside its statement.
 const ROW: usize = 256;
+
+/// What a session counts for that has no row in the list.
+const HIDDEN: usize = 32;
 
 /// What a control statement asks for, with its expressions resolved.
 pub(super) enum Task {
@@ -138,27 +142,31 @@ async fn list<E: Engine>(
     let dialect = &shared.registry.dialect;
     let view = View::new(cx.principal(), Some(cx.session()), &shared.registry.node, full);
     let listing = Listing::new(Arc::clone(&shared.registry), Arc::clone(cx.principal()));
-    // In order of their ids, and in pieces: others on the arbiter have their turn in between.
-    let (mut slots, mut looked_at) = (BTreeMap::new(), 0);
-    for chunk in shared.registry.chunks() {
-        looked_at += chunk.len();
-        slots.extend(chunk.into_iter().filter(|slot| listing.shows(slot)).map(|slot| (slot.id(), slot)));
-        if looked_at > SLOTS {
-            looked_at = 0;
+    // In order of their ids, and in pieces: others on the arbiter have their turn in between. Each slot is looked at once:
+    // they are all over the memory, and of a long list that is most of the time.
+    let (mut roll, mut gathered) = (Roll::default(), 0);
+    for ids in shared.registry.ids() {
+        gathered += ids.len();
+        roll.add(ids);
+        if gathered > IDS {
+            gathered = 0;
             yield_now().await;
         }
     }
     sink.columns(dialect.process_columns(&view))?;
     let now = Instant::now();
     let mut spent = 0;
-    for slot in slots.values() {
-        let Some(row) = listing.row(slot, now) else { continue };
-        let mut behind = Ok(false);
-        dialect.process_row(&view, &row, |values| behind = sink.row(values));
-        if behind? {
-            sink.ready().await?;
+    for id in roll {
+        let row = shared.registry.get(id).and_then(|slot| listing.row(&slot, now));
+        spent += HIDDEN;
+        if let Some(row) = row {
+            let mut behind = Ok(false);
+            dialect.process_row(&view, &row, |values| behind = sink.row(values));
+            if behind? {
+                sink.ready().await?;
+            }
+            spent += ROW + row.info.map_or(0, |info| info.len());
         }
-        spent += ROW + row.info.map_or(0, |info| info.len());
         if spent > TURN {
             spent = 0;
             yield_now().await;

@@ -262,6 +262,11 @@ impl Registry {
         self.sessions.chunks()
     }
 
+    /// The ids of all sessions, one shard's at a time, in no order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Vec<SessionId>> + '_ {
+        self.sessions.ids()
+    }
+
     /// The line that `COM_STATISTICS` answers, in MySQL's form.
     #[cfg(feature = "mysql")]
     pub(crate) fn statistics(&self) -> String {
