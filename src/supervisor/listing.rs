@@ -25,16 +25,12 @@ impl Listing {
 
     /// The rows that the requester may see, by ascending id (as MySQL lists them).
     pub fn rows(&self) -> Vec<ProcessRow> {
-        let slots = self.registry.chunks().flatten().filter(|slot| self.shows(slot));
-        // With their ids, which are looked at many times over; the slots themselves are all over the memory.
-        let mut slots: Vec<_> = slots.map(|slot| (slot.id(), slot)).collect();
+        // With their ids, which are looked at many times over; the slots are all over the memory, and looked at once.
+        let mut slots: Vec<_> = self.registry.chunks().flatten().map(|slot| (slot.id(), slot)).collect();
         // The stable sort: each part of the list is in order already, or nearly so.
         slots.sort_by_key(|(id, _)| *id);
         let now = Instant::now();
-        // Room for all at once: to make room anew takes as long as the rows.
-        let mut rows = Vec::with_capacity(slots.len());
-        rows.extend(slots.iter().filter_map(|(_, slot)| self.row(slot, now)));
-        rows
+        slots.iter().filter_map(|(_, slot)| self.row(slot, now)).collect()
     }
 
     /// The kills that the requester may know of, the oldest first: those that it or anybody whose sessions it may see has
