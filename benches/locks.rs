@@ -6,6 +6,10 @@
 //! number of times before do the same each time, and of these, the least of the longest counts. What a lock needs for
 //! growing, it needs in each run.
 //!
+//! glibc's allocator puts work off and does all of it in some later call, whoever makes that: it merges what was freed, and
+//! gives gigabytes back to the kernel. After a million sessions that takes up to a second, sometimes within a lock. It is
+//! told to do neither here; with `--put-off` it may.
+//!
 //! `cargo bench --features lock-times --bench locks`; `--only N` runs one of the cases, counted from 0, `--rounds N` each
 //! so often.
 #![forbid(unsafe_code)]
@@ -27,12 +31,15 @@ use killdeer::{
 };
 use support::{
     engine::One,
-    figures::{argument, sized, table, verdicts},
+    figures::{argument, has, sized, table, verdicts},
     many,
     process::{Process, end_with_parent},
     sessions::{connect_all, disconnect_all, owner, peer, pipelined, root},
 };
 use tokio::time::sleep;
+
+/// What glibc's allocator is told, so that it puts nothing off.
+const AT_ONCE: &str = "glibc.malloc.mxfast=0:glibc.malloc.trim_threshold=1000000000000";
 
 /// In a child: the case that it runs.
 const CASE: &str = "--case";
@@ -209,7 +216,8 @@ impl Hold {
 
 /// Runs a case, and adds to what is known of each lock.
 fn case(place: usize, count: usize, holds: &mut BTreeMap<String, Hold>) -> io::Result<()> {
-    let mut child = Process::start(&[CASE, &place.to_string(), &count.to_string()])?;
+    let environment = if has("--put-off") { &[][..] } else { &[("GLIBC_TUNABLES", AT_ONCE)] };
+    let mut child = Process::start_in(environment, &[CASE, &place.to_string(), &count.to_string()])?;
     let mut any = false;
     loop {
         let line = child.line()?;

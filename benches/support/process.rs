@@ -21,8 +21,14 @@ pub struct Process {
 impl Process {
     /// Starts this program with these arguments.
     pub fn start(arguments: &[&str]) -> io::Result<Self> {
+        Self::start_in(&[], arguments)
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
