@@ -2,8 +2,8 @@
 //!
 //! Whoever writes a SQL server (on DataFusion, on SQLite, on an engine of their own) writes a process manager beside
 //! it: connection ids, the process list, `KILL`, what becomes of a transaction whose client is gone. Killdeer is that
-//! part, and only that part. Every connection is a session actor. A supervisor actor gives out the ids, keeps the list
-//! and carries out kills. The host brings an [`Engine`], which runs the statements.
+//! part, and only that part. Every connection is a session actor. A supervisor gives out the ids, keeps the list and
+//! carries out kills. The host brings an [`Engine`], which runs the statements.
 //!
 //! # Embedding
 //!
@@ -92,8 +92,10 @@
 //! reason does not replace the first. Whether a statement ended well is decided by such a swap, too: a kill comes
 //! before it, and the client is told of the kill, or after it, and has nothing to end.
 //!
-//! **The supervisor is not on the way of a statement.** It admits sessions, authorises and orders kills, and shuts the
-//! whole down, on an arbiter of its own. The one that throws a session's switch sends the session a message; others
+//! **The supervisor is not on the way of a statement.** Its registry admits sessions, and authorises and carries out kills, in
+//! plain code behind locks that are held for a few words, on the arbiter that asks: to wake another thread would take longer
+//! than all of that. Its actor, on an arbiter of its own, looks for the victims of other kills, keeps the time, ends what is
+//! left over, and shuts the whole down. The one that throws a session's switch sends the session a message; others
 //! find it thrown and send none.
 //!
 //! **Lists read slots.** Each session publishes its row in a slot that everybody may read. A list asks no session and

@@ -6,19 +6,12 @@
 //! | `sessions` | sessions by the thousand |
 //! | `figures` | rounds, medians, tables and verdicts |
 //! | `process` | children, their CPU time and their memory |
-//! | `server` | what the children serve: killdeer, and the floors below it |
-//! | `client` | a lean client |
 #![allow(dead_code, reason = "every benchmark uses its own part")]
 
 pub mod engine;
 pub mod figures;
 pub mod process;
 pub mod sessions;
-
-#[cfg(feature = "mysql")]
-pub mod client;
-#[cfg(feature = "mysql")]
-pub mod server;
 
 use killdeer::{Setting, Settings};
 

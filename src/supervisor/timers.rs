@@ -36,15 +36,23 @@ const TURN: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Timers {
     start: Instant,
-    /// Moments, in nanoseconds since `start`.
-    moments: Lock<BTreeSet<(u64, SessionId)>>,
-    /// The first moment is earlier than it was.
+    moments: Lock<Moments>,
+    /// There is a moment before the one that is waited for.
     earlier: Notify,
+}
+
+/// Moments, in nanoseconds since the start.
+#[derive(Debug)]
+struct Moments {
+    set: BTreeSet<(u64, SessionId)>,
+    /// Which is waited for: never later than the first, but it may be gone, for nobody is woken since there is less to do.
+    awaited: u64,
 }
 
 impl Timers {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), moments: Lock::new(Over::Timers, BTreeSet::new()), earlier: Notify::new() }
+        let moments = Moments { set: BTreeSet::new(), awaited: UNARMED };
+        Self { start: Instant::now(), moments: Lock::new(Over::Timers, moments), earlier: Notify::new() }
     }
 
     /// The session is to be looked at by then.
@@ -60,12 +68,15 @@ impl Timers {
         if before <= nanos {
             return;
         }
-        moments.remove(&(before, slot.id()));
+        moments.set.remove(&(before, slot.id()));
         slot.armed.store(nanos, Relaxed);
-        let first = moments.first().is_none_or(|(first, _)| nanos < *first);
-        moments.insert((nanos, slot.id()));
+        moments.set.insert((nanos, slot.id()));
+        let earlier = nanos < moments.awaited;
+        if earlier {
+            moments.awaited = nanos;
+        }
         drop(moments);
-        if first {
+        if earlier {
             self.earlier.notify_one();
         }
     }
@@ -76,34 +87,36 @@ impl Timers {
             return;
         }
         let mut moments = self.moments();
-        moments.remove(&(slot.armed.swap(UNARMED, Relaxed), slot.id()));
+        moments.set.remove(&(slot.armed.swap(UNARMED, Relaxed), slot.id()));
     }
 
+    /// The first moment, which is the one that is waited for from now on.
     fn first(&self) -> Option<Instant> {
-        let nanos = self.moments().first()?.0;
-        self.start.checked_add(Duration::from_nanos(nanos))
+        let mut moments = self.moments();
+        moments.awaited = moments.set.first().map_or(UNARMED, |(moment, _)| *moment);
+        self.start.checked_add(Duration::from_nanos(moments.set.first()?.0))
     }
 
     /// Takes out the first session whose moment has come.
     fn take(&self, registry: &Registry, now: Instant) -> Option<Option<Arc<Slot>>> {
         let now = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         let mut moments = self.moments();
-        let (moment, id) = *moments.first().filter(|(moment, _)| *moment <= now)?;
-        moments.pop_first();
+        let (moment, id) = *moments.set.first().filter(|(moment, _)| *moment <= now)?;
+        moments.set.pop_first();
         let slot = registry.get(id);
         // The id may be another session's by now, which has a moment of its own.
         let slot = slot.filter(|slot| slot.armed.compare_exchange(moment, UNARMED, Relaxed, Relaxed).is_ok());
         Some(slot)
     }
 
-    fn moments(&self) -> Held<'_, BTreeSet<(u64, SessionId)>> {
+    fn moments(&self) -> Held<'_, Moments> {
         self.moments.hold()
     }
 
     /// How many sessions are watched.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.moments().len()
+        self.moments().set.len()
     }
 }
 
@@ -160,13 +173,15 @@ fn look(registry: &Registry, slot: &Arc<Slot>) {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::{
         dialect::{Dialect, Node},
         id::Layout,
         model::{Clock, Command, Origin, Principal, Privileges, Reason, Settings},
         state::{Limits, Running},
-        supervisor::kill::tests::deaf,
+        supervisor::{Registration, kill::tests::deaf},
     };
 
     #[test]
@@ -185,6 +200,27 @@ mod tests {
         look(&registry, slot);
         assert_eq!(slot.switch.word().killed(), Some(Reason::StatementTime));
         assert_eq!(registry.timers.first(), Some(began + Duration::from_secs(60)), "the rows that it leaves unread");
+    }
+
+    #[test]
+    fn the_wait_is_broken_off_for_an_earlier_moment_alone() {
+        let registry =
+            Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default(), &Settings::new());
+        let admit = || registry.admit(Origin::Local, deaf(), None).unwrap();
+        let (timers, start) = (&registry.timers, registry.timers.start);
+        let woken = || timers.earlier.notified().now_or_never().is_some();
+        let arm = |session: &Registration, seconds| timers.arm(session.slot(), start + Duration::from_secs(seconds));
+        let (first, second) = (admit(), admit());
+        arm(&first, 9);
+        assert!(woken(), "nobody has waited for anything");
+        drop(first);
+        arm(&second, 20);
+        assert!(!woken(), "it is waited for an earlier one, which is gone");
+        arm(&second, 5);
+        assert!(woken());
+        assert_eq!(timers.first(), Some(start + Duration::from_secs(5)));
+        arm(&admit(), 6);
+        assert!(!woken());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A worker that has answered all it had sleeps until the next packet comes, and under load that is at once: then much of
 //! its time goes into falling asleep and being woken. One that gives the processor away once before that, to its clients
-//! among others, comes back to several packets at a time. Measured by `benches/select_one.rs`.
+//! among others, comes back to several packets at a time. Measured by `benches/side_by_side`.
 //!
 //! Two kinds of worker do not. One with a single answer would gain nothing. And one beside which something computes
 //! would wait for whole time slices where a sleeper is woken at once: for that there is [`Patience`].
