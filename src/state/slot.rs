@@ -308,11 +308,6 @@ impl Slot {
         Activity::of(word, &self.shown())
     }
 
-    /// Whether somebody sees the session, by whose it is.
-    pub(crate) fn is_seen_by(&self, sees: impl FnOnce(Option<&Principal>) -> bool) -> bool {
-        sees(self.shown().principal.as_deref())
-    }
-
     /// The row for the lists, if whoever asks `sees` sessions of its owner.
     pub(crate) fn row_if(
         &self,

@@ -46,12 +46,7 @@ impl Listing {
         records.iter().filter_map(|record| record.row(&self.registry.dialect, &self.by)).collect()
     }
 
-    /// Whether the requester may see this session.
-    pub(crate) fn shows(&self, slot: &Slot) -> bool {
-        slot.is_seen_by(|owner| self.registry.dialect.may_see(&self.by, owner))
-    }
-
-    /// Its row; `None` if it has become somebody's whose sessions the requester may not see.
+    /// A session's row; `None` if the requester may not see it.
     pub(crate) fn row(&self, slot: &Slot, now: Instant) -> Option<ProcessRow> {
         let dialect = &self.registry.dialect;
         slot.row_if(now, &dialect.syntax(), |owner| dialect.may_see(&self.by, owner))

@@ -1,6 +1,6 @@
 //! Which system tables there are, and their rows: as far as whoever asks may see them, and no others are ever copied.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -8,8 +8,8 @@ use super::{Question, Room, Table, needle::Needle};
 use crate::{
     dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns},
     engine::StatementContext,
+    id::Roll,
     model::{Column, KillRow, OwnedValue, SqlError, Value},
-    state::Slot,
     supervisor::{Listing, Registry},
 };
 
@@ -59,14 +59,15 @@ pub(crate) fn filled(
     if tables.iter().all(|table| table.database == KILLDEER) {
         return Ok(tables);
     }
-    let mut slots: BTreeMap<_, Arc<Slot>> = BTreeMap::new();
-    for chunk in registry.chunks() {
-        slots.extend(chunk.into_iter().filter(|slot| listing.shows(slot)).map(|slot| (slot.id(), slot)));
+    let mut roll = Roll::default();
+    for ids in registry.ids() {
+        roll.add(ids);
         cx.check()?;
     }
     let view = view(registry, cx);
-    for slot in slots.values() {
-        let Some(row) = listing.row(slot, now) else { continue };
+    for id in roll {
+        cx.check()?;
+        let Some(row) = registry.get(id).and_then(|slot| listing.row(&slot, now)) else { continue };
         for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
             if let Some(of) = dialect.tables().get(*place) {
                 let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
@@ -79,7 +80,6 @@ pub(crate) fn filled(
                 added?;
             }
         }
-        cx.check()?;
     }
     Ok(tables)
 }
