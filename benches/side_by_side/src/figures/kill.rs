@@ -18,7 +18,7 @@ use crate::{
     latencies::Latencies,
     report::{Section, table::Table, verdict::Verdict},
     series::Series,
-    servers::{Kind, Server},
+    servers::{Kind, Server, WORKERS},
 };
 
 const KINDS: [Kind; 3] = Kind::WITH_SESSIONS;
@@ -49,20 +49,26 @@ struct Sample {
     cpu: [Series; 2],
 }
 
-/// One who runs a statement without an end, and one who ends it.
-struct Pair {
+/// One who runs a statement without an end, and those who end it in turn: connections are dealt out to the threads of a
+/// server that has a few of them, so that one killer in so many is served by the victim's.
+struct Scene {
     kind: Kind,
     victim: Connection,
     id: u64,
-    killer: Connection,
-    kills: u64,
+    killers: [Connection; WORKERS],
+    kills: usize,
 }
 
-impl Pair {
+impl Scene {
     async fn open(kind: Kind, server: &Server) -> io::Result<Self> {
         let mut victim = Connection::open(server.address).await?;
         let id = super::id(&mut victim).await?;
-        Ok(Self { kind, victim, id, killer: Connection::open(server.address).await?, kills: 0 })
+        let mut killers = Vec::with_capacity(WORKERS);
+        while killers.len() < WORKERS {
+            killers.push(Connection::open(server.address).await?);
+        }
+        let killers = killers.try_into().map_err(|_| io::Error::other("not as many killers as threads"))?;
+        Ok(Self { kind, victim, id, killers, kills: 0 })
     }
 
     /// One kill; how long it took.
@@ -70,22 +76,23 @@ impl Pair {
         self.kills += 1;
         // Each is known from the one before, whose state the list may still show.
         let statement = format!("SELECT SLEEP(100) /* {} */", self.kills);
+        let killer = &mut self.killers[self.kills % WORKERS];
         self.victim.send(&packet::query(&statement)).await?;
         let mut sleeps = false;
         while !sleeps {
-            self.killer.send(&packet::query("SHOW PROCESSLIST")).await?;
+            killer.send(&packet::query("SHOW PROCESSLIST")).await?;
             let see = |row: &[u8]| sleeps |= contains(row, SLEEPS) && contains(row, statement.as_bytes());
-            self.killer.answer(see).await?.rows()?;
+            killer.answer(see).await?.rows()?;
         }
         let kill = packet::query(&format!("KILL QUERY {}", self.id));
         let sent = Instant::now();
-        self.killer.send(&kill).await?;
+        killer.send(&kill).await?;
         let victim = async {
             let mut value = Vec::new();
             let answer = self.victim.answer(|row| value = row.to_vec()).await?;
             io::Result::Ok((answer, value, sent.elapsed()))
         };
-        let both = async { tokio::try_join!(victim, self.killer.answer(|_| ())) };
+        let both = async { tokio::try_join!(victim, killer.answer(|_| ())) };
         let ((answer, value, took), told) = match timeout(PATIENCE, both).await {
             Ok(both) => both?,
             Err(_) => return Err(io::Error::other(format!("{}: a victim of KILL QUERY lives on", self.kind.name()))),
@@ -141,23 +148,23 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
     let (kills, count) = run.sized((500, 10_000), (20, 200));
     let servers = started(run, &KINDS)?;
     let mut samples = KINDS.map(|_| Sample::default());
-    let (mut pairs, mut loads) = (Vec::new(), Vec::new());
+    let (mut scenes, mut loads) = (Vec::new(), Vec::new());
     for (kind, server) in KINDS.iter().zip(&servers) {
-        let mut pair = Pair::open(*kind, server).await?;
-        pair.kills(kills / 10, &mut Default::default()).await?;
-        pairs.push(pair);
+        let mut scene = Scene::open(*kind, server).await?;
+        scene.kills(kills / 10, &mut Default::default()).await?;
+        scenes.push(scene);
         loads.push(Load::open(server.address, BUSY, Mode::Text, false)?);
     }
     let turns = || (0..run.rounds * KINDS.len()).map(|turn| (turn + turn / KINDS.len()) % KINDS.len());
     for next in turns() {
-        pairs[next].kills(kills, &mut samples[next].idle).await?;
+        scenes[next].kills(kills, &mut samples[next].idle).await?;
     }
     for next in turns() {
         loads[next].start()?;
-        pairs[next].kills(kills, &mut samples[next].busy).await?;
+        scenes[next].kills(kills, &mut samples[next].busy).await?;
         loads[next].stop()?;
     }
-    drop((pairs, loads));
+    drop((scenes, loads));
     for (kind, server) in KINDS.iter().zip(&servers) {
         nobody_left(*kind, server).await?;
     }
@@ -222,7 +229,8 @@ fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section
         paragraphs: vec![
             format!(
                 "From KILL QUERY sent to the victim's error received, {kills} times a round; the victim runs `SELECT \
-                 SLEEP(100)`. Busy: {BUSY} connections of a client of their own run `SELECT 1`."
+                 SLEEP(100)`. {WORKERS} connections kill in turn, one of them served by the same of Killdeer's threads as \
+                 the victim. Busy: {BUSY} connections of a client of their own run `SELECT 1`."
             ),
             format!(
                 "{count} connections killed by one administrator, one KILL after the other's answer, and {BATCH} KILLs at \
