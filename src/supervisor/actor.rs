@@ -1,6 +1,6 @@
-//! The supervisor actor. It orders kills, keeps the time and shuts the whole down; it is on the way of no statement, and
-//! of no connect: what both need of the registry they find there, under locks that are held for a few words. Its handlers return at once: what must look at many sessions does so in a future of its own, some
-//! sessions at a time.
+//! The supervisor actor. It carries out kills, keeps the time and shuts the whole down; it is on the way of no statement, and
+//! of no connect: what both need of the registry they find there, under locks that are held for a few words. Its handlers
+//! return at once: what must look at many sessions does so in a future of its own, some sessions at a time.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

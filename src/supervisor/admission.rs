@@ -1,5 +1,5 @@
-//! Who may come in: the places before login and those behind it. Plain code; the supervisor alone gives places, and a
-//! session's place comes back when it is dropped, without asking anybody.
+//! Who may come in: the places before login and those behind it. Plain code behind one lock: a session takes its place, and
+//! gives it back when it is dropped, without asking anybody.
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The decision of a kill: may the requester, and what exactly is ended. Plain code over slots; the supervisor calls it
-//! in the order in which kills come.
+//! The decision of a kill: may the requester, and what exactly is ended. Plain code over slots, on the arbiter that asks or,
+//! where victims were looked for, on the supervisor's.
 
 use std::sync::Arc;
 

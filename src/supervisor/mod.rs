@@ -2,7 +2,7 @@
 //!
 //! | file | what lives there |
 //! | --- | --- |
-//! | `actor`, `messages` | the actor: it admits, orders kills, shuts down |
+//! | `actor`, `messages` | the actor: it carries out kills, keeps the time, shuts down |
 //! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |

@@ -1,4 +1,4 @@
-//! The registry: the live sessions by id. The supervisor alone adds to it; a session takes itself out, by dropping its
+//! The registry: the live sessions by id. A session is added on its own arbiter and takes itself out, by dropping its
 //! registration; everybody reads.
 
 use std::{
@@ -158,6 +158,9 @@ impl Registry {
         // A shutdown that has begun meanwhile closes first and looks for sessions then: it finds this one, or is seen here.
         if !self.stage.admits() {
             self.sessions.release(slot.id());
+            // A kill may have found it all the same.
+            let (_, killed) = slot.close(Reason::Shutdown, Instant::now());
+            killed.iter().for_each(|ending| self.kill_ended(&slot, None, Reason::Shutdown, ending));
             return Err(Refused::ShuttingDown);
         }
         place.name(slot.id());
@@ -174,8 +177,8 @@ impl Registry {
     /// One that has waited for its login for long goes, since all places before login are taken.
     fn make_room(&self, id: SessionId) {
         // One that is in by now only owes its place.
-        let Some(slot) = self.get(id).filter(|slot| slot.principal().is_none()) else { return };
-        if slot.switch.terminate(Reason::MadeRoom) == Raised::First {
+        let Some(slot) = self.get(id) else { return };
+        if slot.end_before_login(Reason::MadeRoom) == Raised::First {
             tracing::info!(session = %id, from = %slot.peer(), "had to make room for others before its login");
             slot.signal(Signal::Leaving);
         }
@@ -340,7 +343,8 @@ impl Registry {
         })
     }
 
-    /// A number for a kill that no other kill of this runtime has had, and later ones have greater ones.
+    /// A number for a kill that no other kill of this runtime has had. Of two that one arbiter is asked for, the later has
+    /// the greater one.
     pub(super) fn next_kill(&self) -> u64 {
         self.kills.fetch_add(1, Ordering::Relaxed)
     }

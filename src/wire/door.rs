@@ -74,6 +74,11 @@ impl<E: Engine> Door<E> {
         self.gate.keepalive.map_or(Ok(()), |keepalive| keepalive.watch(socket))
     }
 
+    /// Whether a connection has these options from its listener.
+    pub(super) fn is_prepared(&self, socket: &SockRef<'_>) -> bool {
+        socket.tcp_nodelay().unwrap_or(false) && self.gate.keepalive.is_none_or(|keepalive| keepalive.watches(socket))
+    }
+
     /// As [`Door::admit`], for a connection that has its options already.
     pub(super) fn accepted(&self, stream: TcpStream, from: Origin) {
         let proxied = from.ip().is_some_and(|ip| self.gate.trusts(ip));

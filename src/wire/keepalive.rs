@@ -67,8 +67,23 @@ impl Keepalive {
         let probes = probes.with_interval(seconds(self.interval)).with_retries(self.retries());
         socket.set_tcp_keepalive(&probes)?;
         #[cfg(any(target_os = "android", target_os = "linux"))]
-        socket.set_tcp_user_timeout(Some(self.bound().min(Self::LONGEST_UNACKNOWLEDGED)))?;
+        socket.set_tcp_user_timeout(Some(self.unacknowledged()))?;
         Ok(())
+    }
+
+    /// Whether the system asks for this client as it should: what is set last was set.
+    pub(super) fn watches(&self, socket: &SockRef<'_>) -> bool {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let bounded = socket.tcp_user_timeout().is_ok_and(|set| set == Some(self.unacknowledged()));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let bounded = true;
+        bounded && socket.keepalive().unwrap_or(false)
+    }
+
+    /// So long rows may be unacknowledged.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    fn unacknowledged(&self) -> Duration {
+        self.bound().min(Self::LONGEST_UNACKNOWLEDGED)
     }
 }
 

@@ -113,7 +113,7 @@ impl WireRows {
         if self.streamed || !(CHUNK..=4 * CHUNK).contains(&self.out.capacity()) {
             return;
         }
-        self.out.clear();
+        self.begin(0, Done::default());
         self.results = CharacterSet::Utf8mb4;
         self.text = Box::default();
         self.binary = None;
@@ -364,6 +364,25 @@ mod tests {
             rows.columns(&columns, false);
             assert_eq!(rows.out[rows.out.len() - 5..], [0xfe, 0, 0, expected, 0], "{several:?}");
         }
+    }
+
+    #[test]
+    fn what_was_lent_knows_nothing_of_its_last_answer() {
+        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
+        let peer = Peer(CapabilityFlags::CLIENT_PROTOCOL_41);
+        let mut cut_off = WireRows::lend(peer);
+        cut_off.begin(7, Done { in_transaction: true, ..Done::default() });
+        cut_off.one_of_several(true);
+        cut_off.columns(&columns, false);
+        // So far its client has read, and then it was gone.
+        cut_off.written = 20;
+        cut_off.give_back();
+        let (mut lent, mut fresh) = (WireRows::lend(peer), WireRows::new(peer));
+        assert!(lent.out.capacity() > fresh.out.capacity(), "it is the one that was given back");
+        for rows in [&mut lent, &mut fresh] {
+            rows.failed(&SqlError::of(crate::model::ErrorKind::EmptyQuery, "Query was empty"));
+        }
+        assert_eq!(lent.unwritten(), fresh.unwritten());
     }
 
     #[test]

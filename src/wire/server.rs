@@ -4,6 +4,7 @@
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::{
+    cell::Cell,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
@@ -175,8 +176,8 @@ impl Serve {
     pub fn start<E: Engine>(self, runtime: &Runtime<E>) -> io::Result<Serving> {
         let address = self.listener.local_addr()?;
         let door = Door::new(runtime, self.terms);
-        if INHERITED {
-            door.prepare(&SockRef::from(&self.listener))?;
+        if INHERITED && let Err(error) = door.prepare(&SockRef::from(&self.listener)) {
+            tracing::debug!(%error, "each connection is told its options by itself");
         }
         let server = Server::build()
             .workers(self.workers)
@@ -202,9 +203,15 @@ impl Serve {
             .listen("killdeer", self.listener, move || {
                 actix_rt::spawn(pace::keep());
                 let door = door.clone();
+                // Who has connected before the listener had its options has none of them; those behind the first who has
+                // them have them too.
+                let inherits = Cell::new(false);
                 fn_service(move |stream: TcpStream| {
                     if let Ok(from) = stream.peer_addr() {
-                        match INHERITED {
+                        if INHERITED && !inherits.get() {
+                            inherits.set(door.is_prepared(&SockRef::from(&stream)));
+                        }
+                        match inherits.get() {
                             true => door.accepted(stream, from.into()),
                             false => door.admit(stream, from.into()),
                         }

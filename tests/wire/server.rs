@@ -89,7 +89,7 @@ impl EngineSession for OddSession {
 }
 
 /// The echo engine for these users.
-fn echo(accounts: Accounts) -> EchoSql {
+pub fn echo(accounts: Accounts) -> EchoSql {
     EchoSql::new(accounts, "8.0.36-test".into(), 64 << 20).with_system_tables(&Dialect::mysql())
 }
 

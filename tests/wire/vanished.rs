@@ -145,3 +145,47 @@ fn a_hundred_resets_and_a_hundred_goodbyes_in_the_middle_of_statements() {
         assert_eq!(status.panics, 0);
     }
 }
+
+/// Of the server's end of this connection: whether a timer is set for when the client stays silent.
+#[cfg(target_os = "linux")]
+fn is_kept_alive(client: &std::net::TcpStream) -> bool {
+    let port = |address: std::io::Result<std::net::SocketAddr>| format!(":{:04X}", address.unwrap().port());
+    let (server, client) = (port(client.peer_addr()), port(client.local_addr()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let ends: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let end = ends.iter().find(|end| end[1].ends_with(&server) && end[2].ends_with(&client)).expect("it is connected");
+    // The timer's kind and when it is over: 02 is the keepalive's, where nothing is on its way.
+    end[5].starts_with("02:")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_connects_before_the_server_has_begun_is_kept_alive_as_all_others() {
+    use killdeer::{
+        Runtime,
+        wire::{Keepalive, Serve, listen},
+    };
+    use tokio::io::AsyncReadExt;
+
+    actix_rt::System::new().block_on(async {
+        let engine = crate::server::echo(crate::echo::accounts::Accounts::default());
+        let runtime = Runtime::builder(engine).start();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = || std::net::TcpStream::connect(address).unwrap();
+        let (early, other) = (connect(), connect());
+        let idle = Duration::from_secs(1000);
+        let served = Serve::new(listener, 1).keepalive(Keepalive { idle, ..Keepalive::default() });
+        let serving = served.start(&runtime).unwrap();
+        let stop = serving.stop();
+        actix_rt::spawn(serving);
+        for client in [early, other, connect(), connect()] {
+            let watched = client.try_clone().unwrap();
+            client.set_nonblocking(true).unwrap();
+            let mut client = tokio::net::TcpStream::from_std(client).unwrap();
+            client.read_u8().await.expect("a greeting");
+            assert!(is_kept_alive(&watched));
+        }
+        stop.await;
+    });
+}

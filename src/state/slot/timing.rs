@@ -42,6 +42,12 @@ impl Slot {
         since?.checked_add(shown.watch.limits().net_write()?)
     }
 
+    /// Ends the session unless its owner is known by now.
+    pub(crate) fn end_before_login(&self, why: Reason) -> Raised {
+        let shown = self.shown();
+        if shown.principal.is_some() { Raised::NotRunning } else { self.switch.terminate(why) }
+    }
+
     /// What its timers find at this time; what is due is done, and what came of it. In one step: what a client does meanwhile
     /// comes before it, and is seen, or after it.
     pub(crate) fn obey(&self, now: Instant) -> (Due, Raised) {
