@@ -11,8 +11,10 @@
 //! | `list` | SHOW PROCESSLIST of many sessions |
 //! | `kill` | KILL QUERY, and many connections killed |
 //! | `overhead` | what Killdeer's own observers cost a statement |
+//! | `growth` | what a benchmark in process has measured, and not this run |
 
 mod connects;
+pub mod growth;
 mod instructions;
 mod kill;
 mod list;
