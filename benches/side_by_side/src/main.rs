@@ -33,7 +33,7 @@ use client::{
 };
 use figures::{Figure, Run, growth};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use report::{Section, page, verdict::Verdict};
+use report::{Section, Verdict, page};
 use servers::{Served, Workshop};
 
 #[derive(Parser)]

@@ -4,12 +4,7 @@
 use std::{fs, io, path::Path};
 
 use super::short;
-use crate::report::{
-    Section,
-    plot::{Line, Plot},
-    table::Table,
-    verdict::Verdict,
-};
+use crate::report::{Line, Plot, Section, Table, Verdict};
 
 /// Its name on the page.
 pub const NAME: &str = "growth";
