@@ -35,11 +35,18 @@ pub struct Builder<E> {
 /// supervisor is gone when the last clone and the last session are.
 pub struct Runtime<E: Engine> {
     pub(crate) shared: Arc<Shared<E>>,
+    /// What kills by itself. The sessions keep it too.
+    #[cfg(feature = "policies")]
+    policies: Arc<crate::policy::Enforcer>,
 }
 
 impl<E: Engine> Clone for Runtime<E> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+            #[cfg(feature = "policies")]
+            policies: Arc::clone(&self.policies),
+        }
     }
 }
 
@@ -149,10 +156,12 @@ impl<E: Engine> Builder<E> {
             None => actor.start(),
         };
         registry.set_supervisor(supervisor.downgrade());
+        #[cfg(feature = "policies")]
+        let policies = Arc::new(crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter));
         let shared = Shared {
             engine: self.engine,
             #[cfg(feature = "policies")]
-            policies: crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter),
+            _beside: policies.clone(),
             registry,
             supervisor,
             placement: self.placement,
@@ -165,7 +174,11 @@ impl<E: Engine> Builder<E> {
             tables: crate::system::SystemTables::default(),
             arbiter,
         };
-        Runtime { shared: Arc::new(shared) }
+        Runtime {
+            shared: Arc::new(shared),
+            #[cfg(feature = "policies")]
+            policies,
+        }
     }
 }
 
@@ -255,7 +268,7 @@ impl<E: Engine> Runtime<E> {
     /// The rules that kill by themselves, to be loaded and looked at; none to begin with.
     #[cfg(feature = "policies")]
     pub fn policies(&self) -> &crate::policy::Enforcer {
-        &self.shared.policies
+        &self.policies
     }
 
     /// The engine.

@@ -6,16 +6,15 @@
 //!
 //! `settle` decides, in one compare-and-swap, whether a statement ended well or was killed; the caller then tells its
 //! client, and calls `finish`, so that a killed statement stays listed until its client has been told.
+//!
+//! What is asked of the engine's session meanwhile is in `calls`.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+mod calls;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 #[cfg(feature = "mysql")]
 use super::opening::reopen;
@@ -25,12 +24,11 @@ use super::{
     own::Own,
     prepared::Named,
     shared::Shared,
-    statement::{self, Call, Ended, Watched},
 };
 use crate::{
     control,
-    engine::{Engine, EngineSession, Placement, RowSink, StatementContext},
-    model::{Command, Done, Event, Killed, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
+    engine::{Engine, RowSink, StatementContext},
+    model::{Command, Done, Event, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
 };
@@ -68,11 +66,6 @@ pub(crate) struct Core<E: Engine> {
     pub(super) interactive: bool,
     /// The last statement had a time of its own to end in.
     pub(super) bounded: bool,
-}
-
-/// The flags alone.
-fn quiet(done: Done) -> Done {
-    Done { affected: 0, last_insert_id: 0, warnings: 0, ..done }
 }
 
 /// Whether a statement that began then has its time already.
@@ -247,77 +240,9 @@ impl<E: Engine> Core<E> {
         }
     }
 
-    /// Runs a statement of the engine's.
-    pub(super) async fn ask_engine(
-        &mut self,
-        cx: &StatementContext,
-        mut statement: Statement,
-        sink: &mut RowSink,
-        began: Instant,
-    ) -> Result<Done, SqlError> {
-        self.diagnostics = None;
-        let answer = self.call(cx, &mut statement, sink, began).await;
-        self.executed(answer, sink)
-    }
-
-    /// What a statement of the engine's leaves.
-    fn executed(&mut self, answer: Result<Done, SqlError>, sink: &RowSink) -> Result<Done, SqlError> {
-        self.gave_rows = sink.gave_rows();
-        if let Ok(done) = &answer {
-            self.unsettled = done.in_transaction;
-            self.state = quiet(*done);
-        }
-        answer
-    }
-
     /// A statement of the runtime's own was done at this time.
     pub(super) fn ran(&mut self, at: Instant) {
         self.ended = at;
-    }
-
-    /// The columns of a table.
-    #[cfg(feature = "mysql")]
-    pub(crate) async fn fields(
-        &mut self,
-        cx: &StatementContext,
-        (table, pattern): (String, String),
-        sink: &mut RowSink,
-        began: Instant,
-    ) -> Result<Vec<crate::model::Column>, SqlError> {
-        self.diagnostics = None;
-        self.call(cx, &mut statement::Fields(table, pattern), sink, began).await
-    }
-
-    /// Changes the database, and shows it.
-    pub(crate) async fn use_database(
-        &mut self,
-        cx: &StatementContext,
-        name: String,
-        sink: &mut RowSink,
-        began: Instant,
-    ) -> Result<Done, SqlError> {
-        self.diagnostics = None;
-        let name = self.call(cx, &mut statement::UseDatabase(name), sink, began).await?;
-        cx.set_database(Some(&name));
-        Ok(self.state)
-    }
-
-    /// Resets the session's state.
-    pub(crate) async fn reset(
-        &mut self,
-        cx: &StatementContext,
-        sink: &mut RowSink,
-        began: Instant,
-    ) -> Result<Done, SqlError> {
-        self.call(cx, &mut statement::Reset, sink, began).await?;
-        self.unsettled = false;
-        self.state = Done::default();
-        self.named = None;
-        self.diagnostics = None;
-        self.slot().notes.reset();
-        self.slot().set_trace_id(None);
-        self.set_limits(self.first_limits());
-        Ok(self.state)
     }
 
     /// Goes on as another user, who has proved itself: the old one's session is rolled back and dropped, the new one's is
@@ -351,85 +276,6 @@ impl<E: Engine> Core<E> {
             Some(name) => self.use_database(&cx.of(principal), name, sink, began).await,
             None => Ok(self.state),
         }
-    }
-
-    /// Asks the engine's session, where its statements run.
-    #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
-    pub(super) fn call<'a, C: Call<E::Session>>(
-        &'a mut self,
-        cx: &'a StatementContext,
-        call: &'a mut C,
-        sink: &'a mut RowSink,
-        began: Instant,
-    ) -> impl Future<Output = Result<C::Answer, SqlError>> + Send + use<'a, E, C> {
-        async move {
-            let Some(mut session) = self.session.take() else { return Err(SqlError::panicked()) };
-            let (ended, longest, at) = match &self.shared.placement {
-                Placement::Inline => {
-                    let Watched { ended, longest, at } =
-                        statement::run(&mut *session, cx, call, sink, began, false, &self.trace).await;
-                    self.session = Some(session);
-                    (ended, longest, at)
-                }
-                Placement::Pool(pool) => {
-                    let (cx, mut taken, mut call) = (cx.clone(), sink.take(), std::mem::take(call));
-                    // There, it is in nobody's span.
-                    let (span, none) = (self.trace.span_or(&self.slot().trace), Trace::default());
-                    let run = async move {
-                        let watched =
-                            statement::run(&mut *session, &cx, &mut call, &mut taken, began, true, &none).await;
-                        (session, taken, watched)
-                    };
-                    let away = pool.spawn(run.instrument(span));
-                    match away.await {
-                        Ok((session, taken, Watched { ended, at, .. })) => {
-                            self.session = Some(session);
-                            *sink = taken;
-                            // A pool's polls may be as long as they are.
-                            (ended, Duration::ZERO, at)
-                        }
-                        // The pool was shut down, and the session with it.
-                        Err(_) => (Ended::Panicked, Duration::ZERO, Instant::now()),
-                    }
-                }
-            };
-            self.registry().polled(cx.session(), cx.number(), longest);
-            self.ended = at;
-            match ended {
-                Ended::Returned(Ok(answer)) => Ok(answer),
-                Ended::Returned(Err(error)) => {
-                    self.ask_for_transaction();
-                    Err(error)
-                }
-                Ended::Dropped(reason) => {
-                    self.ask_for_transaction();
-                    Err(Killed(reason).into())
-                }
-                Ended::Panicked => Err(self.panicked(cx)),
-            }
-        }
-    }
-
-    /// The last call said nothing of the transaction: the engine may know.
-    fn ask_for_transaction(&mut self) {
-        let session = self.session.as_deref();
-        let told = catch_unwind(AssertUnwindSafe(|| session.and_then(EngineSession::in_transaction)));
-        match told {
-            Ok(Some(open)) => {
-                self.state.in_transaction = open;
-                self.unsettled = open;
-            }
-            Ok(None) | Err(_) => self.unsettled = true,
-        }
-    }
-
-    /// The engine panicked. The client is told, and then the session ends: nobody knows what state the engine's is in.
-    pub(super) fn panicked(&mut self, cx: &StatementContext) -> SqlError {
-        self.unsettled = true;
-        self.registry().counters.panicked();
-        tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
-        self.slot().switch.drain(Reason::Panic);
-        SqlError::panicked()
     }
 
     /// Decides how the statement ended. A kill that came before this moment is its end; one that comes later finds

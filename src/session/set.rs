@@ -91,10 +91,7 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        let (changes, warnings) = match self.changes(cx, &set.assignments, params.as_ref()) {
-            Ok(changes) => changes,
-            Err(error) => return self.diagnose(Err(error)),
-        };
+        let (changes, warnings) = self.changes(cx, &set.assignments, params.as_ref())?;
         let done = match set.rest {
             Some(rest) => {
                 let params = params.map(|all| Params(rest.params(&all.0)));
@@ -121,10 +118,7 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        let (changes, warnings) = match self.changes(cx, &set.assignments, params.as_ref()) {
-            Ok(changes) => changes,
-            Err(error) => return self.diagnose(Err(error)),
-        };
+        let (changes, warnings) = self.changes(cx, &set.assignments, params.as_ref())?;
         let before = *self.limits();
         self.change_quietly(&changes);
         self.time(set.bare(&sql), began);
@@ -162,6 +156,9 @@ impl<E: Engine> Core<E> {
 
     /// What assignments change. Nothing is changed yet. The values of user variables come from the engine, whose code may
     /// panic.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be made: the statement's diagnostics, too.
     fn changes(
         &mut self,
         cx: &StatementContext,
@@ -186,7 +183,7 @@ impl<E: Engine> Core<E> {
             });
             changes.collect::<Result<Vec<_>, _>>().map(|changes| (changes, warnings))
         }));
-        decided.unwrap_or_else(|_| Err(self.panicked(cx)))
+        decided.unwrap_or_else(|_| Err(self.panicked(cx))).inspect_err(|error| self.refused(error))
     }
 
     /// Makes changes, and tells a client that wants to know.

@@ -31,9 +31,9 @@ pub(crate) struct Shared<E> {
     /// Where questions about system tables are answered.
     #[cfg(feature = "system-tables")]
     pub(crate) tables: crate::system::SystemTables,
-    /// What kills by itself.
+    /// What goes on beside the sessions for as long as there are any: dropped with the last of them.
     #[cfg(feature = "policies")]
-    pub(crate) policies: crate::policy::Enforcer,
+    pub(crate) _beside: Arc<dyn std::any::Any + Send + Sync>,
     /// The supervisor's own, if it has one.
     pub(crate) arbiter: Option<Arbiter>,
 }

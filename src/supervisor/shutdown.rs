@@ -140,7 +140,60 @@ fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::{
+        Layer,
+        layer::{Context, SubscriberExt},
+    };
+
     use super::*;
+    use crate::{
+        dialect::{Dialect, Node},
+        id::Layout,
+        model::{Clock, Origin, Refused, Setting, Settings},
+        supervisor::kill::tests::deaf,
+    };
+
+    /// Does something whenever the log is told of something: in the middle of what tells it.
+    struct Meanwhile<F>(F);
+
+    impl<S: Subscriber, F: Fn() + 'static> Layer<S> for Meanwhile<F> {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            (self.0)();
+        }
+    }
+
+    /// Between the look at the stage and its entry in the list, a session has others make room, who are logged: a whole
+    /// shutdown passes there.
+    #[test]
+    fn who_comes_while_a_shutdown_passes_is_refused() {
+        let settings = Settings::new().count(Setting::MaxUnauthenticated, 1);
+        let registry = Registry::new(Layout::plain32(), Dialect::mysql(), Node::default(), Clock::default(), &settings);
+        let (passed, passing) = (Arc::new(Mutex::new(None)), Arc::clone(&registry));
+        let shutdown = {
+            let passed = Arc::clone(&passed);
+            move || {
+                let closing = Closing::begin(&passing, Duration::ZERO, Duration::ZERO);
+                // It gives way between its steps, and there is nobody that it would wait for.
+                *passed.lock().unwrap() =
+                    std::iter::repeat_with(|| closing.summary().now_or_never()).take(100).flatten().next();
+            }
+        };
+        let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let late = paused.block_on(async {
+            let first = registry.admit(Origin::Local, deaf(), None).unwrap();
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let log = tracing_subscriber::registry().with(Meanwhile(shutdown));
+            let late = tracing::subscriber::with_default(log, || registry.admit(Origin::Local, deaf(), None));
+            drop(first);
+            late
+        });
+        let summary = passed.lock().unwrap().expect("a shutdown has passed");
+        let of_first = Summary { drained: 1, left_behind: 1, ..Summary::default() };
+        assert_eq!(summary, of_first, "it has seen the first session alone");
+        assert_eq!(late.err(), Some(Refused::ShuttingDown));
+        assert_eq!(registry.status().sessions, 0);
+    }
 
     #[test]
     fn the_sooner_of_two_deadlines_counts_and_never_is_the_latest() {

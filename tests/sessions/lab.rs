@@ -131,10 +131,13 @@ impl EngineSession for LabSession {
                     }
                 }
             }
-            "row-and-wait" => {
+            "row-and-wait" | "row-and-fail" => {
                 out.columns([Column::new("n", ColumnType::BigInt)])?;
                 out.row(&[Value::Int(1)])?;
-                pending().await
+                match verb {
+                    "row-and-wait" => pending().await,
+                    _ => return Err(SqlError::new(1062, "23000", "as asked")),
+                }
             }
             _ => {
                 out.columns([Column::new("echo", ColumnType::VarChar)])?;

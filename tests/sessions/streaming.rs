@@ -1,9 +1,9 @@
 //! Results on their way to a caller in process: back-pressure, and what becomes of them when nobody wants them.
 
 use futures::StreamExt;
-use killdeer::{OwnedValue, Part, Query, Reason};
+use killdeer::{KillMode, OwnedValue, Part, Query, Reason, Target, Value};
 
-use crate::lab::{Running, code, connect, lab, paused, rows, settle};
+use crate::lab::{Running, code, connect, lab, paused, root, rows, settle};
 
 #[test]
 fn a_slow_reader_holds_the_engine_back() {
@@ -94,6 +94,54 @@ fn rows_that_nobody_waits_for_are_not_the_next_statements() {
         Running::begin(&alice, "row-and-wait").await.abandon();
         settle().await;
         assert_eq!(rows(&alice, "hello").await.unwrap(), hello, "after a dropped question");
+    });
+}
+
+#[test]
+fn a_statement_that_ends_in_the_middle_of_its_rows_leaves_nothing_to_the_next_session() {
+    paused(async {
+        let (runtime, _) = lab();
+        let (alice, bob) = (connect(&runtime, "alice").await, connect(&runtime, "bob").await);
+        let target = || Target::Session(alice.id());
+        let kill = async || drop(runtime.kill(&root(), target(), KillMode::Query).await.unwrap());
+        for end in
+            ["an error", "a kill", "a kill of a long one", "a reader that goes", "a kill of what nobody waits for"]
+        {
+            match end {
+                "an error" => assert_eq!(code(&alice, "row-and-fail").await, 1062),
+                "a kill" => {
+                    let waiting = Running::begin(&alice, "row-and-wait").await;
+                    kill().await;
+                    assert_eq!(waiting.code().await, 1317);
+                }
+                "a kill of a long one" => {
+                    let results = alice.query("rows 100000000").await.unwrap();
+                    kill().await;
+                    assert_eq!(results.collect_rows().await.unwrap_err().code(), 1317);
+                }
+                "a reader that goes" => drop(alice.query("rows 100000000").await.unwrap()),
+                _ => {
+                    alice.addr().do_send(Query("row-and-wait".into()));
+                    settle().await;
+                    kill().await;
+                }
+            }
+            settle().await;
+            assert!(alice.running().is_none(), "{end}");
+            for _ in 0..2 {
+                let parts: Vec<_> = bob.query("hello").await.unwrap().map(Result::unwrap).collect().await;
+                let [Part::Columns(columns), Part::Rows(batch), Part::Done(_)] = &parts[..] else {
+                    panic!("{parts:?} after {end}");
+                };
+                let row: Vec<_> = batch.rows().flatten().collect();
+                assert_eq!((&*columns[0].name, row), ("echo", vec![Value::Text("hello")]), "after {end}");
+            }
+            let long = rows(&bob, "rows 20000").await.unwrap();
+            assert!(
+                long.iter().zip(0..).all(|(row, n)| *row == [OwnedValue::Int(n)]) && long.len() == 20_000,
+                "after {end}"
+            );
+        }
     });
 }
 

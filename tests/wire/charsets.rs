@@ -19,13 +19,7 @@ fn collating(server: &Server, collation: u8) -> Raw {
 /// The answer to a statement, packet by packet.
 fn packets(raw: &mut Raw, sql: &[u8]) -> Vec<Vec<u8>> {
     raw.command(0x03, sql);
-    let mut packets = vec![raw.receive().unwrap()];
-    if !matches!(packets[0][0], 0x00 | 0xff) {
-        while !matches!(packets.last().unwrap()[0], 0xfe | 0xff) {
-            packets.push(raw.receive().unwrap());
-        }
-    }
-    packets
+    raw.packets().unwrap()
 }
 
 /// The name, the character set and the length of the first column, and the first value of the first row.

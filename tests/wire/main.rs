@@ -16,6 +16,7 @@ mod escalation;
 #[cfg(feature = "metrics")]
 mod figures;
 mod kills;
+mod lent;
 mod login;
 mod main_job;
 #[cfg(feature = "metrics")]

@@ -101,18 +101,7 @@ pub fn prepare(raw: &mut Raw, sql: &str) -> Result<(u32, u16, u16), Answer> {
 
 pub fn execute(raw: &mut Raw, id: u32, rest: &[u8]) -> Vec<Vec<u8>> {
     raw.command(EXECUTE, &[&id.to_le_bytes()[..], &[0x05, 1, 0, 0, 0], rest].concat());
-    let mut packets = vec![raw.receive().unwrap()];
-    if packets[0][0] == 0xff || packets[0][0] == 0 {
-        return packets;
-    }
-    loop {
-        let packet = raw.receive().unwrap();
-        let last = packet[0] == 0xff || (packet[0] == 0xfe && packet.len() < 9);
-        packets.push(packet);
-        if last {
-            return packets;
-        }
-    }
+    raw.packets().unwrap()
 }
 
 #[test]

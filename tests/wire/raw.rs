@@ -232,6 +232,19 @@ impl Raw {
         }
     }
 
+    /// The same, packet by packet.
+    pub fn packets(&mut self) -> Option<Vec<Vec<u8>>> {
+        let mut packet = self.receive()?;
+        let mut over = matches!(packet[0], 0x00 | 0xff);
+        let mut packets = Vec::new();
+        while !over {
+            packets.push(std::mem::replace(&mut packet, self.receive()?));
+            over = packet[0] == 0xff || packet[0] == 0xfe && packet.len() < 9;
+        }
+        packets.push(packet);
+        Some(packets)
+    }
+
     /// Says that it sends no more.
     pub fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();

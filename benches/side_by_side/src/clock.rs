@@ -1,6 +1,9 @@
 //! CPU time and memory of processes, as the kernel accounts for them.
 
-use std::{fs, io, time::Duration};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 
 use nix::{time::clock_getcpuclockid, unistd::Pid};
 
@@ -15,6 +18,42 @@ pub fn cpu(process: u32) -> io::Result<Duration> {
 pub fn resident(process: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     kilobytes(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
+}
+
+/// Measures what is done between its start and its stop.
+pub struct Watch {
+    server: u32,
+    began: Instant,
+    servers: Duration,
+    own: Duration,
+}
+
+/// What it took, in seconds.
+pub struct Spent {
+    pub took: f64,
+    /// The server's CPU time.
+    pub cpu: f64,
+    client: f64,
+}
+
+impl Watch {
+    /// The client is this process.
+    pub fn start(server: u32) -> io::Result<Self> {
+        Ok(Self { server, servers: cpu(server)?, own: cpu(std::process::id())?, began: Instant::now() })
+    }
+
+    pub fn stop(self) -> io::Result<Spent> {
+        let took = self.began.elapsed().as_secs_f64();
+        let since = |process, before: Duration| cpu(process).map(|now| (now - before).as_secs_f64());
+        Ok(Spent { took, cpu: since(self.server, self.servers)?, client: since(std::process::id(), self.own)? })
+    }
+}
+
+impl Spent {
+    /// The client's part of all CPU time, in percent.
+    pub fn clients_part(&self) -> f64 {
+        100.0 * self.client / (self.client + self.cpu)
+    }
 }
 
 /// The figure of one line of `/proc/…/status`.

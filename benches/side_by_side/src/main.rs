@@ -18,16 +18,22 @@ mod report;
 mod series;
 mod servers;
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use client::{
     crowd,
     load::{self, Mode},
 };
-use figures::{Figure, Run};
+use figures::{Figure, Run, growth};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use report::{Section, page};
+use report::{Section, Verdict, page};
 use servers::{Served, Workshop};
 
 #[derive(Parser)]
@@ -41,6 +47,9 @@ struct Options {
     /// What to measure, rather than all
     #[arg(long, value_name = "FIGURE", value_delimiter = ',')]
     only: Vec<Figure>,
+    /// Measure nothing: put into the page what `cargo bench --bench growth -- --csv FILE` has measured
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rounds", "only", "quick"])]
+    growth: Option<PathBuf>,
     /// Everything small, to see that it works: no verdicts, and the page stays as it is
     #[arg(long)]
     quick: bool,
@@ -97,7 +106,13 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
             on_one_thread()?.block_on(load::serve(address, connections, mode, floor))?;
         }
         Some(ChildRole::Crowd { address, secure }) => on_one_thread()?.block_on(crowd::serve(address, secure))?,
-        None => return on_one_thread()?.block_on(compare(options)),
+        None => {
+            let Some(file) = options.growth else { return on_one_thread()?.block_on(compare(options)) };
+            let section = growth::read(&file)?;
+            section.print();
+            keep(&options.docs, growth::NAME, &section)?;
+            return Ok(judged(options.check, false, section.verdicts));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -116,7 +131,7 @@ async fn compare(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 });
     let run = Run { workshop: Workshop::open(echo_sql).await?, rounds, quick: options.quick };
     let figures = if options.only.is_empty() { Figure::value_variants().to_vec() } else { options.only };
-    let (mut not_kept, mut broken) = (Vec::new(), false);
+    let (mut verdicts, mut broken) = (Vec::new(), false);
     for figure in figures {
         eprintln!("measuring: {}", figure.name());
         // The others can be measured still.
@@ -130,20 +145,26 @@ async fn compare(options: Options) -> Result<ExitCode, Box<dyn Error>> {
         };
         section.print();
         if !options.quick {
-            keep(&options.docs, figure, &section)?;
+            keep(&options.docs, &figure.name(), &section)?;
         }
-        not_kept.extend(section.verdicts.into_iter().filter(|verdict| !verdict.is_kept()));
+        verdicts.extend(section.verdicts);
     }
-    if !not_kept.is_empty() {
+    Ok(judged(options.check, broken, verdicts))
+}
+
+/// Says which bounds were not kept. A run fails if it could not measure all, and if it was to check bounds, by them too.
+fn judged(check: bool, broken: bool, mut verdicts: Vec<Verdict>) -> ExitCode {
+    verdicts.retain(|verdict| !verdict.is_kept());
+    if !verdicts.is_empty() {
         println!("\nNot kept:");
-        not_kept.iter().for_each(|verdict| println!("{verdict}"));
+        verdicts.iter().for_each(|verdict| println!("{verdict}"));
     }
-    let failed = broken || options.check && !not_kept.is_empty();
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let failed = broken || check && !verdicts.is_empty();
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Puts a figure into the page, and its plots beside it.
-fn keep(docs: &std::path::Path, figure: Figure, section: &Section) -> Result<(), Box<dyn Error>> {
+fn keep(docs: &Path, name: &str, section: &Section) -> Result<(), Box<dyn Error>> {
     let (file, plots) = (docs.join("performance.md"), docs.join("performance"));
     std::fs::create_dir_all(&plots)?;
     section.plots.iter().try_for_each(|plot| plot.write(&plots))?;
@@ -151,6 +172,6 @@ fn keep(docs: &std::path::Path, figure: Figure, section: &Section) -> Result<(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "# Performance\n".to_owned(),
         read => read?,
     };
-    std::fs::write(file, page::with(&before, &figure.name(), &section.markdown("performance")))?;
+    std::fs::write(file, page::with(&before, name, &section.markdown("performance")))?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! What a setting is assigned: `DEFAULT`, a value, or arithmetic with values.
 
-use super::Parser;
+use super::{
+    Parser,
+    arithmetic::{Arithmetic, Beyond},
+};
 use crate::{
     control::{Assigned, Number, Operator, TokenKind, resolve, set::SetExpr},
     model::{Setting, SqlError},
 };
-
-/// So many operands, signs and opening parentheses an expression may have. It bounds its depth too.
-const MOST_TERMS: usize = 64;
 
 impl Parser<'_> {
     /// What `to` is assigned, up to the byte `end`. Parameters are counted from `placeholder` on.
@@ -19,7 +19,7 @@ impl Parser<'_> {
             return if self.token.start >= end { Ok(Assigned::Default) } else { Err(self.unexpected()) };
         }
         let mut reader = Reader { parser: self, to, terms: 0, placeholder };
-        let expression = reader.sum()?;
+        let expression = reader.expression()?;
         match self.token.kind {
             _ if self.token.start >= end => Ok(Assigned::Expression(expression)),
             // Comparisons, bits, CASE and the like.
@@ -41,60 +41,31 @@ fn too_much(to: Setting) -> SqlError {
     SqlError::not_supported(&format!("SET {} to such an expression", to.name()))
 }
 
-impl Reader<'_, '_> {
-    fn sum(&mut self) -> Result<SetExpr, SqlError> {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.parser.token.kind {
-                TokenKind::Symbol(b'+') => Operator::Add,
-                TokenKind::Symbol(b'-') => Operator::Subtract,
-                _ => return Ok(left),
-            };
-            self.parser.bump();
-            left = SetExpr::Binary(operator, Box::new(left), Box::new(self.product()?));
-        }
+impl<'a> Arithmetic<'a> for Reader<'_, 'a> {
+    type Expr = SetExpr;
+
+    fn parser(&mut self) -> &mut Parser<'a> {
+        self.parser
     }
 
-    fn product(&mut self) -> Result<SetExpr, SqlError> {
-        let mut left = self.factor()?;
-        loop {
-            let operator = match self.parser.token.kind {
-                TokenKind::Symbol(b'*') => Operator::Multiply,
-                TokenKind::Symbol(b'/') => Operator::Divide,
-                TokenKind::Symbol(b'%') => Operator::Modulo,
-                _ if self.parser.is("MOD") => Operator::Modulo,
-                _ if self.parser.is("DIV") => Operator::IntegerDivide,
-                _ => return Ok(left),
-            };
-            self.parser.bump();
-            left = SetExpr::Binary(operator, Box::new(left), Box::new(self.factor()?));
-        }
+    fn terms(&mut self) -> &mut usize {
+        &mut self.terms
     }
 
-    fn factor(&mut self) -> Result<SetExpr, SqlError> {
-        self.terms += 1;
-        if self.terms > MOST_TERMS {
-            return Err(too_much(self.to));
+    fn negated(inner: Box<SetExpr>) -> SetExpr {
+        SetExpr::Negated(inner)
+    }
+
+    fn binary(operator: Operator, left: Box<SetExpr>, right: Box<SetExpr>) -> SetExpr {
+        SetExpr::Binary(operator, left, right)
+    }
+
+    fn refusal(&self, beyond: Beyond) -> SqlError {
+        match (beyond, self.parser.token.kind) {
+            (Beyond::Unclosed, TokenKind::Symbol(_) | TokenKind::Word(_)) => too_much(self.to),
+            (Beyond::Unclosed, _) => self.parser.unexpected(),
+            _ => too_much(self.to),
         }
-        if self.parser.eat_symbol(b'+') {
-            return self.factor();
-        }
-        if self.parser.eat_symbol(b'-') {
-            return Ok(SetExpr::Negated(Box::new(self.factor()?)));
-        }
-        if !self.parser.eat_symbol(b'(') {
-            return self.operand();
-        }
-        if self.parser.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
-            return Err(too_much(self.to));
-        }
-        let inner = self.sum()?;
-        match self.parser.token.kind {
-            TokenKind::Symbol(b')') => self.parser.bump(),
-            TokenKind::Symbol(_) | TokenKind::Word(_) => return Err(too_much(self.to)),
-            _ => return Err(self.parser.unexpected()),
-        }
-        Ok(inner)
     }
 
     fn operand(&mut self) -> Result<SetExpr, SqlError> {

@@ -1,7 +1,10 @@
 //! The expression in the place of an id: MySQL's constant expressions with arithmetic, as far as the system's grammar
 //! has them.
 
-use super::Parser;
+use super::{
+    Parser,
+    arithmetic::{Arithmetic, Beyond},
+};
 use crate::{
     control::{
         IdExpr, IdForms, IdLiteral, Number, Operator, Text, Token, TokenKind,
@@ -10,16 +13,13 @@ use crate::{
     model::{ErrorKind, SqlError},
 };
 
-/// So many operands, signs and opening parentheses an expression may have. It bounds its depth too.
-const MOST_TERMS: usize = 64;
-
 impl<'a> Parser<'a> {
     /// An expression that yields an id, and ends the statement.
     pub(super) fn id(&mut self) -> Result<IdExpr, SqlError> {
         let forms = self.syntax.kill.ids;
         let mut reader = Reader { parser: self, terms: 0, placeholders: 0, refused: None };
         let expr = match forms {
-            IdForms::Expression => reader.sum()?,
+            IdForms::Expression => reader.expression()?,
             IdForms::Value => reader.value()?,
         };
         let refused = reader.refused.take();
@@ -42,57 +42,15 @@ struct Reader<'p, 'a> {
     refused: Option<SqlError>,
 }
 
-impl Reader<'_, '_> {
-    fn sum(&mut self) -> Result<IdExpr, SqlError> {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.parser.token.kind {
-                TokenKind::Symbol(b'+') => Operator::Add,
-                TokenKind::Symbol(b'-') => Operator::Subtract,
-                _ => return Ok(left),
-            };
-            self.parser.bump();
-            left = binary(operator, left, self.product()?);
-        }
+impl<'a> Arithmetic<'a> for Reader<'_, 'a> {
+    type Expr = IdExpr;
+
+    fn parser(&mut self) -> &mut Parser<'a> {
+        self.parser
     }
 
-    fn product(&mut self) -> Result<IdExpr, SqlError> {
-        let mut left = self.factor()?;
-        loop {
-            let operator = match self.parser.token.kind {
-                TokenKind::Symbol(b'*') => Operator::Multiply,
-                TokenKind::Symbol(b'/') => Operator::Divide,
-                TokenKind::Symbol(b'%') => Operator::Modulo,
-                _ if self.parser.is("MOD") => Operator::Modulo,
-                _ if self.parser.is("DIV") => Operator::IntegerDivide,
-                _ => return Ok(left),
-            };
-            self.parser.bump();
-            left = binary(operator, left, self.factor()?);
-        }
-    }
-
-    fn factor(&mut self) -> Result<IdExpr, SqlError> {
-        self.terms += 1;
-        if self.terms > MOST_TERMS {
-            return Err(SqlError::not_supported("KILL with an expression of more than 64 terms"));
-        }
-        if self.parser.eat_symbol(b'+') {
-            return self.factor();
-        }
-        if self.parser.eat_symbol(b'-') {
-            return Ok(IdExpr::Negated(Box::new(self.factor()?)));
-        }
-        if !self.parser.eat_symbol(b'(') {
-            return self.operand();
-        }
-        if self.parser.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
-            // MySQL's wording
-            return Err(self.no_constant("Usage of subqueries or stored function calls as part of this statement"));
-        }
-        let inner = self.sum()?;
-        self.parser.expect_symbol(b')')?;
-        Ok(inner)
+    fn terms(&mut self) -> &mut usize {
+        &mut self.terms
     }
 
     /// An operand of MySQL's: a value, `NULL`, or a name, which is refused.
@@ -110,6 +68,27 @@ impl Reader<'_, '_> {
         }
     }
 
+    fn negated(inner: Box<IdExpr>) -> IdExpr {
+        IdExpr::Negated(inner)
+    }
+
+    fn binary(operator: Operator, left: Box<IdExpr>, right: Box<IdExpr>) -> IdExpr {
+        IdExpr::Binary { operator, left, right }
+    }
+
+    fn refusal(&self, beyond: Beyond) -> SqlError {
+        match beyond {
+            Beyond::MoreTerms => SqlError::not_supported("KILL with an expression of more than 64 terms"),
+            // MySQL's wording
+            Beyond::Subquery => {
+                self.no_constant("Usage of subqueries or stored function calls as part of this statement")
+            }
+            Beyond::Unclosed => self.parser.unexpected(),
+        }
+    }
+}
+
+impl Reader<'_, '_> {
     /// One value.
     fn value(&mut self) -> Result<IdExpr, SqlError> {
         let token = self.parser.token;
@@ -173,8 +152,4 @@ impl Reader<'_, '_> {
         self.refused.get_or_insert_with(unknown);
         Ok(IdExpr::Null)
     }
-}
-
-fn binary(operator: Operator, left: IdExpr, right: IdExpr) -> IdExpr {
-    IdExpr::Binary { operator, left: Box::new(left), right: Box::new(right) }
 }

@@ -1,6 +1,7 @@
 //! The parser of the control statements: what begins them, and those about prepared statements. The others are in files
 //! of their own.
 
+mod arithmetic;
 mod assigned;
 mod diagnostics;
 mod id;

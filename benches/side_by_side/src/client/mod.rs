@@ -8,8 +8,12 @@
 //! | `load` | a child that asks the same over many connections, as fast as it is answered |
 //! | `crowd` | a child with many connections that do nothing |
 
-pub mod connection;
+mod connection;
 pub mod crowd;
 pub mod load;
 pub mod packet;
 pub mod secure;
+
+pub use connection::{Connection, Prepared};
+pub use crowd::Crowd;
+pub use load::{Load, Mode, Report, STATEMENT};

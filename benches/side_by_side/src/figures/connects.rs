@@ -1,16 +1,12 @@
 //! Connect, log in, quit, and wait for the server to close.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr};
 
-use super::{Run, short, spread, started};
+use super::{Run, ratio, short, spread, started, to_mariadb, turns};
 use crate::{
-    client::{connection::Connection, packet},
-    clock,
-    report::{Section, table::Table, verdict::Verdict},
+    client::{Connection, packet},
+    clock::Watch,
+    report::{Section, Table, Verdict},
     series::Series,
     servers::{Kind, Server},
 };
@@ -39,18 +35,16 @@ pub async fn come_and_go(address: SocketAddr, count: usize) -> io::Result<()> {
 }
 
 async fn round(server: &Server, count: usize, into: &mut Sample) -> io::Result<()> {
-    let own = || clock::cpu(std::process::id());
-    let (server_before, own_before, began) = (server.cpu()?, own()?, Instant::now());
+    let watch = Watch::start(server.id())?;
     let coming: Vec<_> = (0..AT_ONCE).map(|_| tokio::spawn(come_and_go(server.address, count / AT_ONCE))).collect();
     for task in coming {
         task.await??;
     }
-    let took = began.elapsed();
-    let (cpu, client) = (server.cpu()? - server_before, own()? - own_before);
-    let each = |time: Duration| time.as_secs_f64() / (count / AT_ONCE * AT_ONCE) as f64;
-    into.rate.push(1.0 / each(took));
-    into.cpu.push(each(cpu) * 1e6);
-    into.client.push(100.0 * client.as_secs_f64() / (client + cpu).as_secs_f64());
+    let spent = watch.stop()?;
+    let count = (count / AT_ONCE * AT_ONCE) as f64;
+    into.rate.push(count / spent.took);
+    into.cpu.push(spent.cpu / count * 1e6);
+    into.client.push(spent.clients_part());
     Ok(())
 }
 
@@ -61,29 +55,26 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
     for server in &servers {
         round(server, count / 4, &mut Sample::default()).await?;
     }
-    for turn in 0..run.rounds * KINDS.len() {
-        let next = (turn + turn / KINDS.len()) % KINDS.len();
+    for next in turns(run.rounds, KINDS.len()) {
         round(&servers[next], count, &mut samples[next]).await?;
     }
     for (kind, server) in KINDS.iter().zip(&servers).filter(|(kind, _)| Kind::WITH_SESSIONS.contains(kind)) {
         super::nobody_left(*kind, server).await?;
     }
-    let ratio =
-        |other: usize, figure: fn(&Sample) -> &Series| figure(&samples[0]).over(figure(&samples[other])).median();
     let mut table = Table::new("", &["", "CPU for one, µs", "", "ratio", "a second", "", "ratio", "client, %"]);
     for (place, (kind, sample)) in KINDS.iter().zip(&samples).enumerate() {
         table.row(vec![
             kind.name().to_owned(),
             short(sample.cpu.median()),
-            format!("({})", spread(&sample.cpu)),
-            short(ratio(place, |sample| &sample.cpu)),
+            spread(&sample.cpu),
+            short(ratio(&samples, place, |sample| &sample.cpu)),
             short(sample.rate.median()),
-            format!("({})", spread(&sample.rate)),
-            short(ratio(place, |sample| &sample.rate)),
+            spread(&sample.rate),
+            short(ratio(&samples, place, |sample| &sample.rate)),
             short(sample.client.median()),
         ]);
     }
-    let cpu = ratio(1, |sample| &sample.cpu).max(ratio(2, |sample| &sample.cpu));
+    let cpu = to_mariadb(&samples, |sample| &sample.cpu);
     Ok(Section {
         title: "Connects".to_owned(),
         paragraphs: vec![format!(

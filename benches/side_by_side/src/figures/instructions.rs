@@ -5,8 +5,8 @@ use std::{fs, io, process::Command, time::Duration};
 
 use super::{Run, overhead, short};
 use crate::{
-    client::load::{Load, Mode},
-    report::{Section, table::Table, verdict::Verdict},
+    client::{Load, Mode},
+    report::{Section, Table, Verdict},
     servers::Kind,
 };
 

@@ -5,18 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Run, everybody_else, nobody_left, short, spread, started};
+use super::{Run, everybody_else, nobody_left, ratio, short, spread, started, to_mariadb, turns};
 use tokio::time::timeout;
 
 use crate::{
     client::{
-        connection::Connection,
-        crowd::Crowd,
-        load::{Load, Mode},
+        Connection, Crowd, Load, Mode,
         packet::{self, Answer},
     },
+    clock::Watch,
     latencies::Latencies,
-    report::{Section, table::Table, verdict::Verdict},
+    report::{Section, Table, Verdict},
     series::Series,
     servers::{Kind, Server, WORKERS},
 };
@@ -130,7 +129,7 @@ async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> 
     if victims.len() != count {
         return Err(io::Error::other(format!("{}: {} in the list, of {count}", kind.name(), victims.len())));
     }
-    let (began, before) = (Instant::now(), server.cpu()?);
+    let watch = Watch::start(server.id())?;
     for victims in victims.chunks(batch) {
         let kills: Vec<u8> = victims.iter().flat_map(|id| packet::query(&format!("KILL {id}"))).collect();
         administrator.send(&kills).await?;
@@ -140,8 +139,8 @@ async fn kill_crowd(kind: Kind, server: &Server, count: usize, batch: usize) -> 
     }
     crowd.gone()?;
     while !everybody_else(&mut administrator).await?.is_empty() {}
-    let (took, cpu) = (began.elapsed(), server.cpu()? - before);
-    Ok((took.as_secs_f64(), cpu.as_secs_f64() / count as f64 * 1e6))
+    let spent = watch.stop()?;
+    Ok((spent.took, spent.cpu / count as f64 * 1e6))
 }
 
 pub async fn measure(run: &Run) -> io::Result<Section> {
@@ -155,11 +154,10 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         scenes.push(scene);
         loads.push(Load::open(server.address, BUSY, Mode::Text, false)?);
     }
-    let turns = || (0..run.rounds * KINDS.len()).map(|turn| (turn + turn / KINDS.len()) % KINDS.len());
-    for next in turns() {
+    for next in turns(run.rounds, KINDS.len()) {
         scenes[next].kills(kills, &mut samples[next].idle).await?;
     }
-    for next in turns() {
+    for next in turns(run.rounds, KINDS.len()) {
         loads[next].start()?;
         scenes[next].kills(kills, &mut samples[next].busy).await?;
         loads[next].stop()?;
@@ -168,7 +166,7 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
     for (kind, server) in KINDS.iter().zip(&servers) {
         nobody_left(*kind, server).await?;
     }
-    for next in turns() {
+    for next in turns(run.rounds, KINDS.len()) {
         for (place, batch) in [1, BATCH].into_iter().enumerate() {
             let (took, cpu) = kill_crowd(KINDS[next], &servers[next], count, batch).await?;
             samples[next].crowd[place].push(took);
@@ -179,9 +177,6 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
 }
 
 fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section {
-    let ratio =
-        |other: usize, figure: fn(&Sample) -> &Series| figure(&samples[0]).over(figure(&samples[other])).median();
-    let to_mariadb = |figure: fn(&Sample) -> &Series| ratio(1, figure).max(ratio(2, figure));
     let head = [
         "",
         "p50 idle, µs",
@@ -195,6 +190,7 @@ fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section
         "",
         "ratio",
     ];
+    let to_mariadb = |figure: fn(&Sample) -> &Series| to_mariadb(samples, figure);
     let mut times = Table::new("", &head);
     let head = ["", "one by one, s", "", "ratio", "CPU each, µs", "in batches, s", "", "ratio", "CPU each, µs"];
     let mut crowds = Table::new("", &head);
@@ -202,25 +198,25 @@ fn section(run: &Run, kills: usize, count: usize, samples: &[Sample]) -> Section
         times.row(vec![
             kind.name().to_owned(),
             short(sample.idle[0].median()),
-            format!("({})", spread(&sample.idle[0])),
-            short(ratio(other, |sample| &sample.idle[0])),
+            spread(&sample.idle[0]),
+            short(ratio(samples, other, |sample| &sample.idle[0])),
             short(sample.idle[1].median()),
-            short(ratio(other, |sample| &sample.idle[1])),
+            short(ratio(samples, other, |sample| &sample.idle[1])),
             short(sample.busy[0].median()),
-            short(ratio(other, |sample| &sample.busy[0])),
+            short(ratio(samples, other, |sample| &sample.busy[0])),
             short(sample.busy[1].median()),
-            format!("({})", spread(&sample.busy[1])),
-            short(ratio(other, |sample| &sample.busy[1])),
+            spread(&sample.busy[1]),
+            short(ratio(samples, other, |sample| &sample.busy[1])),
         ]);
         crowds.row(vec![
             kind.name().to_owned(),
             short(sample.crowd[0].median()),
-            format!("({})", spread(&sample.crowd[0])),
-            short(ratio(other, |sample| &sample.crowd[0])),
+            spread(&sample.crowd[0]),
+            short(ratio(samples, other, |sample| &sample.crowd[0])),
             short(sample.cpu[0].median()),
             short(sample.crowd[1].median()),
-            format!("({})", spread(&sample.crowd[1])),
-            short(ratio(other, |sample| &sample.crowd[1])),
+            spread(&sample.crowd[1]),
+            short(ratio(samples, other, |sample| &sample.crowd[1])),
             short(sample.cpu[1].median()),
         ]);
     }

@@ -5,19 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Run, short, spread, started};
+use super::{Run, ratio, short, spread, started, to_mariadb, turns};
 use crate::{
-    client::{
-        connection::Connection,
-        crowd::Crowd,
-        load::{Load, Mode},
-    },
-    report::{
-        Section,
-        plot::{Line, Plot},
-        table::Table,
-        verdict::Verdict,
-    },
+    client::{Connection, Crowd, Load, Mode},
+    report::{Line, Plot, Section, Table, Verdict},
     series::Series,
     servers::Kind,
 };
@@ -88,8 +79,7 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
             crowd.grow(*count)?;
             list(lister, *count).await?;
         }
-        for turn in 0..run.rounds * KINDS.len() {
-            let next = (turn + turn / KINDS.len()) % KINDS.len();
+        for next in turns(run.rounds, KINDS.len()) {
             let (mut quickest, before) = (Duration::MAX, servers[next].cpu()?);
             for _ in 0..LISTS {
                 quickest = quickest.min(list(&mut listers[next], *count).await?);
@@ -102,17 +92,13 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
     let others =
         servers.iter().zip(KINDS).map(|(server, kind)| Load::open(server.address, OTHERS, Mode::Text, kind.is_floor()));
     let mut others: Vec<_> = others.collect::<io::Result<_>>()?;
-    for turn in 0..run.rounds * KINDS.len() {
-        let next = (turn + turn / KINDS.len()) % KINDS.len();
+    for next in turns(run.rounds, KINDS.len()) {
         disturb(run, &mut others[next], &mut listers[next], &mut samples[next]).await?;
     }
     Ok(section(run, counts, &samples))
 }
 
 fn section(run: &Run, counts: &[usize], samples: &[Sample]) -> Section {
-    type Of = fn(&Sample) -> &Vec<Series>;
-    let ratio = |place: usize, other: usize, of: Of| of(&samples[0])[place].over(&of(&samples[other])[place]).median();
-    let (took, cpu): (Of, Of) = (|sample| &sample.took, |sample| &sample.cpu);
     let mut times = Table::new("", &["", "sessions", "a list, ms", "", "ratio", "CPU, ms", "ratio"]);
     let mut others =
         Table::new("", &["", "others' p99 alone, µs", "beside lists, µs", "of alone", "", "lists a second"]);
@@ -120,11 +106,11 @@ fn section(run: &Run, counts: &[usize], samples: &[Sample]) -> Section {
         for (place, count) in counts.iter().enumerate() {
             let cells = [
                 count.to_string(),
-                short(took(sample)[place].median()),
-                format!("({})", spread(&took(sample)[place])),
-                short(ratio(place, other, took)),
-                short(cpu(sample)[place].median()),
-                short(ratio(place, other, cpu)),
+                short(sample.took[place].median()),
+                spread(&sample.took[place]),
+                short(ratio(samples, other, |sample| &sample.took[place])),
+                short(sample.cpu[place].median()),
+                short(ratio(samples, other, |sample| &sample.cpu[place])),
             ];
             times.row([kind.name().to_owned()].into_iter().chain(cells).collect());
         }
@@ -134,14 +120,14 @@ fn section(run: &Run, counts: &[usize], samples: &[Sample]) -> Section {
             short(sample.alone.median()),
             short(sample.beside.median()),
             short(slower.median()),
-            format!("({})", spread(&slower)),
+            spread(&slower),
             short(sample.lists.median()),
         ]);
     }
     let most = counts.last().copied().unwrap_or_default();
     let slower = samples[0].beside.over(&samples[0].alone).median();
     let middle = counts.len() / 2;
-    let to_mariadb = ratio(middle, 1, took).max(ratio(middle, 2, took));
+    let to_mariadb = to_mariadb(samples, |sample| &sample.took[middle]);
     let plot = Plot {
         name: "list".to_owned(),
         title: "SHOW PROCESSLIST".to_owned(),

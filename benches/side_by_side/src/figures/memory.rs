@@ -4,13 +4,8 @@ use std::io;
 
 use super::{Run, short, spread};
 use crate::{
-    client::crowd::Crowd,
-    report::{
-        Section,
-        plot::{Line, Plot},
-        table::Table,
-        verdict::Verdict,
-    },
+    client::Crowd,
+    report::{Line, Plot, Section, Table, Verdict},
     series::Series,
     servers::Kind,
 };
@@ -77,7 +72,7 @@ pub fn measure(run: &Run) -> io::Result<Section> {
                 sample.name(),
                 count.to_string(),
                 format!("{:.0}", each.median()),
-                format!("({})", spread(each)),
+                spread(each),
                 short(own),
             ]);
         }

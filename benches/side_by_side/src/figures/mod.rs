@@ -11,8 +11,10 @@
 //! | `list` | SHOW PROCESSLIST of many sessions |
 //! | `kill` | KILL QUERY, and many connections killed |
 //! | `overhead` | what Killdeer's own observers cost a statement |
+//! | `growth` | what a benchmark in process has measured, and not this run |
 
 mod connects;
+pub mod growth;
 mod instructions;
 mod kill;
 mod list;
@@ -28,8 +30,8 @@ use clap::ValueEnum;
 use tokio::time::timeout;
 
 use crate::{
-    client::{connection::Connection, packet},
-    report::{Section, verdict::Verdict},
+    client::{Connection, packet},
+    report::{Section, Verdict},
     series::Series,
     servers::{Kind, Server, Workshop},
 };
@@ -100,6 +102,21 @@ impl Figure {
     }
 }
 
+/// Who has the next turn, of so many: each has one a round, and nobody is always the first.
+fn turns(rounds: usize, of: usize) -> impl Iterator<Item = usize> {
+    (0..rounds * of).map(move |turn| (turn + turn / of) % of)
+}
+
+/// Killdeer's figure by another's, round by round. Killdeer's sample is the first.
+fn ratio<S>(samples: &[S], other: usize, figure: impl Fn(&S) -> &Series) -> f64 {
+    figure(&samples[0]).over(figure(&samples[other])).median()
+}
+
+/// The same by the better of MariaDB's two modes, which are the next two: that which leaves Killdeer the worse ratio.
+fn to_mariadb<S>(samples: &[S], figure: impl Fn(&S) -> &Series) -> f64 {
+    ratio(samples, 1, &figure).max(ratio(samples, 2, &figure))
+}
+
 /// One server of each of these.
 fn started(run: &Run, kinds: &[Kind]) -> io::Result<Vec<Server>> {
     kinds.iter().map(|kind| run.workshop.start(*kind, false)).collect()
@@ -153,15 +170,21 @@ fn short(figure: f64) -> String {
     }
 }
 
-/// Where the middle half of the rounds lies.
+/// Where the middle half of the rounds lies, in brackets.
 fn spread(series: &Series) -> String {
     let (from, to) = series.middle_half();
-    format!("{} – {}", short(from), short(to))
+    format!("({} – {})", short(from), short(to))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_has_a_turn_in_every_round_and_begins_one() {
+        let rounds: Vec<_> = turns(3, 3).collect();
+        assert_eq!(rounds, [0, 1, 2, 1, 2, 0, 2, 0, 1]);
+    }
 
     #[test]
     fn three_digits_are_seen() {

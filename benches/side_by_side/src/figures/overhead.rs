@@ -2,10 +2,10 @@
 
 use std::{io, time::Duration};
 
-use super::{Run, short, spread};
+use super::{Run, short, spread, turns};
 use crate::{
-    client::load::{Load, Mode},
-    report::{Section, table::Table, verdict::Verdict},
+    client::{Load, Mode},
+    report::{Section, Table, Verdict},
     series::Series,
 };
 
@@ -72,8 +72,7 @@ pub fn measure(run: &Run) -> io::Result<Section> {
         load.run(stretch / 4)?;
     }
     // Small differences are looked for: three times as often.
-    for turn in 0..3 * run.rounds * variants.len() {
-        let next = (turn + turn / variants.len()) % variants.len();
+    for next in turns(3 * run.rounds, variants.len()) {
         let before = servers[next].cpu()?;
         let report = loads[next].run(stretch)?;
         samples[next].push((servers[next].cpu()? - before).as_secs_f64() / report.statements * 1e6);
@@ -84,9 +83,9 @@ pub fn measure(run: &Run) -> io::Result<Section> {
         table.row(vec![
             (*name).to_owned(),
             short(sample.median()),
-            format!("({})", spread(sample)),
+            spread(sample),
             short(of_off.median()),
-            format!("({})", spread(&of_off)),
+            spread(&of_off),
         ]);
     }
     let of_off = samples[1].over(&samples[0]).median();

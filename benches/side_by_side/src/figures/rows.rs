@@ -1,15 +1,12 @@
 //! A million rows: how fast they come, and what the server spends on each.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::io;
 
-use super::{Run, short, spread, started};
+use super::{Run, short, spread, started, turns};
 use crate::{
-    client::connection::Connection,
-    clock,
-    report::{Section, table::Table, verdict::Verdict},
+    client::Connection,
+    clock::Watch,
+    report::{Section, Table, Verdict},
     series::Series,
     servers::{Kind, Server},
 };
@@ -35,18 +32,15 @@ async fn read(
     count: u64,
     into: &mut Sample,
 ) -> io::Result<()> {
-    let own = || clock::cpu(std::process::id());
-    let (before, server_before, own_before, began) = (connection.taken(), server.cpu()?, own()?, Instant::now());
+    let (before, watch) = (connection.taken(), Watch::start(server.id())?);
     let rows = connection.query(sql).await?.rows()?;
-    let took = began.elapsed();
-    let (cpu, client) = (server.cpu()? - server_before, own()? - own_before);
+    let spent = watch.stop()?;
     if rows != count {
         return Err(io::Error::other(format!("{sql}: {rows} rows")));
     }
-    let each = |time: Duration| time.as_secs_f64() / count as f64;
-    into.rate.push(1.0 / each(took));
-    into.cpu.push(each(cpu) * 1e9);
-    into.client.push(100.0 * client.as_secs_f64() / (client + cpu).as_secs_f64());
+    into.rate.push(count as f64 / spent.took);
+    into.cpu.push(spent.cpu / count as f64 * 1e9);
+    into.client.push(spent.clients_part());
     into.bytes = connection.taken() - before;
     Ok(())
 }
@@ -61,12 +55,9 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         read(server, &mut connection, &kind.rows(count), count, &mut Sample::default()).await?;
         connections.push(connection);
     }
-    for round in 0..run.rounds {
-        for turn in 0..KINDS.len() {
-            let next = (round + turn) % KINDS.len();
-            let sql = KINDS[next].rows(count);
-            read(&servers[next], &mut connections[next], &sql, count, &mut samples[next]).await?;
-        }
+    for next in turns(run.rounds, KINDS.len()) {
+        let sql = KINDS[next].rows(count);
+        read(&servers[next], &mut connections[next], &sql, count, &mut samples[next]).await?;
     }
     let ratio = |other: usize| samples[0].rate.over(&samples[other].rate).median();
     let mut table =
@@ -76,12 +67,12 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         table.row(vec![
             kind.name().to_owned(),
             short(sample.rate.median()),
-            format!("({})", spread(&sample.rate)),
+            spread(&sample.rate),
             short(ratio(place)),
             short(sample.rate.median() / count as f64 * megabytes),
             format!("{megabytes:.3}"),
             short(sample.cpu.median()),
-            format!("({})", spread(&sample.cpu)),
+            spread(&sample.cpu),
             short(sample.client.median()),
         ]);
     }

@@ -2,15 +2,10 @@
 
 use std::{io, time::Duration};
 
-use super::{Run, short, spread, started};
+use super::{Run, short, spread, started, turns};
 use crate::{
-    client::load::{Load, Mode, Report, STATEMENT},
-    report::{
-        Section,
-        plot::{Line, Plot},
-        table::Table,
-        verdict::Verdict,
-    },
+    client::{Load, Mode, Report, STATEMENT},
+    report::{Line, Plot, Section, Table, Verdict},
     series::Series,
     servers::{Kind, Server, WORKERS},
 };
@@ -77,14 +72,10 @@ fn measure_setting(run: &Run, servers: &[Server], mode: Mode, connections: usize
         load.run(stretch / 4)?;
         loads.push(load);
     }
-    for round in 0..run.rounds {
-        for turn in 0..loads.len() {
-            // Nobody is always the first.
-            let next = (round + turn) % loads.len();
-            let before = servers[next].cpu()?;
-            let report = loads[next].run(stretch)?;
-            samples[next].push(report, servers[next].cpu()? - before);
-        }
+    for next in turns(run.rounds, loads.len()) {
+        let before = servers[next].cpu()?;
+        let report = loads[next].run(stretch)?;
+        samples[next].push(report, servers[next].cpu()? - before);
     }
     Ok(Setting { mode, connections, samples })
 }
@@ -126,7 +117,7 @@ fn table(settings: &[Setting], mode: Mode) -> Table {
                 kind.name().to_owned(),
                 setting.connections.to_string(),
                 short(sample.cpu.median()),
-                format!("({})", spread(&sample.cpu)),
+                spread(&sample.cpu),
                 short(setting.ratio(kind, |sample| &sample.cpu)),
                 short(sample.rate.median()),
                 short(setting.ratio(kind, |sample| &sample.rate)),

@@ -17,8 +17,8 @@ use nix::{
 
 use super::{Run, connects::come_and_go, short, started};
 use crate::{
-    client::load::{Load, Mode},
-    report::{Section, table::Table},
+    client::{Load, Mode},
+    report::{Section, Table},
     servers::{Kind, Server},
 };
 

@@ -8,13 +8,13 @@
 //! | `page` | `docs/performance.md`: its generated parts, and not a word of the others |
 
 pub mod page;
-pub mod plot;
-pub mod table;
-pub mod verdict;
+mod plot;
+mod table;
+mod verdict;
 
-use plot::Plot;
-use table::Table;
-use verdict::Verdict;
+pub use plot::{Line, Plot};
+pub use table::Table;
+pub use verdict::Verdict;
 
 /// All of one figure.
 #[derive(Default)]

@@ -12,11 +12,7 @@ use tokio::{
 };
 
 use super::{Kind, WORKERS, listen};
-use crate::client::{
-    connection::{Connection, Prepared},
-    load::STATEMENT,
-    packet,
-};
+use crate::client::{Connection, Prepared, load::STATEMENT, packet};
 
 /// A greeting by `mysql_native_password`; nobody checks the proof.
 const GREETING: &[u8] = b"\x50\0\0\0\x0a8.0.36-floor\0\x01\0\0\0aaaaaaaa\0\0\x82\x2d\x02\0\x08\x01\x15\
