@@ -10,6 +10,7 @@ use crate::{
     id::Layout,
     model::{Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
     session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
+    state::owner,
     supervisor::{Kill, Listing, Readiness, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
 
@@ -209,10 +210,10 @@ impl<E: Engine> Runtime<E> {
     pub async fn connect(&self, who: Principal, peer: Origin) -> Result<SessionHandle, Refused> {
         let shared = Arc::clone(&self.shared);
         let inbox = Inbox::new(shared.queued_statements);
-        let registry = Arc::clone(&shared.registry);
+        let (registry, owner) = (Arc::clone(&shared.registry), owner::shared(who));
         let (admitted, answer) = tokio::sync::oneshot::channel();
         let addr = Session::launch(&registry, Arc::clone(&inbox), |control| {
-            Box::pin(mailbox_work(shared, inbox, control, Arc::new(who), peer, admitted))
+            Box::pin(mailbox_work(shared, inbox, control, owner, peer, admitted))
         });
         let life = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
         Ok(SessionHandle::new(addr, life))

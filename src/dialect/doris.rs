@@ -42,7 +42,7 @@ fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
 
 /// How the last statement ended; while one runs, and when it has ended without rows, OK.
 fn state<'a>(line: &'a Line<'a>) -> Value<'a> {
-    match &line.row.outcome {
+    match line.row.outcome {
         _ if is_busy(line) => "OK",
         Outcome::None => "NOOP",
         Outcome::Ok => "OK",
@@ -54,7 +54,7 @@ fn state<'a>(line: &'a Line<'a>) -> Value<'a> {
 
 /// The statement; of an idle session whose last one failed, its error; else empty.
 fn info<'a>(line: &'a Line<'a>) -> Value<'a> {
-    match &line.row.outcome {
+    match line.row.outcome {
         Outcome::Error(text) if !is_busy(line) => line.cut(text),
         _ => line.info().unwrap_or_default(),
     }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     control::truncate_chars,
     id::SessionId,
-    model::{DateTime, Lines, Principal, ProcessRow, escaped, is_clean},
+    model::{Address, DateTime, Lines, Principal, Seen, escaped, is_clean},
 };
 
 /// Without FULL, Info ends after so many characters. (MySQL cuts bytes, and with them a character.)
@@ -80,8 +80,8 @@ impl<'a> View<'a> {
 /// A session in a list. Texts that are not in the row are made once, and only if a column asks.
 pub(crate) struct Line<'a> {
     pub(super) view: &'a View<'a>,
-    pub(super) row: &'a ProcessRow,
-    host: OnceCell<String>,
+    pub(super) row: &'a Seen<'a>,
+    host: OnceCell<Address>,
     bare_host: OnceCell<String>,
     user: OnceCell<String>,
     tenant: OnceCell<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(view: &'a View<'a>, row: &'a ProcessRow) -> Self {
+    pub(super) fn new(view: &'a View<'a>, row: &'a Seen<'a>) -> Self {
         Self {
             view,
             row,
@@ -120,23 +120,23 @@ impl<'a> Line<'a> {
 
     /// OceanBase: the name of its tenant.
     pub(super) fn tenant(&self) -> Option<&str> {
-        let tenant = self.row.principal.as_ref().and_then(|principal| principal.tenant());
+        let tenant = self.row.principal.and_then(|principal| principal.tenant());
         tenant.map(|tenant| name(&self.tenant, tenant))
     }
 
     /// The current database.
     pub(super) fn database(&self) -> Option<&str> {
-        self.row.database.as_deref().map(|database| name(&self.database, database))
+        self.row.database.map(|database| name(&self.database, database))
     }
 
     /// Doris: the trace id; empty if there is none.
     pub(super) fn trace_id(&self) -> &str {
-        name(&self.trace_id, self.row.trace_id.as_deref().unwrap_or_default())
+        name(&self.trace_id, self.row.trace_id.map_or("", |trace_id| trace_id))
     }
 
     /// The client's address and port.
     pub(super) fn host(&self) -> &str {
-        self.host.get_or_init(|| self.row.peer.address())
+        self.host.get_or_init(|| self.row.peer.into()).as_str()
     }
 
     /// The client's address without its port.
@@ -177,7 +177,7 @@ impl<'a> Line<'a> {
 
     /// The statement, cut unless the list is a full one.
     pub(super) fn info(&self) -> Option<&str> {
-        self.row.info.as_deref().map(|info| self.cut(info))
+        self.row.info.map(|info| self.cut(info))
     }
 
     pub(super) fn cut<'b>(&self, text: &'b str) -> &'b str {

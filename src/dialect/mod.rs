@@ -23,7 +23,8 @@ use crate::{
     control::{self, Syntax},
     id::{Layout, LayoutError, SessionId},
     model::{
-        Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, SqlError, Tenant, Value, Warning,
+        Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, Seen, SqlError, Tenant, Value,
+        Warning,
     },
 };
 
@@ -279,13 +280,17 @@ impl Dialect {
 
     /// The columns of `SHOW [FULL] PROCESSLIST`.
     pub fn process_columns(&self, view: &View<'_>) -> Arc<[Column]> {
-        columns((self.rules.processlist)(&self.switched(view))).into()
+        columns(self.process_fields(view)).into()
     }
 
     /// A row of `SHOW [FULL] PROCESSLIST`, in the order of those columns.
     pub fn process_row(&self, view: &View<'_>, row: &ProcessRow, emit: impl FnMut(&[Value<'_>])) {
-        let view = self.switched(view);
-        self.row((self.rules.processlist)(&view), &view, row, emit);
+        self.row(self.process_fields(view), view, &row.into(), emit);
+    }
+
+    /// The columns of `SHOW [FULL] PROCESSLIST`.
+    pub(crate) fn process_fields(&self, view: &View<'_>) -> &'static [Field] {
+        (self.rules.processlist)(&self.switched(view))
     }
 
     /// The databases in which its system tables are, in order.
@@ -321,7 +326,7 @@ impl Dialect {
     }
 
     /// A row of `fields`.
-    pub(crate) fn row(&self, fields: &[Field], view: &View<'_>, row: &ProcessRow, mut emit: impl FnMut(&[Value<'_>])) {
+    pub(crate) fn row(&self, fields: &[Field], view: &View<'_>, row: &Seen<'_>, mut emit: impl FnMut(&[Value<'_>])) {
         let view = self.switched(view);
         let line = Line::new(&view, row);
         // As many as the widest list has; one allocation otherwise.

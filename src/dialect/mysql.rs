@@ -99,7 +99,7 @@ pub(super) static THREADS: &[Field] = &[
     Field::big("PROCESSLIST_ID", 20, id).unsigned(),
     Field::text("PROCESSLIST_USER", 32, |line| {
         // NULL before login.
-        line.row.principal.as_ref().map(|_| line.user()).into()
+        line.row.principal.map(|_| line.user()).into()
     }),
     Field::text("PROCESSLIST_HOST", 255, bare_host),
     Field::text("PROCESSLIST_DB", 64, database),

@@ -160,7 +160,7 @@ static SERVERS: &[Field] = &[
     Field::long_text("INFO", info),
     Field::big("PROXY_SESSID", 20, unknown).unsigned(),
     Field::text("USER_CLIENT_IP", 46, bare_host),
-    Field::text("USER_HOST", 128, |line| line.row.principal.as_ref().map(|owner| owner.account_host()).into()),
+    Field::text("USER_HOST", 128, |line| line.row.principal.map(|owner| owner.account_host()).into()),
     Field::big("TRANS_ID", 20, unknown).unsigned(),
     Field::big("THREAD_ID", 20, unknown).unsigned(),
     Field::text("SSL_CIPHER", 128, |line| line.row.encryption.map(|encryption| encryption.cipher).into()),

@@ -24,8 +24,17 @@ pub(crate) trait Sink: Any + Send {
     /// A result set begins; one that is open is complete. `kept`: the same columns may well come again.
     fn columns(&mut self, columns: &Arc<[Column]>, kept: bool);
 
-    /// Encodes a row. `true`: enough is waiting; `poll_ready` before the next one.
-    fn row(&mut self, values: &[Value<'_>]) -> bool;
+    /// Encodes a row. Wakes nobody and waits for nobody.
+    fn put(&mut self, values: &[Value<'_>]);
+
+    /// Hands on what is encoded, if that is enough. `true`: enough is waiting; `poll_ready` before the next row.
+    fn offer(&mut self) -> bool;
+
+    /// Both.
+    fn row(&mut self, values: &[Value<'_>]) -> bool {
+        self.put(values);
+        self.offer()
+    }
 
     /// Hands on what is encoded.
     fn flush(&mut self);
@@ -102,6 +111,18 @@ impl RowSink {
         self.check()?;
         assert_eq!(self.width, Some(values.len()), "a row has as many values as its result set has columns");
         Ok(self.sink().row(values))
+    }
+
+    /// The first half of [`RowSink::row`]: adds a row and does nothing else, so that it may be called with a lock held.
+    pub(crate) fn put(&mut self, values: &[Value<'_>]) {
+        assert_eq!(self.width, Some(values.len()), "a row has as many values as its result set has columns");
+        self.sink().put(values);
+    }
+
+    /// The other half, for the rows since the last time.
+    pub(crate) fn offer(&mut self) -> Result<bool, Killed> {
+        self.check()?;
+        Ok(self.sink().offer())
     }
 
     /// Waits until there is room for more rows.

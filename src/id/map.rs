@@ -13,13 +13,16 @@ use crate::lock::{Lock, Over};
 /// How many entries of a list are cloned under one lock: some microseconds.
 const CHUNK: usize = 256;
 
+/// So many numbers in a row stand in one shard: a list goes by ids, and finds so many sessions behind one lock.
+pub(crate) const RUN: usize = 64;
+
 /// The ids in use and what stands under each: a cheap handle, such as an `Arc`.
 ///
 /// The entries are spread over shards, each with a lock of its own, so that neither a list of a million entries nor the
 /// growth of a shard keeps anybody waiting for long. The order in which ids are handed out has a lock too.
 ///
 /// Lock order: first the order's, then one shard's; never two shards' at once. No code of the caller's but `T::clone`
-/// runs under a lock, and that must not use the map.
+/// and `approach` runs under a lock, and they must not use the map.
 #[derive(Debug)]
 pub(crate) struct IdMap<T> {
     layout: Layout,
@@ -86,6 +89,26 @@ impl<T: Clone> IdMap<T> {
         self.shard(self.layout.decode(id)?).hold().get(id.get()).cloned()
     }
 
+    /// Adds the entries under those of `ids` that are in use to `found`. `approach` is called with some of them before they
+    /// are cloned: what it reads of each is read of all at the same time.
+    pub(crate) fn get_each(&self, ids: &[SessionId], approach: impl Fn(&T), found: &mut Vec<T>) {
+        let place = |id: &SessionId| self.layout.decode(*id).map(|local| self.place(local));
+        let mut rest = ids;
+        while let Some(first) = rest.first().map(place) {
+            let run = rest.iter().take(RUN).take_while(|id| place(id) == first).count();
+            let (run, others) = rest.split_at(run);
+            rest = others;
+            let Some(first) = first else { continue };
+            let shard = self.shards[first].hold();
+            let mut entries = [None; RUN];
+            for (entry, id) in entries.iter_mut().zip(run) {
+                *entry = shard.get(id.get());
+            }
+            entries.into_iter().flatten().for_each(&approach);
+            found.extend(entries.into_iter().flatten().cloned());
+        }
+    }
+
     /// Takes out the entry under `id` and frees the id. `None`, and nothing happens, if there is none: of several who
     /// release the same id, one gets the entry.
     pub(crate) fn release(&self, id: SessionId) -> Option<T> {
@@ -149,9 +172,14 @@ impl<T: Clone> IdMap<T> {
     }
 
     fn shard(&self, local: Local) -> &Lock<Table<T>> {
+        &self.shards[self.place(local)]
+    }
+
+    /// Which shard a number stands in.
+    fn place(&self, local: Local) -> usize {
         // By the local number, not the id: the former are dense, so all shards fill evenly. Both conversions keep the
         // number: a usize has at most 64 bits, and the remainder is less than a usize.
-        &self.shards[(local.number % self.shards.len() as u64) as usize]
+        (local.number / RUN as u64 % self.shards.len() as u64) as usize
     }
 }
 

@@ -20,7 +20,10 @@ pub use {
     layout::{Layout, LayoutError, Malformed, Reading},
     odp::{CsId, CsIdLayout, CsIdVersion, ProxySessionId},
 };
-pub(crate) use {map::IdMap, roll::Roll};
+pub(crate) use {
+    map::{IdMap, RUN},
+    roll::Roll,
+};
 
 /// The id of a session: what the greeting carries, `CONNECTION_ID()` returns, the lists show and `KILL` takes.
 ///

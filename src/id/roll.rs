@@ -25,17 +25,27 @@ impl Roll {
     }
 }
 
-impl Iterator for Roll {
-    type Item = SessionId;
+impl Roll {
+    /// How many ids are left.
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len() + self.shards.iter().map(|ids| ids.len()).sum::<usize>()
+    }
 
-    fn next(&mut self) -> Option<SessionId> {
-        let mut head = self.heads.peek_mut()?;
-        let Reverse((id, shard)) = *head;
-        match self.shards[shard].next() {
-            Some(next) => *head = Reverse((next, shard)),
-            None => drop(std::collections::binary_heap::PeekMut::pop(head)),
+    /// Puts the next ids in place of `ids`, up to `most` of them; none at the end.
+    pub(crate) fn next(&mut self, most: usize, ids: &mut Vec<SessionId>) {
+        ids.clear();
+        while ids.len() < most
+            && let Some(Reverse((first, shard))) = self.heads.pop()
+        {
+            // A shard's ids come in runs: those before the next shard's first are taken at once.
+            let end = self.heads.peek().map(|Reverse((id, _))| *id);
+            let rest = &mut self.shards[shard];
+            ids.push(first);
+            let run = rest.as_slice().iter().take(most - ids.len());
+            let run = run.take_while(|id| end.is_none_or(|end| **id < end)).count();
+            ids.extend(rest.by_ref().take(run));
+            self.heads.extend(rest.next().map(|next| Reverse((next, shard))));
         }
-        Some(id)
     }
 }
 
@@ -45,11 +55,22 @@ mod tests {
 
     #[test]
     fn the_ids_of_all_shards_come_in_order_and_once() {
-        let mut roll = Roll::default();
-        for shard in [vec![9, 3, 6], vec![], vec![5], vec![1, 8, 4, 7, 2]] {
-            roll.add(shard.into_iter().map(SessionId::new).collect());
+        for most in [1, 2, 3, 9, 10] {
+            let mut roll = Roll::default();
+            for shard in [vec![9, 3, 6], vec![], vec![5], vec![1, 8, 4, 7, 2]] {
+                roll.add(shard.into_iter().map(SessionId::new).collect());
+            }
+            let (mut all, mut ids) = (Vec::new(), Vec::new());
+            loop {
+                roll.next(most, &mut ids);
+                assert!(ids.len() <= most);
+                assert_eq!(roll.len() + all.len() + ids.len(), 9);
+                if ids.is_empty() {
+                    break;
+                }
+                all.extend(ids.iter().map(|id| id.get()));
+            }
+            assert_eq!(all, [1, 2, 3, 4, 5, 6, 7, 8, 9], "{most} at a time");
         }
-        assert_eq!(roll.map(SessionId::get).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(Roll::default().next(), None);
     }
 }

@@ -69,6 +69,9 @@ pub enum Outcome {
     Error(Arc<str>),
 }
 
+/// The user of a session before login.
+const NOBODY_YET: &str = "unauthenticated user";
+
 /// One session as the lists show it. Made by the session's slot, and by nothing else.
 #[derive(Clone, Debug)]
 pub struct ProcessRow {
@@ -122,6 +125,98 @@ pub struct ProcessRow {
 impl ProcessRow {
     /// The User column: before login MySQL shows `unauthenticated user`.
     pub fn user(&self) -> &str {
-        self.principal.as_ref().map_or("unauthenticated user", |p| p.user())
+        self.principal.as_ref().map_or(NOBODY_YET, |p| p.user())
+    }
+}
+
+/// The same, borrowed from where it stands: a list of thousands counts no references and copies no names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) principal: Option<&'a Arc<Principal>>,
+    pub(crate) peer: Origin,
+    pub(crate) attributes: Option<&'a Attributes>,
+    pub(crate) encryption: Option<&'static Encryption>,
+    pub(crate) database: Option<&'a Arc<str>>,
+    pub(crate) login: Option<SystemTime>,
+    pub(crate) command: Command,
+    pub(crate) active: Command,
+    pub(crate) killed: Option<KillMode>,
+    pub(crate) time: Duration,
+    pub(crate) state_time: Duration,
+    pub(crate) state: &'static str,
+    pub(crate) info: Option<&'a str>,
+    pub(crate) statement: Option<StatementNo>,
+    pub(crate) query_id: Option<u64>,
+    pub(crate) last_query_id: u64,
+    pub(crate) trace_id: Option<&'a Arc<str>>,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) in_transaction: bool,
+    pub(crate) transaction_time: Option<Duration>,
+    pub(crate) autocommit: bool,
+}
+
+impl Seen<'_> {
+    /// The User column.
+    pub(crate) fn user(&self) -> &str {
+        self.principal.map_or(NOBODY_YET, |p| p.user())
+    }
+}
+
+impl<'a> From<&'a ProcessRow> for Seen<'a> {
+    fn from(row: &'a ProcessRow) -> Self {
+        Seen {
+            id: row.id,
+            principal: row.principal.as_ref(),
+            peer: row.peer,
+            attributes: row.attributes.as_ref(),
+            encryption: row.encryption,
+            database: row.database.as_ref(),
+            login: row.login,
+            command: row.command,
+            active: row.active,
+            killed: row.killed,
+            time: row.time,
+            state_time: row.state_time,
+            state: row.state,
+            info: row.info.as_deref(),
+            statement: row.statement,
+            query_id: row.query_id,
+            last_query_id: row.last_query_id,
+            trace_id: row.trace_id.as_ref(),
+            outcome: &row.outcome,
+            in_transaction: row.in_transaction,
+            transaction_time: row.transaction_time,
+            autocommit: row.autocommit,
+        }
+    }
+}
+
+impl From<&Seen<'_>> for ProcessRow {
+    fn from(seen: &Seen<'_>) -> Self {
+        ProcessRow {
+            id: seen.id,
+            principal: seen.principal.cloned(),
+            peer: seen.peer,
+            attributes: seen.attributes.cloned(),
+            encryption: seen.encryption,
+            database: seen.database.cloned(),
+            login: seen.login,
+            command: seen.command,
+            active: seen.active,
+            killed: seen.killed,
+            time: seen.time,
+            state_time: seen.state_time,
+            state: seen.state,
+            info: seen.info.map(str::to_owned),
+            statement: seen.statement,
+            query_id: seen.query_id,
+            last_query_id: seen.last_query_id,
+            trace_id: seen.trace_id.cloned(),
+            outcome: seen.outcome.clone(),
+            in_transaction: seen.in_transaction,
+            transaction_time: seen.transaction_time,
+            autocommit: seen.autocommit,
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     control::{Control, Scope},
     dialect::{Dialect, KillAnswer, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
-    id::Roll,
+    id::{RUN, Roll},
     model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
     supervisor::{Kill, Listing, kill_by_id},
 };
@@ -19,7 +19,7 @@ use crate::{
 const IDS: usize = 4096;
 
 /// So many bytes of rows are made before others on the arbiter have their turn.
-const TURN: usize = 32 * 1024;
+const TURN: usize = 64 * 1024;
 
 /// What a row counts for, beside its statement.
 const ROW: usize = 256;
@@ -154,23 +154,31 @@ async fn list<E: Engine>(
         }
     }
     sink.columns(dialect.process_columns(&view))?;
-    let now = Instant::now();
+    let (now, fields) = (Instant::now(), dialect.process_fields(&view));
+    let (mut ids, mut slots) = (Vec::new(), Vec::new());
     let mut spent = 0;
-    for id in roll {
-        let row = shared.registry.get(id).and_then(|slot| listing.row(&slot, now));
-        spent += HIDDEN;
-        if let Some(row) = row {
-            let mut behind = Ok(false);
-            dialect.process_row(&view, &row, |values| behind = sink.row(values));
-            if behind? {
-                sink.ready().await?;
-            }
-            spent += ROW + row.info.map_or(0, |info| info.len());
+    loop {
+        roll.next(RUN, &mut ids);
+        if ids.is_empty() {
+            return Ok(());
         }
-        if spent > TURN {
-            spent = 0;
-            yield_now().await;
+        shared.registry.get_each(&ids, &mut slots);
+        for slot in slots.drain(..) {
+            let shown = listing.show(&slot, now, |seen| {
+                dialect.row(fields, &view, seen, |values| sink.put(values));
+                seen.info.map_or(0, str::len)
+            });
+            spent += HIDDEN;
+            if let Some(length) = shown {
+                spent += ROW + length;
+                if sink.offer()? {
+                    sink.ready().await?;
+                }
+            }
+            if spent > TURN {
+                spent = 0;
+                yield_now().await;
+            }
         }
     }
-    Ok(())
 }

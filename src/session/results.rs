@@ -348,12 +348,12 @@ impl Sink for ReplySink {
         self.parts.columns(Arc::clone(columns));
     }
 
-    fn row(&mut self, values: &[Value<'_>]) -> bool {
+    fn put(&mut self, values: &[Value<'_>]) {
         self.batch.push(values);
-        if self.batch.bytes() < BATCH {
-            return false;
-        }
-        self.full_batch(values.len())
+    }
+
+    fn offer(&mut self) -> bool {
+        self.batch.bytes() >= BATCH && self.full_batch(self.batch.width())
     }
 
     fn flush(&mut self) {

@@ -9,6 +9,7 @@
 //! | `ending` | when what was killed was over |
 //! | `due` | what the timers of a session find when they look; pure |
 //! | `limits` | the session's own time-outs; pure |
+//! | `owner` | whose sessions are, once for many |
 //! | `notes` | what an engine says of its session, for the client |
 //! | `trace` | the spans of a session and of its statements |
 //! | `signal` | the message that makes a session look at its switch |
@@ -19,6 +20,7 @@ mod due;
 mod ending;
 mod limits;
 mod notes;
+pub(crate) mod owner;
 mod signal;
 mod slot;
 mod switch;

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::registry::Registry;
 use crate::{
-    model::{KillRow, Principal, ProcessRow},
+    id::{RUN, Roll},
+    model::{KillRow, Principal, ProcessRow, Seen},
     state::Slot,
 };
 
@@ -25,15 +26,22 @@ impl Listing {
 
     /// The rows that the requester may see, by ascending id (as MySQL lists them).
     pub fn rows(&self) -> Vec<ProcessRow> {
-        // With their ids, which are looked at many times over; the slots are all over the memory.
-        let mut slots: Vec<_> = self.registry.chunks().flatten().map(|slot| (slot.id(), slot)).collect();
-        // The stable sort: each part of the list is in order already, or nearly so.
-        slots.sort_by_key(|(id, _)| *id);
+        let mut roll = Roll::default();
+        self.registry.ids().for_each(|ids| roll.add(ids));
         let now = Instant::now();
         // Room for all at once: to make room anew takes as long as the rows.
-        let mut rows = Vec::with_capacity(slots.len());
-        rows.extend(slots.iter().filter_map(|(_, slot)| self.row(slot, now)));
-        rows
+        let mut rows = Vec::with_capacity(roll.len());
+        let (mut ids, mut slots) = (Vec::new(), Vec::new());
+        loop {
+            roll.next(RUN, &mut ids);
+            if ids.is_empty() {
+                return rows;
+            }
+            self.registry.get_each(&ids, &mut slots);
+            for slot in slots.drain(..) {
+                self.show(&slot, now, |seen| rows.push(seen.into()));
+            }
+        }
     }
 
     /// The kills that the requester may know of, the oldest first: those that it or anybody whose sessions it may see has
@@ -47,9 +55,9 @@ impl Listing {
         records.iter().filter_map(|record| record.row(&self.registry.dialect, &self.by)).collect()
     }
 
-    /// A session's row; `None` if the requester may not see it.
-    pub(crate) fn row(&self, slot: &Slot, now: Instant) -> Option<ProcessRow> {
+    /// Shows a session's row where it stands; see [`Slot::show_if`]. `None` if the requester may not see it.
+    pub(crate) fn show<T>(&self, slot: &Slot, now: Instant, show: impl FnOnce(&Seen<'_>) -> T) -> Option<T> {
         let dialect = &self.registry.dialect;
-        slot.row_if(now, &dialect.syntax(), |owner| dialect.may_see(&self.by, owner))
+        slot.show_if(now, &dialect.syntax(), |owner| dialect.may_see(&self.by, owner), show)
     }
 }

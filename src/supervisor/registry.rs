@@ -265,6 +265,11 @@ impl Registry {
         self.sessions.chunks()
     }
 
+    /// Adds the sessions with these ids that are still there to `found`.
+    pub(crate) fn get_each(&self, ids: &[SessionId], found: &mut Vec<Arc<Slot>>) {
+        self.sessions.get_each(ids, |slot| slot.approach(), found);
+    }
+
     /// The ids of all sessions, one shard's at a time, in no order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = Vec<SessionId>> + '_ {
         self.sessions.ids()

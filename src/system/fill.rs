@@ -8,8 +8,8 @@ use super::{Question, Room, Table, needle::Needle};
 use crate::{
     dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns},
     engine::StatementContext,
-    id::Roll,
-    model::{Column, KillRow, OwnedValue, SqlError, Value},
+    id::{RUN, Roll},
+    model::{Column, KillRow, OwnedValue, ProcessRow, Seen, SqlError, Value},
     supervisor::{Listing, Registry},
 };
 
@@ -65,23 +65,30 @@ pub(crate) fn filled(
         cx.check()?;
     }
     let view = view(registry, cx);
-    for id in roll {
-        cx.check()?;
-        let Some(row) = registry.get(id).and_then(|slot| listing.row(&slot, now)) else { continue };
-        for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
-            if let Some(of) = dialect.tables().get(*place) {
-                let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
-                dialect.row(fields, &view, &row, |values| {
-                    let row = kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
-                    if added.is_ok() {
-                        added = add(table, row, room);
-                    }
-                });
-                added?;
+    let (mut ids, mut slots) = (Vec::new(), Vec::new());
+    loop {
+        roll.next(RUN, &mut ids);
+        if ids.is_empty() {
+            return Ok(tables);
+        }
+        registry.get_each(&ids, &mut slots);
+        for slot in slots.drain(..) {
+            cx.check()?;
+            let Some(row) = listing.show(&slot, now, |seen| ProcessRow::from(seen)) else { continue };
+            for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
+                if let Some(of) = dialect.tables().get(*place) {
+                    let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
+                    dialect.row(fields, &view, &Seen::from(&row), |values| {
+                        let row = kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
+                        if added.is_ok() {
+                            added = add(table, row, room);
+                        }
+                    });
+                    added?;
+                }
             }
         }
     }
-    Ok(tables)
 }
 
 /// Leaves a table the columns that a question may name, or one, as SQLite has no table without columns; their places.

@@ -22,7 +22,7 @@ use crate::{
     id::SessionId,
     model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Shared},
-    state::Slot,
+    state::{Slot, owner},
     supervisor::{Gauged, Registration},
 };
 
@@ -223,7 +223,7 @@ pub(super) async fn prove<E: Engine>(
         return Err(Unproved::Turned(turned));
     }
     let principal = match asked {
-        Ok(Ok(principal)) => Arc::new(principal),
+        Ok(Ok(principal)) => owner::shared(principal),
         Ok(Err(error)) => {
             tracing::info!(session = %id, user = logged(&user), %from, code = error.code(), "login refused");
             return Err(Unproved::Refused(error));

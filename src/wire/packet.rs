@@ -4,7 +4,7 @@ use bytes::BufMut;
 use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType as WireType, StatusFlags};
 
 use super::frame::{HEADER, MAX_CHUNK};
-use crate::model::{CharacterSet, Column, ColumnType, Done, Prepared, SqlError, Value};
+use crate::model::{CharacterSet, Column, ColumnType, Digits, Done, Prepared, SqlError, Value};
 
 /// `utf8mb4_0900_ai_ci` is 255; clients older than it know `utf8mb4_general_ci`.
 const UTF8MB4: u16 = 45;
@@ -294,19 +294,9 @@ pub(super) fn text_value(out: &mut Vec<u8>, value: Value<'_>) {
 }
 
 /// An integer's digits, preceded by their number.
-fn decimal(out: &mut Vec<u8>, negative: bool, mut value: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        // A remainder of ten is a digit.
-        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    let digits = &digits[at..];
+fn decimal(out: &mut Vec<u8>, negative: bool, value: u64) {
+    let digits = Digits::of(value);
+    let digits = digits.as_bytes();
     // Twenty digits and a sign at the most.
     out.reserve(22);
     out.put_u8(u8::try_from(digits.len()).unwrap_or_default() + u8::from(negative));

@@ -238,7 +238,7 @@ impl WireRows {
         all
     }
 
-    fn put(&mut self, values: &[Value<'_>]) {
+    fn encode(&mut self, values: &[Value<'_>]) {
         match &self.binary {
             None => packet::text_row(&mut self.out, &mut self.sequence, values),
             // Its rows are over: the statement ends in an error.
@@ -297,15 +297,18 @@ impl Sink for WireRows {
         }
     }
 
-    fn row(&mut self, values: &[Value<'_>]) -> bool {
+    fn put(&mut self, values: &[Value<'_>]) {
         match self.results {
-            CharacterSet::Utf8mb4 => self.put(values),
+            CharacterSet::Utf8mb4 => self.encode(values),
             set => {
                 let text = std::mem::take(&mut self.text);
-                in_set(set, &text, values, |values| self.put(values));
+                in_set(set, &text, values, |values| self.encode(values));
                 self.text = text;
             }
         }
+    }
+
+    fn offer(&mut self) -> bool {
         // After a misfit there is never room: an engine that asks for it is told to stop.
         self.misfit.is_some() || self.out.len() >= CHUNK && self.hand_on()
     }

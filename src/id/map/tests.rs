@@ -1,6 +1,7 @@
 //! The map beside the naive model, in pieces, and from many threads.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -100,6 +101,9 @@ proptest! {
             for id in all.iter().copied().chain([0, 1, 2, 16, 407].map(SessionId::new)) {
                 prop_assert_eq!(map.get(id), entries.get(&id).copied());
             }
+            let mut found = Vec::new();
+            map.get_each(&all, |_| (), &mut found);
+            prop_assert_eq!(found, all.iter().filter_map(|id| entries.get(id).copied()).collect::<Vec<_>>());
             let mut listed: Vec<_> = map.chunks().flatten().collect();
             listed.sort_unstable();
             prop_assert_eq!(listed, entries.values().copied().collect::<Vec<_>>());
@@ -126,6 +130,27 @@ fn a_list_comes_in_pieces_and_has_each_lasting_entry_once() {
         assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "an entry was listed twice");
         let seen: BTreeSet<_> = seen.into_iter().collect();
         assert!(lasting.iter().all(|id| seen.contains(id)), "an entry is missing");
+    }
+}
+
+#[test]
+fn many_ids_are_looked_up_in_their_order_wherever_they_stand() {
+    for shards in [1, 3, IdMap::<SessionId>::SHARDS] {
+        let map = IdMap::new(Layout::plain32(), shards);
+        let ids: Vec<_> = (0..1_000).map(|_| map.allocate(|id| id).unwrap()).collect();
+        let (gone, live): (Vec<_>, Vec<_>) = ids.iter().copied().partition(|id| id.get() % 7 == 0);
+        gone.into_iter().for_each(|id| assert!(map.release(id).is_some()));
+        for step in [1, 3, RUN, 333] {
+            // Those in a row, and those that are far from each other.
+            let mut asked: Vec<_> = (0..step).flat_map(|first| ids.iter().copied().skip(first).step_by(step)).collect();
+            asked.insert(500, SessionId::new(u64::MAX));
+            asked.insert(600, SessionId::new(0));
+            let expected: Vec<_> = asked.iter().copied().filter(|id| live.contains(&id)).collect();
+            let (approached, mut found) = (RefCell::new(Vec::new()), Vec::new());
+            map.get_each(&asked, |id| approached.borrow_mut().push(*id), &mut found);
+            assert_eq!(found, expected, "{shards} shards, {step} apart");
+            assert_eq!(approached.into_inner(), expected);
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What lists show of a slot: its row, and the statement's text without its secrets.
 
+use std::hint::black_box;
+
+#[cfg(feature = "policies")]
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -8,36 +11,48 @@ use super::Moment;
 use super::{Shown, Slot};
 use crate::{
     control::{self, Syntax},
-    model::{Command, KillMode, Principal, ProcessRow},
+    model::{Command, KillMode, Outcome, Principal, ProcessRow, Seen},
     state::word::{Phase, Word},
 };
 
 /// Of a longer statement, this many bytes are shown.
 const LONGEST_INFO: usize = 64 * 1024;
 
+static NO_OUTCOME: Outcome = Outcome::None;
+
 impl Slot {
-    /// The row for the lists, if whoever asks `sees` sessions of its owner.
-    pub(crate) fn row_if(
+    /// Shows the row for the lists where it stands, if whoever asks `sees` sessions of its owner. Others who look at the
+    /// session wait for as long as that takes: `show` must not take long, and not use the slot.
+    pub(crate) fn show_if<T>(
         &self,
         now: Instant,
         syntax: &Syntax,
         sees: impl FnOnce(Option<&Principal>) -> bool,
-    ) -> Option<ProcessRow> {
+        show: impl FnOnce(&Seen<'_>) -> T,
+    ) -> Option<T> {
         let word = self.switch.word();
         let shown = self.shown();
         if !sees(shown.principal.as_deref()) {
             return None;
         }
-        let mut row = self.look(&shown, word, now);
-        let info = shown.info.clone();
+        let seen = self.look(&shown, word, now);
+        let Some(info) = shown.info.clone() else { return Some(show(&seen)) };
+        let row = ProcessRow::from(&seen);
         drop(shown);
-        row.info = info.map(|info| self::shown(&info, syntax));
-        Some(row)
+        // To look for secrets takes longer than anybody should wait.
+        let info = self::shown(&info, syntax);
+        Some(show(&Seen { info: Some(&info), ..Seen::from(&row) }))
+    }
+
+    /// Has what a list reads first of the session brought near. Of several sessions that is done at the same time, where
+    /// nothing stands between these calls that waits for memory.
+    pub(crate) fn approach(&self) {
+        black_box((self.id, self.shown.approach(), self.switch.word()));
     }
 
     #[cfg(test)]
     pub(super) fn row(&self, now: Instant, syntax: &Syntax) -> ProcessRow {
-        self.row_if(now, syntax, |_| true).expect("everybody sees it")
+        self.show_if(now, syntax, |_| true, |seen| seen.into()).expect("everybody sees it")
     }
 
     /// The row without the statement's text, and that text as it came, secrets and all; and what a later kill can be tied
@@ -46,7 +61,7 @@ impl Slot {
     pub(crate) fn observe(&self, now: Instant) -> Option<(ProcessRow, Option<Bytes>, Moment)> {
         let word = self.switch.word();
         let shown = self.shown();
-        let (row, info, since) = (self.look(&shown, word, now), shown.info.clone(), shown.since);
+        let (row, info, since) = (ProcessRow::from(&self.look(&shown, word, now)), shown.info.clone(), shown.since);
         drop(shown);
         // The word was read first: what is shown is never older than it, but it can be newer.
         let settled = match row.statement {
@@ -57,8 +72,8 @@ impl Slot {
         (settled && stays).then_some((row, info, Moment { word, since }))
     }
 
-    /// The row without the statement's text.
-    fn look(&self, shown: &Shown, word: Word, now: Instant) -> ProcessRow {
+    /// What is to be seen of it, without the statement's text.
+    fn look<'a>(&self, shown: &'a Shown, word: Word, now: Instant) -> Seen<'a> {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
             Phase::Running => None,
@@ -68,13 +83,13 @@ impl Slot {
         let rare = shown.rare.as_deref();
         let time = now.saturating_duration_since(shown.since);
         let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
-        ProcessRow {
+        Seen {
             id: self.id,
-            principal: shown.principal.clone(),
+            principal: shown.principal.as_ref(),
             peer: self.peer,
-            attributes: shown.attributes.clone(),
+            attributes: shown.attributes.as_ref(),
             encryption: shown.encryption,
-            database: shown.database.clone(),
+            database: shown.database.as_ref(),
             login: shown.login,
             command: if killed.is_some() { Command::Killed } else { shown.command },
             active: shown.command,
@@ -86,8 +101,8 @@ impl Slot {
             statement: shown.running,
             query_id: shown.running.map(|_| shown.last_query_id),
             last_query_id: shown.last_query_id,
-            trace_id: rare.and_then(|rare| rare.trace_id.clone()),
-            outcome: rare.map(|rare| rare.outcome.clone()).unwrap_or_default(),
+            trace_id: rare.and_then(|rare| rare.trace_id.as_ref()),
+            outcome: rare.map_or(&NO_OUTCOME, |rare| &rare.outcome),
             in_transaction: shown.transaction.is_some(),
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
@@ -116,6 +131,7 @@ fn first(sql: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Privileges;
 
     #[test]
     fn a_long_statement_is_cut_and_never_within_a_character() {
@@ -127,5 +143,35 @@ mod tests {
             assert_eq!(shown, "-".repeat(before) + &character.repeat(whole), "{character} {before}");
         }
         assert_eq!(first(&[0x80; LONGEST_INFO + 1]).len(), LONGEST_INFO - 4, "of bytes that are no text, some less");
+    }
+
+    #[test]
+    fn who_may_not_see_a_session_is_shown_nothing_of_it() {
+        let slot = Slot::decoy(Principal::new("alice", Privileges::NONE));
+        let alices = |owner: Option<&Principal>| owner.is_some_and(|owner| &**owner.user() == "alice");
+        let syntax = Syntax::MYSQL;
+        let now = Instant::now();
+        assert_eq!(slot.show_if(now, &syntax, alices, |seen| seen.user().to_string()), Some("alice".to_owned()));
+        let never = |_: &Seen<'_>| panic!("it is not to be seen");
+        assert_eq!(slot.show_if(now, &syntax, |owner| !alices(owner), never), None);
+    }
+
+    #[test]
+    fn a_statement_is_shown_without_the_slots_lock_and_without_its_secrets() {
+        let slot = Slot::decoy(Principal::new("alice", Privileges::NONE));
+        let (now, sql) = (Instant::now(), "SET PASSWORD = 'hunter2'");
+        slot.show(Command::Query, "executing", Some(sql.into()), None, now);
+        let shown = slot.show_if(
+            now,
+            &Syntax::MYSQL,
+            |_| true,
+            |seen| {
+                assert_eq!(slot.info().as_deref(), Some(sql.as_bytes()), "the slot is free");
+                assert_eq!((seen.command, seen.state, seen.user()), (Command::Query, "executing", "alice"));
+                seen.info.map(str::to_owned)
+            },
+        );
+        let shown = shown.flatten().expect("it runs");
+        assert!(shown.starts_with("SET PASSWORD") && !shown.contains("hunter2"), "{shown}");
     }
 }
