@@ -145,7 +145,7 @@ fn many_ids_are_looked_up_in_their_order_wherever_they_stand() {
             let mut asked: Vec<_> = (0..step).flat_map(|first| ids.iter().copied().skip(first).step_by(step)).collect();
             asked.insert(500, SessionId::new(u64::MAX));
             asked.insert(600, SessionId::new(0));
-            let expected: Vec<_> = asked.iter().copied().filter(|id| live.contains(&id)).collect();
+            let expected: Vec<_> = asked.iter().copied().filter(|id| live.contains(id)).collect();
             let (approached, mut found) = (RefCell::new(Vec::new()), Vec::new());
             map.get_each(&asked, |id| approached.borrow_mut().push(*id), &mut found);
             assert_eq!(found, expected, "{shards} shards, {step} apart");
