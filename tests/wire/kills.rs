@@ -75,6 +75,8 @@ fn com_process_kill_is_kill() {
     by.command(0x0c, &victim.id.to_le_bytes());
     assert_eq!(by.answer().unwrap().code(), 0);
     assert!(victim.closes_silently());
+    // Its session leaves the list behind that.
+    server.wait("the killer alone", |list| list.len() == 1);
     by.command(0x0c, &victim.id.to_le_bytes());
     assert_eq!(by.answer().unwrap().code(), 1094);
     by.command(0x0c, &[1, 2]);
