@@ -1,7 +1,8 @@
 //! A million sessions in process: how long it takes to start them and to end them, what each takes of memory once it
 //! has run a statement, and what a list of 100,000 takes, beside which other sessions go on.
 //!
-//! Bounds: 3 s for the start, 2,048 bytes each, 30 ms for the list. How long locks are held is in `locks`.
+//! Bounds: 3 s for the start, 2,048 bytes each, 30 ms for the list. As many actors that do nothing are started as well: how
+//! fast the machine is at that time. How long locks are held is in `locks`.
 #![forbid(unsafe_code)]
 
 mod support;
@@ -19,7 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix::{Actor, Addr, Context};
 use actix_rt::Arbiter;
+use futures::future::try_join_all;
 use killdeer::{Runtime, SessionHandle};
 use support::{
     engine::One,
@@ -32,6 +35,14 @@ use tokio::sync::oneshot;
 /// What a child is asked to do.
 const START: &str = "--start";
 const LIST: &str = "--list";
+const BARE: &str = "--bare";
+
+/// An actor that does nothing.
+struct Bare;
+
+impl Actor for Bare {
+    type Context = Context<Self>;
+}
 
 fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::other(error)
@@ -60,29 +71,65 @@ async fn ask_all(sessions: &VecDeque<SessionHandle>) -> io::Result<()> {
     pipelined(sessions.len(), ask, |answer| answer.map(drop).map_err(other)).await
 }
 
+/// Does the same on each of these arbiters, side by side.
+async fn on_each<F: Future<Output = R> + Send + 'static, R: Send + 'static>(
+    arbiters: &[Arbiter],
+    work: impl Fn() -> F,
+) -> io::Result<Vec<R>> {
+    let working = arbiters.iter().map(|arbiter| {
+        let (told, done) = oneshot::channel();
+        let work = work();
+        arbiter.spawn(async move {
+            let _ = told.send(work.await);
+        });
+        done
+    });
+    try_join_all(working).await.map_err(other)
+}
+
+/// As many arbiters as there are processors.
+fn arbiters() -> io::Result<Vec<Arbiter>> {
+    Ok((0..thread::available_parallelism()?.get()).map(|_| Arbiter::new()).collect())
+}
+
 /// Connects so many on each of these arbiters.
 async fn connect_on(arbiters: &[Arbiter], runtime: &Runtime<One>, count: usize) -> io::Result<Vec<SessionHandle>> {
-    let connecting = arbiters.iter().map(|arbiter| {
-        let (told, connected) = oneshot::channel();
+    let connecting = || {
         let runtime = runtime.clone();
-        arbiter.spawn(async move {
+        async move {
             let mut sessions = VecDeque::with_capacity(count);
-            let connected = connect_all(&runtime, &mut sessions, count).await;
-            let _ = told.send(connected.map(|()| sessions));
-        });
-        connected
-    });
-    let mut sessions = Vec::new();
-    for connected in connecting.collect::<Vec<_>>() {
-        sessions.extend(connected.await.map_err(other)?.map_err(other)?);
+            connect_all(&runtime, &mut sessions, count).await.map(|()| sessions).map_err(|error| error.to_string())
+        }
+    };
+    let mut all = Vec::new();
+    for sessions in on_each(arbiters, connecting).await? {
+        all.extend(sessions.map_err(other)?);
     }
-    Ok(sessions)
+    Ok(all)
+}
+
+/// Starts so many actors that do nothing; milliseconds.
+async fn start_bare(count: usize) -> io::Result<f64> {
+    let (arbiters, began) = (arbiters()?, Instant::now());
+    let count = count / arbiters.len();
+    let started = on_each(&arbiters, || async move {
+        let mut actors: Vec<Addr<Bare>> = Vec::with_capacity(count);
+        while actors.len() < count {
+            actors.extend((0..AT_ONCE).map(|_| Bare.start()));
+            tokio::task::yield_now().await;
+        }
+        actors
+    });
+    let actors = started.await?;
+    let took = began.elapsed();
+    drop(actors);
+    Ok(millis(took))
 }
 
 /// Starts so many, on as many arbiters as there are processors: milliseconds, processor time in milliseconds, bytes each; and milliseconds for their ends.
 async fn start(count: usize) -> io::Result<[f64; 4]> {
     let runtime = warm().await?;
-    let arbiters: Vec<_> = (0..thread::available_parallelism()?.get()).map(|_| Arbiter::new()).collect();
+    let arbiters = arbiters()?;
     let (empty, spent, began) = (resident(id())?, cpu(id())?, Instant::now());
     let mut sessions: VecDeque<_> = connect_on(&arbiters, &runtime, count / arbiters.len()).await?.into();
     let count = sessions.len();
@@ -146,15 +193,19 @@ fn measure_if_child() -> Option<io::Result<()>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, count, asked] = arguments.as_slice() else { return None };
     let (count, asked) = (count.parse().ok()?, asked.parse().ok()?);
-    let starts = what == START;
-    if !starts && what != LIST {
+    if ![START, LIST, BARE].contains(&what.as_str()) {
         return None;
     }
+    let what = what.clone();
     end_with_parent();
     // In a task of the arbiter's own: to wake the future that `block_on` runs takes a system call.
     Some(actix_rt::System::new().block_on(async move {
         let figures = actix_rt::spawn(async move {
-            if starts { start(count).await.map(Vec::from) } else { list(count, asked).await.map(Vec::from) }
+            match what.as_str() {
+                START => start(count).await.map(Vec::from),
+                BARE => start_bare(count).await.map(|took| vec![took]),
+                _ => list(count, asked).await.map(Vec::from),
+            }
         });
         let figures = figures.await.map_err(other)??;
         println!("{}", figures.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
@@ -176,7 +227,9 @@ fn main() -> io::Result<ExitCode> {
     let (rounds, count, listed, asked) = sized((5, 1_000_000, 100_000, 20_000), (1, 2_000, 1_000, 100));
     let mut starts: [Series; 4] = Default::default();
     let mut lists: [Series; 6] = Default::default();
+    let mut bare = Series::new();
     for _ in 0..rounds {
+        bare.push(measured::<1>(BARE, count, 0)?[0]);
         starts.iter_mut().zip(measured::<4>(START, count, 0)?).for_each(|(series, figure)| series.push(figure));
         lists.iter_mut().zip(measured::<6>(LIST, listed, asked)?).for_each(|(series, figure)| series.push(figure));
     }
@@ -189,6 +242,7 @@ fn main() -> io::Result<ExitCode> {
         &[
             row("started, connects pipelined", &starts[0], 0, "ms"),
             row("processor time of that", &starts[1], 0, "ms"),
+            row("actors that do nothing, started", &bare, 0, "ms"),
             row("memory of each, idle after a statement", &starts[2], 0, "B"),
             row("ended, disconnects pipelined", &starts[3], 0, "ms"),
         ],
