@@ -81,6 +81,7 @@ impl<E: Engine> Door<E> {
 
     /// As [`Door::admit`], for a connection that has its options already.
     pub(super) fn accepted(&self, stream: TcpStream, from: Origin) {
+        self.gate.spread(&SockRef::from(&stream));
         let proxied = from.ip().is_some_and(|ip| self.gate.trusts(ip));
         self.launch(stream.into(), from, proxied);
     }

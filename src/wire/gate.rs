@@ -1,9 +1,14 @@
 //! What logins need of the server: how passwords are proved, and TLS. First as a host says it, then as connections share
 //! it.
 
-use std::net::IpAddr;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use socket2::SockRef;
 
 use super::{
     auth::{AuthPlugin, Prover},
@@ -98,6 +103,7 @@ impl Terms {
             prover: Prover::new(self.plugin, self.rsa),
             proxies: self.proxies.into(),
             keepalive: self.keepalive,
+            came: AtomicU64::new(0),
             lingering: Gauge::default(),
             large_logins: Gauge::default(),
             #[cfg(feature = "tls")]
@@ -111,6 +117,8 @@ pub(super) struct Gate {
     pub(super) prover: Prover,
     proxies: Box<[Network]>,
     pub(super) keepalive: Option<Keepalive>,
+    /// How many connections over TCP have come.
+    came: AtomicU64,
     lingering: Gauge,
     large_logins: Gauge,
     #[cfg(feature = "tls")]
@@ -121,6 +129,15 @@ impl Gate {
     /// Whether what comes from there is a proxy's.
     pub(super) fn trusts(&self, from: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(from))
+    }
+
+    /// Has the system ask for a new connection over TCP at another time than for those that came with it.
+    pub(super) fn spread(&self, socket: &SockRef<'_>) {
+        if let Some(keepalive) = self.keepalive
+            && let Err(error) = keepalive.spread(socket, self.came.fetch_add(1, Ordering::Relaxed))
+        {
+            tracing::debug!(%error, "a client is asked whether it is there when others are");
+        }
     }
 
     /// One that was turned away takes its time to read why, for as long as this is held. `None`: too many do.

@@ -11,14 +11,20 @@ use socket2::{SockRef, TcpKeepalive};
 /// Rows that the client's TCP does not acknowledge are bounded by the same time, on Linux and Android (`TCP_USER_TIMEOUT`:
 /// there is no keepalive while anything is unacknowledged). There, a client that is alive but reads none of its rows for
 /// that long is given up as well; but if the runtime has to wait for it, and its session's `net_write_timeout` is longer,
-/// that holds from then on, and a client that goes without a word is noticed within the two together. Other systems retransmit rows for as long as they are set to, often ten minutes and more;
-/// OpenBSD and others have one setting for the whole system, and heed `idle` at most.
+/// that holds from then on, and a client that goes without a word is noticed within the two together. Other systems retransmit
+/// rows for as long as they are set to, often ten minutes and more; OpenBSD and others have one setting for the whole system,
+/// and heed `idle` at most.
+///
+/// Thousands that connect in one moment, as after a restart, are not to be asked in one moment: the system keeps long timers
+/// by the second or two, and a queue on the way drops what is too much at a time (Linux takes 1,000 packets from a loopback or
+/// veth interface), question by question until clients that are there have been given up. So connections are asked for the
+/// first time at different times, within the last quarter of `idle`.
 ///
 /// Times are in whole seconds, rounded up, from 1 to 32,767; there are 1 to 127 retries. What lies outside is taken for
 /// the nearest that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// After so much silence the client is asked for the first time.
+    /// After so much silence, or up to a quarter less, the client is asked for the first time.
     pub idle: Duration,
     /// If it does not answer, it is asked again after each such interval.
     pub interval: Duration,
@@ -45,6 +51,21 @@ impl Keepalive {
     /// system's own timers may add some hundredths to it.
     pub fn bound(&self) -> Duration {
         seconds(self.idle) + seconds(self.interval) * self.retries()
+    }
+
+    /// After so much silence this connection is asked, by how many came before it.
+    fn idle_of(&self, nth: u64) -> Duration {
+        let idle = seconds(self.idle);
+        idle - Duration::from_secs(nth % (idle.as_secs() / 4 + 1))
+    }
+
+    /// Has the system ask for this client, by how many came before it, at another time than for those: for one for which it
+    /// asks already.
+    pub(super) fn spread(&self, socket: &SockRef<'_>, nth: u64) -> io::Result<()> {
+        match self.idle_of(nth) {
+            idle if idle == seconds(self.idle) => Ok(()),
+            idle => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
+        }
     }
 
     fn retries(&self) -> u32 {
@@ -134,6 +155,32 @@ mod tests {
         }
         bear(&served, Duration::MAX).unwrap();
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Keepalive::LONGEST_UNACKNOWLEDGED));
+    }
+
+    #[tokio::test]
+    async fn those_who_come_together_are_asked_at_different_times() {
+        let seconds = Duration::from_secs;
+        let asked = |idle, nth| Keepalive { idle: seconds(idle), ..Keepalive::default() }.idle_of(nth);
+        for (nth, after) in [(0, 60), (1, 59), (15, 45), (16, 60), (u64::MAX, 45)] {
+            assert_eq!(asked(60, nth), seconds(after), "{nth}");
+        }
+        for idle in [0, 1, 2, 3] {
+            assert_eq!(asked(idle, 7), seconds(idle.max(1)), "there is no quarter of {idle} s");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let keepalive = Keepalive { idle: seconds(8), ..Keepalive::default() };
+        keepalive.watch(&SockRef::from(&listener)).unwrap();
+        for (nth, after) in [(0, 8), (1, 7), (2, 6), (3, 8)] {
+            let (client, accepted) =
+                tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+            let (_client, (served, _)) = (client.unwrap(), accepted.unwrap());
+            let socket = SockRef::from(&served);
+            keepalive.watch(&socket).unwrap();
+            keepalive.spread(&socket, nth).unwrap();
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(after), "{nth}");
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), keepalive.interval);
+            assert!(socket.keepalive().unwrap());
+        }
     }
 
     #[tokio::test]

@@ -75,9 +75,10 @@ pub async fn measure(run: &Run) -> io::Result<Section> {
         crowds.push(Crowd::start(server.address, false)?);
     }
     for (place, count) in counts.iter().enumerate() {
-        for (crowd, lister) in crowds.iter_mut().zip(&mut listers) {
+        for ((crowd, lister), kind) in crowds.iter_mut().zip(&mut listers).zip(KINDS) {
             crowd.grow(*count)?;
-            list(lister, *count).await?;
+            let listed = list(lister, *count).await;
+            listed.map_err(|error| io::Error::other(format!("{}: {error}", kind.name())))?;
         }
         for next in turns(run.rounds, KINDS.len()) {
             let (mut quickest, before) = (Duration::MAX, servers[next].cpu()?);
