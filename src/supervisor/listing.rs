@@ -35,6 +35,8 @@ impl Listing {
         loop {
             roll.next(RUN, &mut ids);
             if ids.is_empty() {
+                // Who sees few of them keeps no room for all.
+                rows.shrink_to_fit();
                 return rows;
             }
             self.registry.get_each(&ids, &mut slots);

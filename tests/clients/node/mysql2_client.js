@@ -2,6 +2,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const mysql = require('mysql2/promise');
 
 const { KILLDEER_HOST, KILLDEER_PORT, KILLDEER_USER, KILLDEER_PASSWORD, KILLDEER_TLS, KILLDEER_ROWS } = process.env;
@@ -85,10 +86,13 @@ const scenes = {
   reconnect: () =>
     inSession(async (other) => {
       const pool = mysql.createPool({ ...SERVER, connectionLimit: 1 });
-      const [[first]] = await rows(pool, 'SELECT CONNECTION_ID()');
+      const asked = rows(pool, 'SELECT CONNECTION_ID()');
+      const [[connection], [[first]]] = await Promise.all([once(pool, 'connection'), asked]);
+      const closed = once(connection.stream, 'close');
       await other.query(`KILL ${first}`);
       await awaitGone(first, other);
-      // The pool drops what it has read the end of.
+      // The pool drops what it has read the end of; what has come by then need not have been read in the order in which it came.
+      await closed;
       const [[next]] = await rows(pool, 'SELECT CONNECTION_ID()');
       assert.notEqual(next, first);
       await pool.end();
