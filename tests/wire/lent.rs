@@ -70,7 +70,7 @@ fn killed_before_its_rows_were_sent(server: &Server) {
     let mut raw = Raw::login(server);
     raw.query("SET NAMES latin1");
     raw.send_query("WAIT IN ROWS");
-    server.wait_running(raw.id);
+    server.wait_running_statement(raw.id, "WAIT IN ROWS");
     kill(server, raw.id, KillMode::Query);
     assert_eq!(raw.answer().unwrap().code(), 1317);
 }

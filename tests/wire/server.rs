@@ -200,11 +200,16 @@ impl Server {
         }
     }
 
-    /// Waits until session `id` runs a statement.
+    /// Waits until session `id`, which has run nothing before, runs a statement.
     pub fn wait_running(&self, id: u32) {
         self.wait("a running statement", |list| {
             list.iter().any(|row| row.id.get() == u64::from(id) && row.statement.is_some())
         });
+    }
+
+    /// Waits until session `id` runs this statement: the one before it may be listed for a moment after its answer.
+    pub fn wait_running_statement(&self, id: u32, sql: &str) {
+        self.wait(sql, |list| list.iter().any(|row| row.id.get() == u64::from(id) && row.info.as_deref() == Some(sql)));
     }
 
     /// Waits until all sessions are gone, and then all actors.

@@ -212,7 +212,7 @@ fn an_idle_transaction_whose_time_is_over_is_closed_and_rolled_back() {
     let (mut idle, mut busy) = (Raw::login(&server), Raw::login(&server));
     assert_eq!((idle.query("BEGIN").code(), busy.query("BEGIN").code()), (0, 0));
     busy.send_query("SELECT SLEEP(100)");
-    server.wait_running(busy.id);
+    server.wait_running_statement(busy.id, "SELECT SLEEP(100)");
     let shutdown = begin_shutdown(&server, Duration::from_millis(100));
     assert_eq!(busy.answer().unwrap().code(), 1053);
     assert!(busy.closes_silently() && idle.closes_silently());
