@@ -183,3 +183,6 @@ impl Lease {
         Step::Fence(why)
     }
 }
+
+#[cfg(test)]
+mod tests;
