@@ -59,7 +59,7 @@
 //!
 //! # Modules
 //!
-//! `control`, `policy`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
+//! `control`, `cluster`, `policy`, `wire` and `compat` are public. Of the others, what a host uses stands at the root of the crate. Lower ones
 //! first:
 //!
 //! | module | what lives there | feature |
@@ -71,6 +71,7 @@
 //! | `state` | what a session shares with everybody: its state in one word, the kill switch, the slot that lists read | |
 //! | `engine` | the traits that an engine implements: [`Engine`], [`EngineSession`], [`BlockingEngine`], [`BlockingSession`]; [`RowSink`], [`StatementContext`] | |
 //! | `supervisor` | the supervisor actor and its messages: [`Kill`], [`List`], [`Shutdown`]; [`Receipt`], [`Listing`], [`Status`] | |
+//! | `cluster` | many servers with one list and one `KILL` | `cluster` |
 //! | `policy` | rules that log or kill by themselves | `policies` |
 //! | `session` | the session actor and its messages: [`Query`], [`Prepare`], [`UseDatabase`], [`Reset`], [`Cancel`], [`Terminate`]; [`SessionHandle`], [`Results`] | |
 //! | `runtime` | [`Builder`] and [`Runtime`] | |
@@ -118,6 +119,8 @@
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod bench;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 #[cfg(feature = "compat")]
 pub mod compat;
 pub mod control;

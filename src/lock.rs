@@ -15,6 +15,8 @@ pub use self::times::{Hold, longest};
 pub(crate) enum Over {
     /// The order of the ids.
     Ids,
+    /// Which ids there are.
+    Layout,
     /// A part of the list.
     Shard,
     /// The places before and behind login.

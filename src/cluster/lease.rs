@@ -14,19 +14,10 @@
 
 use std::time::Duration;
 
-use super::times::LeaseTimes;
+use super::{member::Identity, times::LeaseTimes};
 
 /// A time since the machine was booted.
 pub(crate) type Moment = Duration;
-
-/// What a node is in its cluster: never twice the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Identity {
-    /// The server id in the ids of its sessions.
-    pub(crate) server: u32,
-    /// When the server id was claimed, by the coordinator's count: a server id may come back, with another epoch.
-    pub(crate) epoch: u64,
-}
 
 /// Why a node ends its sessions and refuses new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,21 @@ pub struct LeaseTimes {
     pub cool_down: Duration,
 }
 
+/// How long other nodes are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For a kill; 1 s unless said otherwise.
+    pub kill: Duration,
+    /// For a node's part of a list; 500 ms unless said otherwise. All nodes are asked at once.
+    pub list: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { kill: Duration::from_secs(1), list: Duration::from_millis(500) }
+    }
+}
+
 /// Times that cannot keep what a lease promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimesError {
@@ -82,7 +97,12 @@ mod tests {
     #[test]
     fn times_that_break_the_promise_are_refused() {
         let seconds = Duration::from_secs;
-        let tidbs = LeaseTimes { lease: seconds(10), renew_every: seconds(1), fence_after: seconds(5), ..LeaseTimes::default() };
+        let tidbs = LeaseTimes {
+            lease: seconds(10),
+            renew_every: seconds(1),
+            fence_after: seconds(5),
+            ..LeaseTimes::default()
+        };
         assert_eq!(LeaseTimes::default().check(), Ok(()));
         assert_eq!(tidbs.check(), Ok(()), "those of its own test");
         for (times, error) in [

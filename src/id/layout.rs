@@ -32,7 +32,7 @@ use super::{SessionId, span::Span};
 /// | [`tidb64`](Self::tidb64) | 64 | 1 to 4,194,303 | 1,099,511,627,575 |
 ///
 /// The greeting of the MySQL protocol carries an id's low 32 bits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     family: Family,
     main: Span,

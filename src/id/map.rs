@@ -21,18 +21,24 @@ pub(crate) const RUN: usize = 64;
 /// The entries are spread over shards, each with a lock of its own, so that neither a list of a million entries nor the
 /// growth of a shard keeps anybody waiting for long. The order in which ids are handed out has a lock too.
 ///
-/// Lock order: first the order's, then one shard's; never two shards' at once. No code of the caller's but `T::clone`
+/// Lock order: first the order's, then one shard's, or the plan's; never two shards' at once. No code of the caller's but `T::clone`
 /// and `approach` runs under a lock, and they must not use the map.
 #[derive(Debug)]
 pub(crate) struct IdMap<T> {
-    layout: Layout,
+    plan: Lock<Plan>,
     desk: Lock<Desk>,
-    /// Whose released numbers go back over the desk. A release of others has no need of the desk's lock.
-    takes_back: Option<Pool>,
     shards: Box<[Lock<Table<T>>]>,
     /// How many ids are in use. Goes up at the desk, and down only after the id can no longer be found: whoever looks
     /// from the desk never finds more ids in use than it says.
     live: AtomicUsize,
+}
+
+/// How ids are made of numbers. It changes only while no id is in use.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    layout: Layout,
+    /// Whose released numbers go back over the desk. A release of others has no need of the desk's lock.
+    takes_back: Option<Pool>,
 }
 
 /// Where numbers are handed out.
@@ -57,8 +63,7 @@ impl<T: Clone> IdMap<T> {
     /// An empty map with an order of ids that the layout alone would not give.
     fn with_order(layout: Layout, order: Order, shards: usize) -> Self {
         Self {
-            takes_back: order.takes_back(),
-            layout,
+            plan: Lock::new(Over::Layout, Plan { layout, takes_back: order.takes_back() }),
             desk: Lock::new(Over::Ids, Desk { order, making: Vec::new() }),
             shards: (0..shards.max(1)).map(|_| Lock::new(Over::Shard, Table::new())).collect(),
             live: AtomicUsize::new(0),
@@ -80,19 +85,38 @@ impl<T: Clone> IdMap<T> {
     }
 
     /// Which ids it gives out.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+    pub(crate) fn layout(&self) -> Layout {
+        self.plan().layout
+    }
+
+    /// Gives out the ids of another layout from now on, such as those of a server with another id. `false`, and nothing
+    /// happens, while an id is in use.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn renumber(&self, layout: Layout) -> bool {
+        // While the desk is locked no number comes into use.
+        let mut desk = self.desk.hold();
+        if self.len() > 0 {
+            return false;
+        }
+        desk.order = Order::new(&layout);
+        *self.plan.hold() = Plan { layout, takes_back: desk.order.takes_back() };
+        true
+    }
+
+    fn plan(&self) -> Plan {
+        *self.plan.hold()
     }
 
     /// The entry under `id`.
     pub(crate) fn get(&self, id: SessionId) -> Option<T> {
-        self.shard(self.layout.decode(id)?).hold().get(id.get()).cloned()
+        self.shard(self.layout().decode(id)?).hold().get(id.get()).cloned()
     }
 
     /// Adds the entries under those of `ids` that are in use to `found`. `approach` is called with some of them before they
     /// are cloned: what it reads of each is read of all at the same time.
     pub(crate) fn get_each(&self, ids: &[SessionId], approach: impl Fn(&T), found: &mut Vec<T>) {
-        let place = |id: &SessionId| self.layout.decode(*id).map(|local| self.place(local));
+        let layout = self.layout();
+        let place = |id: &SessionId| layout.decode(*id).map(|local| self.place(local));
         let mut rest = ids;
         while let Some(first) = rest.first().map(place) {
             let run = rest.iter().take(RUN).take_while(|id| place(id) == first).count();
@@ -112,11 +136,12 @@ impl<T: Clone> IdMap<T> {
     /// Takes out the entry under `id` and frees the id. `None`, and nothing happens, if there is none: of several who
     /// release the same id, one gets the entry.
     pub(crate) fn release(&self, id: SessionId) -> Option<T> {
-        let local = self.layout.decode(id)?;
+        let Plan { layout, takes_back } = self.plan();
+        let local = layout.decode(id)?;
         let mut shard = self.shard(local).hold();
         let entry = shard.remove(id.get())?;
         // The count goes down under the lock behind which the number becomes free, so it never exceeds the range.
-        if self.takes_back == Some(local.pool) {
+        if takes_back == Some(local.pool) {
             // Not both locks at once: the desk's would come first.
             drop(shard);
             let mut desk = self.desk.hold();
@@ -153,8 +178,9 @@ impl<T: Clone> IdMap<T> {
         loop {
             let mut desk = self.desk.hold();
             let Desk { order, making } = &mut *desk;
+            let layout = self.layout();
             // While the desk is locked no number comes into use, and none moves from `making` to a shard.
-            let is_live = |local| making.contains(&local) || self.holds(local);
+            let is_live = |local| making.contains(&local) || self.holds(local, &layout);
             let local = match order.next(is_live, self.live.load(Ordering::Acquire)) {
                 Search::Found(local) => local,
                 Search::Exhausted => return None,
@@ -162,13 +188,13 @@ impl<T: Clone> IdMap<T> {
             };
             making.push(local);
             self.live.fetch_add(1, Ordering::Release);
-            return Some(Taken { map: self, local, id: self.layout.encode(local), filled: false });
+            return Some(Taken { map: self, local, id: layout.encode(local), filled: false });
         }
     }
 
     /// Whether there is an entry under this number.
-    fn holds(&self, local: Local) -> bool {
-        self.shard(local).hold().contains(self.layout.encode(local).get())
+    fn holds(&self, local: Local, layout: &Layout) -> bool {
+        self.shard(local).hold().contains(layout.encode(local).get())
     }
 
     fn shard(&self, local: Local) -> &Lock<Table<T>> {

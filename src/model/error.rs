@@ -226,6 +226,10 @@ impl From<Killed> for SqlError {
                  interactive_timeout for configuring this behavior.",
             ),
             Reason::Shutdown => SqlError::of(ErrorKind::ServerShutdown, "Server shutdown in progress"),
+            Reason::Offline => SqlError::of(
+                ErrorKind::ServerOffline,
+                "The server is currently in offline mode: it has no lease in its cluster",
+            ),
             Reason::Panic => SqlError::panicked(),
             _ => SqlError::interrupted(),
         }
@@ -251,6 +255,9 @@ pub enum Refused {
     /// The runtime is shutting down, or has been stopped: 1053.
     #[error("server shutdown in progress")]
     ShuttingDown,
+    /// The server has no place in its cluster, or might have lost it: 3032.
+    #[error("the server has no place in its cluster")]
+    Offline,
     /// The session was ended while it was being set up.
     #[error("the session was ended: {0}")]
     Ended(Reason),
@@ -261,8 +268,14 @@ pub enum Refused {
 
 impl Refused {
     /// The causes by which refusals of connections are counted.
-    pub(crate) const CAUSES: [&str; 5] =
-        ["too_many_connections", "too_many_user_connections", "user_limit_reached", "host_blocked", "shutdown"];
+    pub(crate) const CAUSES: [&str; 6] = [
+        "too_many_connections",
+        "too_many_user_connections",
+        "user_limit_reached",
+        "host_blocked",
+        "shutdown",
+        "offline",
+    ];
 
     /// Which of them it is; `None`: the session was admitted before.
     pub(crate) fn cause(&self) -> Option<usize> {
@@ -272,6 +285,7 @@ impl Refused {
             Refused::UserLimitReached(..) => Some(2),
             Refused::HostBlocked(_) => Some(3),
             Refused::ShuttingDown => Some(4),
+            Refused::Offline => Some(5),
             Refused::Ended(_) | Refused::Engine(_) => None,
         }
     }
@@ -294,6 +308,7 @@ impl From<Refused> for SqlError {
                 format!("Host '{host}' is blocked because of many connection errors; unblock with 'FLUSH HOSTS'"),
             ),
             Refused::ShuttingDown => Killed(Reason::Shutdown).into(),
+            Refused::Offline => Killed(Reason::Offline).into(),
             Refused::Ended(reason) => Killed(reason).into(),
             Refused::Engine(error) => error,
         }

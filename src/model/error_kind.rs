@@ -60,6 +60,9 @@ pub enum ErrorKind {
     UnknownQueryId,
     QueryKillDenied,
     QueryTimeout,
+    ServerOffline,
+    UnreachableNode,
+    UnansweredNode,
     RecursiveAggregation,
     RecursiveReference,
     NoSuchWindow,
@@ -132,6 +135,11 @@ impl ErrorKind {
             ErrorKind::UnknownQueryId => (1957, "HY000"),
             ErrorKind::QueryKillDenied => (1979, "HY000"),
             ErrorKind::QueryTimeout => (3024, "HY000"),
+            ErrorKind::ServerOffline => (3032, "HY000"),
+            // MySQL's for servers that it asks itself, those of federated tables: ER_CONNECT_TO_FOREIGN_DATA_SOURCE and
+            // ER_QUERY_ON_FOREIGN_DATA_SOURCE.
+            ErrorKind::UnreachableNode => (1429, "HY000"),
+            ErrorKind::UnansweredNode => (1430, "HY000"),
             ErrorKind::RecursiveAggregation => (3575, "HY000"),
             ErrorKind::RecursiveReference => (3577, "HY000"),
             ErrorKind::NoSuchWindow => (3579, "HY000"),

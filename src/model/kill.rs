@@ -62,6 +62,21 @@ pub enum KillError {
     /// The statement with this query id belongs to somebody else.
     #[error("not the owner of query {0}")]
     NotQueryOwner(u64),
+    /// The node that has the session could not be reached: nothing was ended.
+    #[error("server {server} cannot be reached")]
+    Unreachable {
+        /// Its id, as it stands in the ids of its sessions.
+        server: u32,
+    },
+    /// The node that has the session has not answered in time: whether it ends anything is not known.
+    #[error("server {server} has not answered")]
+    Unanswered {
+        /// Its id.
+        server: u32,
+    },
+    /// This server has no place in its cluster, or might have lost it.
+    #[error("the server has no place in its cluster")]
+    Offline,
     /// The supervisor is gone: the runtime was stopped.
     #[error("the runtime has been stopped")]
     Stopped,
@@ -84,6 +99,18 @@ impl From<KillError> for SqlError {
             KillError::NotQueryOwner(id) => {
                 SqlError::of(ErrorKind::QueryKillDenied, format!("You are not owner of query {id}"))
             }
+            KillError::Unreachable { server } => SqlError::of(
+                ErrorKind::UnreachableNode,
+                format!("Unable to connect to foreign data source: server {server} of the cluster"),
+            ),
+            KillError::Unanswered { server } => SqlError::of(
+                ErrorKind::UnansweredNode,
+                format!(
+                    "There was a problem processing the query on the foreign data source. Data source error: server \
+                     {server} of the cluster has not answered in time, and may or may not carry out the kill"
+                ),
+            ),
+            KillError::Offline => Killed(Reason::Offline).into(),
             KillError::Stopped => Killed(Reason::Shutdown).into(),
         }
     }

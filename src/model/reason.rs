@@ -44,11 +44,14 @@ pub enum Reason {
     /// Its client had waited with its login for a second or more while all places before login were taken, and made room for
     /// another.
     MadeRoom = 17,
+    /// The node may have lost its place in the cluster (MySQL's offline_mode: 3032): a running statement ends with it, then
+    /// the close; an idle client is told so first.
+    Offline = 18,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::KillQuery,
         Reason::KillConnection,
         Reason::KillOwnConnection,
@@ -65,6 +68,7 @@ impl Reason {
         Reason::IdleTransaction,
         Reason::NetWriteTimeout,
         Reason::MadeRoom,
+        Reason::Offline,
     ];
 
     /// A small number for it, from 2 to 127; it fits into a session's state word beside the phases 0 and 1.
@@ -80,7 +84,8 @@ impl Reason {
     /// Whether a client whose connection is closed for it is told so first. A kill by somebody else closes without a
     /// word, as MySQL does.
     pub fn is_told(self) -> bool {
-        matches!(self, Reason::KillOwnConnection | Reason::Shutdown | Reason::Panic | Reason::Protocol)
+        use Reason::{KillOwnConnection, Offline, Panic, Protocol, Shutdown};
+        matches!(self, KillOwnConnection | Shutdown | Panic | Protocol | Offline)
     }
 
     /// Whether the client has done nothing for too long.
@@ -112,6 +117,7 @@ impl Reason {
             Reason::IdleTransaction => "idle in a transaction for too long",
             Reason::NetWriteTimeout => "rows left unread for too long",
             Reason::MadeRoom => "made room for others before its login",
+            Reason::Offline => "the node lost its place in the cluster",
         }
     }
 }

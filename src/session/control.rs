@@ -118,7 +118,7 @@ async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill)
             let affected = if several { receipt.sessions() as u64 } else { 0 };
             Ok(Answered { affected, ..Answered::default() })
         }
-        Err(error) => match dialect.kill_answer(&error, shared.registry.layout()) {
+        Err(error) => match dialect.kill_answer(&error, &shared.registry.layout()) {
             KillAnswer::Error(error) => Err(error),
             KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
         },

@@ -169,6 +169,10 @@ impl<E: Engine> Core<E> {
         info: Option<Bytes>,
     ) -> Result<(StatementContext, Instant), Reason> {
         let slot = self.registration.slot();
+        #[cfg(feature = "cluster")]
+        if !self.shared.registry.stands() {
+            self.shared.registry.end_offline(slot);
+        }
         let statement = slot.switch.begin()?;
         let query_id = self.shared.registry.next_query_id();
         let began = Instant::now();

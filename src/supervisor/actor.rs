@@ -96,6 +96,9 @@ pub(crate) fn kill_by_id(registry: &Registry, kill: &Kill) -> Option<Result<Rece
     if !registry.is_supervised() {
         return Some(Err(KillError::Stopped));
     }
+    if !registry.stands() {
+        return Some(Err(KillError::Offline));
+    }
     let by = requester(registry, kill);
     let result = registry.kill_session(&by, id, kill.mode);
     Some(told(registry, kill, cause(kill), by.kill, result))

@@ -12,11 +12,14 @@
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
+//! | `standing`, `elsewhere` | whether a node of a cluster may act, and what it asks of the others |
 //! | `figures` | the same for those who collect figures |
 
 mod actor;
 mod admission;
 mod counters;
+#[cfg(feature = "cluster")]
+mod elsewhere;
 #[cfg(feature = "policies")]
 mod enforce;
 mod events;
@@ -33,8 +36,12 @@ mod receipt;
 mod registration;
 mod registry;
 mod shutdown;
+#[cfg(feature = "cluster")]
+mod standing;
 mod timers;
 
+#[cfg(feature = "cluster")]
+pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
 pub use self::{

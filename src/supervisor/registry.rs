@@ -29,6 +29,8 @@ use super::{
     registration::Registration,
     timers::Timers,
 };
+#[cfg(feature = "cluster")]
+use super::{elsewhere::Elsewhere, standing::Standing};
 #[cfg(feature = "metrics")]
 use crate::state::Activity;
 use crate::{
@@ -67,6 +69,12 @@ pub(crate) struct Registry {
     #[cfg(feature = "mysql")]
     recent: Lock<Option<(Instant, Status)>>,
     supervisor: OnceLock<WeakAddr<Supervisor>>,
+    /// Whether this node may act.
+    #[cfg(feature = "cluster")]
+    pub(crate) standing: Standing,
+    /// The other nodes.
+    #[cfg(feature = "cluster")]
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
     pub(crate) dialect: Dialect,
     pub(crate) node: Node,
     clock: Clock,
@@ -95,6 +103,10 @@ impl Registry {
             #[cfg(feature = "mysql")]
             recent: Lock::new(Over::Status, None),
             supervisor: OnceLock::new(),
+            #[cfg(feature = "cluster")]
+            standing: Standing::default(),
+            #[cfg(feature = "cluster")]
+            elsewhere: OnceLock::new(),
             dialect,
             node,
             clock,
@@ -139,9 +151,10 @@ impl Registry {
         control: WeakRecipient<Signal>,
         principal: Option<Arc<Principal>>,
     ) -> Result<Registration, Refused> {
-        if !self.stage.admits() || !self.is_supervised() {
+        if !self.is_supervised() {
             return Err(Refused::ShuttingDown);
         }
+        self.admits()?;
         // A session of the host's own does not wait for its login.
         let place = match &principal {
             Some(principal) => self.admission.enter(&self.settings, principal, None)?,
@@ -155,13 +168,15 @@ impl Registry {
         let globals = Arc::clone(&self.settings);
         let allocated = self.sessions.allocate(|id| Arc::new(Slot::new(id, peer, control, globals)));
         let slot = allocated.ok_or(Refused::TooManyConnections)?;
-        // A shutdown that has begun meanwhile closes first and looks for sessions then: it finds this one, or is seen here.
-        if !self.stage.admits() {
+        // A shutdown, or a fence, that has begun meanwhile closes first and looks for sessions then: it finds this one, or is
+        // seen here.
+        if let Err(refused) = self.admits() {
             self.sessions.release(slot.id());
+            let reason = if refused == Refused::Offline { Reason::Offline } else { Reason::Shutdown };
             // A kill may have found it all the same.
-            let (_, killed) = slot.close(Reason::Shutdown, Instant::now());
-            killed.iter().for_each(|ending| self.kill_ended(&slot, None, Reason::Shutdown, ending));
-            return Err(Refused::ShuttingDown);
+            let (_, killed) = slot.close(reason, Instant::now());
+            killed.iter().for_each(|ending| self.kill_ended(&slot, None, reason, ending));
+            return Err(refused);
         }
         place.name(slot.id());
         self.counters.connected();
@@ -172,6 +187,63 @@ impl Registry {
             self.authenticated(registration.slot(), principal);
         }
         Ok(registration)
+    }
+
+    /// Whether sessions are admitted.
+    fn admits(&self) -> Result<(), Refused> {
+        match (self.stage.admits(), self.stands()) {
+            (false, _) => Err(Refused::ShuttingDown),
+            (_, false) => Err(Refused::Offline),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this server may act: always, unless it is a node of a cluster that may have lost its place there.
+    #[inline]
+    pub(crate) fn stands(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        return self.standing.holds();
+        #[cfg(not(feature = "cluster"))]
+        true
+    }
+
+    /// Who asks the other nodes of the cluster, if there is one. Once, by the builder.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_elsewhere(&self, elsewhere: Arc<dyn Elsewhere>) {
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// The other nodes of the cluster, if there is one.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
+        self.elsewhere.get()
+    }
+
+    /// Gives out the ids of another layout from now on. `false`, and nothing happens, while there are sessions.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn renumber(&self, layout: Layout) -> bool {
+        self.sessions.renumber(layout)
+    }
+
+    /// This node may have lost its place in the cluster: it does nothing more, and its sessions are to end. Says how many
+    /// there were. To be called again until there are none.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn fence(&self) -> usize {
+        self.standing.lose();
+        let mut sessions = 0;
+        for slot in self.chunks().flatten() {
+            sessions += 1;
+            self.end_offline(&slot);
+        }
+        sessions
+    }
+
+    /// A session of a node that may not act is to end.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn end_offline(&self, slot: &Slot) {
+        if slot.switch.terminate(Reason::Offline) == Raised::First {
+            slot.signal(Signal::Leaving);
+        }
     }
 
     /// One that has waited for its login for long goes, since all places before login are taken.
@@ -222,7 +294,7 @@ impl Registry {
     }
 
     /// Which ids are given out.
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> Layout {
         self.sessions.layout()
     }
 

@@ -1,0 +1,37 @@
+//! Many servers with one process list and one `KILL`.
+//!
+//! A coordinator gives each node a server id for as long as a lease lasts, and knows who has which. The ids of a node's
+//! sessions carry its server id, so a kill finds its way from any node: straight to the node that has the session, which
+//! authorises it with its own eyes. Lists are gathered from all nodes at once. The coordinator itself is on the way of
+//! neither.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `times`, `lease` | how long a node may go without its coordinator, and what it does when; pure |
+//! | `ids` | which server ids there are, and which sessions' ids they give; pure |
+//! | `member` | who is in the cluster |
+//! | `coordinator` | who gives out the server ids |
+
+mod coordinator;
+mod ids;
+mod lease;
+mod member;
+mod times;
+
+use std::{net::TcpListener, sync::Arc};
+
+pub use self::{
+    coordinator::{Coordinator, CoordinatorError, Renewal},
+    ids::ServerIds,
+    member::{Addresses, Identity, Member, Members},
+    times::{Deadlines, LeaseTimes, TimesError},
+};
+
+/// How a server is a node of a cluster: given to [`crate::Builder::cluster`].
+pub struct Cluster {
+    coordinator: Arc<dyn Coordinator>,
+    listener: TcpListener,
+    times: LeaseTimes,
+    deadlines: Deadlines,
+    ids: Option<ServerIds>,
+}

@@ -1,0 +1,92 @@
+//! What a server asks of the other nodes of its cluster. What answers stands above, in `cluster`: here is what the sessions
+//! and the host are told of it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+
+use crate::{
+    dialect::Node,
+    id::SessionId,
+    model::{KillError, KillMode, Origin, Principal, ProcessRow, Target},
+};
+
+/// A kill that other nodes are asked for. They authorise it, with their own eyes.
+#[derive(Clone, Debug)]
+pub(crate) struct Errand {
+    /// Who asks.
+    pub(crate) by: Arc<Principal>,
+    /// From which session here, and where its client is; `None`: the host itself.
+    pub(crate) from: Option<(SessionId, Origin)>,
+    /// What to end: a session of another node, or what is looked for on all of them.
+    pub(crate) target: Target,
+    /// How much of it.
+    pub(crate) mode: KillMode,
+}
+
+/// The sessions of the other nodes, as far as somebody may see them.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// What each node has told, by ascending server id; of each the rows by ascending id.
+    pub(crate) lists: Vec<(Node, Vec<ProcessRow>)>,
+    /// The nodes whose rows are missing.
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// A node that has not told its sessions, and why not.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) server: u32,
+    /// As a client is told.
+    pub(crate) why: String,
+}
+
+/// A node of the cluster, as `killdeer.nodes` shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeRow {
+    /// `None`: it is this one, and it has no server id.
+    pub(crate) server: Option<u32>,
+    /// Where its clients connect.
+    pub(crate) address: String,
+    pub(crate) epoch: u64,
+    pub(crate) state: NodeState,
+    /// `None`: it has not said.
+    pub(crate) sessions: Option<u64>,
+    /// How long it may still act without its coordinator; `None`: it has not said, or for ever.
+    pub(crate) lease_left: Option<Duration>,
+}
+
+/// What is known of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeState {
+    /// It has a place in the cluster and answers.
+    Up,
+    /// It has a place in the cluster and does not answer.
+    Unreachable,
+    /// It has no place in the cluster, or might have lost it: this node alone is shown so.
+    Offline,
+}
+
+impl NodeState {
+    /// As the table shows it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "UP",
+            Self::Unreachable => "UNREACHABLE",
+            Self::Offline => "OFFLINE",
+        }
+    }
+}
+
+/// See the module's text. Each answer comes within a deadline, whatever the other nodes do.
+pub(crate) trait Elsewhere: Send + Sync {
+    /// Carries out a kill on the node that has the session, or on all others where what is to be ended is looked for; says
+    /// how many sessions it reached there.
+    fn kill(&self, errand: Errand) -> BoxFuture<'static, Result<u64, KillError>>;
+
+    /// The sessions of all other nodes, asked at once.
+    fn list(&self, by: Arc<Principal>) -> BoxFuture<'static, Gathered>;
+
+    /// All nodes, this one among them, by ascending server id.
+    fn nodes(&self) -> BoxFuture<'static, Vec<NodeRow>>;
+}
