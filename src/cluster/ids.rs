@@ -25,6 +25,8 @@ pub struct ServerIds {
     greatest: u32,
     /// So many ids of 32 bits each node has; `None`: as many as there are.
     pool: Option<u64>,
+    /// Where each node's count begins; `None`: anywhere.
+    start: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,8 @@ impl ServerIds {
     /// Those of this system.
     pub fn of(dialect: &Dialect) -> Self {
         match dialect.has_tenants() {
-            true => Self { family: Family::OceanBase, greatest: OCEANBASE, pool: None },
-            false => Self { family: Family::TiDb, greatest: TIDB.0, pool: None },
+            true => Self { family: Family::OceanBase, greatest: OCEANBASE, pool: None, start: None },
+            false => Self { family: Family::TiDb, greatest: TIDB.0, pool: None, start: None },
         }
     }
 
@@ -65,17 +67,25 @@ impl ServerIds {
         Self { pool: Some(ids), ..self }
     }
 
+    /// The same, where each node's count begins at `local` ([`Layout::starting_at`]), rather than anywhere. A node that is
+    /// started again then gives out the same ids as before: for examples and tests.
+    #[must_use]
+    pub fn starting_at(self, local: u64) -> Self {
+        Self { start: Some(local), ..self }
+    }
+
     /// The ids of a node's sessions.
     ///
     /// # Errors
     /// No node has this server id; the pool is none.
     pub fn layout(&self, server: u32) -> Result<Layout, LayoutError> {
-        let layout = match self.family {
-            Family::OceanBase => Layout::oceanbase(server)?,
-            Family::TiDb if server <= self.greatest => Layout::tidb(server)?,
-            Family::TiDb => return Layout::tidb64(server),
+        let (layout, narrow) = match self.family {
+            Family::OceanBase => (Layout::oceanbase(server)?, true),
+            Family::TiDb if server <= self.greatest => (Layout::tidb(server)?, true),
+            Family::TiDb => (Layout::tidb64(server)?, false),
         };
-        self.pool.map_or(Ok(layout), |ids| layout.pool_of(ids))
+        let layout = self.start.map_or(layout, |local| layout.starting_at(local));
+        self.pool.filter(|_| narrow).map_or(Ok(layout), |ids| layout.pool_of(ids))
     }
 
     /// A server id that is not `taken`, drawn: `draw(n)` is any number below `n`. `None`: none is free.

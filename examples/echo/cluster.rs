@@ -1,0 +1,130 @@
+//! The cluster that the server is a node of: the options about it, and what they make.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use clap::Args;
+#[cfg(feature = "cluster")]
+use {
+    killdeer::{
+        Dialect,
+        cluster::{Cluster, Coordinator, Etcd, LeaseTimes, ServerIds, Static, Trust},
+    },
+    std::{collections::BTreeMap, net::TcpListener, path::Path, sync::Arc},
+};
+
+/// The cluster that the server is a node of.
+#[derive(Args)]
+pub struct Nodes {
+    /// Be a node of the cluster whose server ids this etcd gives out: etcd://[USER:PASSWORD@]HOST:PORT[,HOST:PORT …][/PREFIX],
+    /// or etcds://… for TLS
+    #[arg(long, value_name = "URL", conflicts_with = "peers")]
+    cluster: Option<String>,
+    /// Be a node of the cluster of these nodes, each with its server id, this one (--server-id) among them
+    #[arg(long, value_name = "ID=ADDR,…", value_delimiter = ',', value_parser = peer)]
+    peers: Vec<(u32, SocketAddr)>,
+    /// Where the other nodes reach this one [default with --peers: its own address there; else any free port of this machine]
+    #[arg(long, value_name = "ADDR")]
+    peers_listen: Option<SocketAddr>,
+    /// A file with the secret by which nodes know each other, the same on all of them
+    #[arg(long, value_name = "FILE", conflicts_with = "cluster_ca")]
+    cluster_secret: Option<PathBuf>,
+    /// The certificate of who signs the nodes' certificates, in PEM: nodes know each other by mutual TLS
+    #[arg(long, value_name = "FILE", requires = "cluster_cert")]
+    cluster_ca: Option<PathBuf>,
+    /// This node's certificate, in PEM, for the names and addresses by which it is reached
+    #[arg(long, value_name = "FILE", requires_all = ["cluster_key", "cluster_ca"])]
+    cluster_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cluster_cert")]
+    cluster_key: Option<PathBuf>,
+    /// How long etcd keeps the server id for a node that says nothing
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    lease: NonZeroU32,
+    /// How often the lease is renewed
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    renew_every: NonZeroU32,
+    /// So long after the last renewal the node ends its sessions and refuses clients
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    fence_after: NonZeroU32,
+    /// How often a node without a server id tries to get one
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    claim_every: NonZeroU32,
+    /// How long nobody else gets a server id after its lease has ended
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    cool_down: NonZeroU32,
+    /// The greatest server id for ids of 32 bits; nodes beyond have ids of 64 bits (not OceanBase)
+    #[arg(long, value_name = "N")]
+    server_ids: Option<NonZeroU32>,
+    /// How many ids of 32 bits each node has
+    #[arg(long, value_name = "N")]
+    id_pool: Option<u64>,
+}
+
+fn peer(text: &str) -> Result<(u32, SocketAddr), String> {
+    let peer = text.split_once('=').and_then(|(id, address)| Some((id.parse().ok()?, address.parse().ok()?)));
+    peer.ok_or_else(|| "ID=ADDR, such as 2=127.0.0.1:4002".to_owned())
+}
+
+impl Nodes {
+    /// Whether there is a cluster.
+    pub fn any(&self) -> bool {
+        self.cluster.is_some() || !self.peers.is_empty()
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Nodes {
+    /// The node that this server is to be; `None` without a cluster.
+    pub fn node(
+        &self,
+        dialect: &Dialect,
+        server: u32,
+        wide: bool,
+    ) -> Result<Option<Cluster>, Box<dyn std::error::Error>> {
+        if !self.any() {
+            return Ok(None);
+        }
+        let times = self.times();
+        let own = self.peers.iter().find(|(id, _)| *id == server).map(|(_, address)| *address);
+        let coordinator: Arc<dyn Coordinator> = match &self.cluster {
+            Some(url) => Arc::new(Etcd::from_url(url, times)?),
+            None => Arc::new(Static::new(server, self.peers.iter().copied().collect::<BTreeMap<_, _>>())?),
+        };
+        let address = self.peers_listen.or(own).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener =
+            TcpListener::bind(address).map_err(|error| format!("cannot listen for nodes on {address}: {error}"))?;
+        let mut ids = ServerIds::of(dialect);
+        if wide {
+            ids = ids.wide();
+        }
+        if let Some(greatest) = self.server_ids {
+            ids = ids.up_to(greatest.get());
+        }
+        if let Some(pool) = self.id_pool {
+            ids = ids.pool_of(pool);
+        }
+        Ok(Some(Cluster::new(coordinator, listener, self.trust()?)?.times(times)?.ids(ids)))
+    }
+
+    fn times(&self) -> LeaseTimes {
+        let seconds = |time: NonZeroU32| Duration::from_secs(time.get().into());
+        LeaseTimes {
+            lease: seconds(self.lease),
+            renew_every: seconds(self.renew_every),
+            fence_after: seconds(self.fence_after),
+            claim_every: seconds(self.claim_every),
+            cool_down: seconds(self.cool_down),
+        }
+    }
+
+    fn trust(&self) -> Result<Trust, Box<dyn std::error::Error>> {
+        let file = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        if let Some(path) = &self.cluster_secret {
+            return Ok(Trust::secret(file(path)?.trim_ascii_end())?);
+        }
+        match (&self.cluster_ca, &self.cluster_cert, &self.cluster_key) {
+            (Some(ca), Some(cert), Some(key)) => Ok(Trust::mutual_tls(&file(ca)?, &file(cert)?, &file(key)?)?),
+            _ => Ok(Trust::Loopback),
+        }
+    }
+}
