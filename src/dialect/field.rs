@@ -1,10 +1,10 @@
 //! A column of a list: its name, its type, and its value for a session. What several systems show in the same way stands
 //! here; the rest in their files.
 
-use super::line::Line;
+use super::line::{Line, View};
 use crate::{
     id::SessionId,
-    model::{Column, ColumnType, Command, Value},
+    model::{Column, ColumnType, Command, Seen, Value},
 };
 
 /// As much text as a packet may hold.
@@ -21,7 +21,7 @@ pub(crate) struct Field {
     width: u32,
     unsigned: bool,
     nullable: bool,
-    pub(super) value: Read,
+    value: Read,
 }
 
 impl Field {
@@ -79,6 +79,22 @@ impl Field {
 /// The headers of these.
 pub(crate) fn columns(fields: &[Field]) -> Vec<Column> {
     fields.iter().map(Field::column).collect()
+}
+
+/// Shows the values of these for a session.
+pub(crate) fn row_of(fields: &[Field], view: &View<'_>, seen: &Seen<'_>, mut emit: impl FnMut(&[Value<'_>])) {
+    let line = Line::new(view, seen);
+    // As many as the widest list has; one allocation otherwise.
+    let mut values = [Value::Null; 24];
+    match values.get_mut(..fields.len()) {
+        Some(values) => {
+            for (value, field) in values.iter_mut().zip(fields) {
+                *value = (field.value)(&line);
+            }
+            emit(values);
+        }
+        None => emit(&fields.iter().map(|field| (field.value)(&line)).collect::<Vec<_>>()),
+    }
 }
 
 /// What is not known here.

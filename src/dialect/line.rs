@@ -77,102 +77,77 @@ impl<'a> View<'a> {
     }
 }
 
-/// A session in a list. Texts that are not in the row are made once, and only if a column asks.
+/// A session in a list. Texts that are not in the row are made when a column asks.
 pub(crate) struct Line<'a> {
     pub(super) view: &'a View<'a>,
     pub(super) row: &'a Seen<'a>,
-    host: OnceCell<Address>,
-    bare_host: OnceCell<String>,
-    user: OnceCell<String>,
-    tenant: OnceCell<String>,
-    database: OnceCell<String>,
-    trace_id: OnceCell<String>,
-    node_host: OnceCell<String>,
-    node_address: OnceCell<String>,
-    query_name: OnceCell<String>,
-    time_ms: OnceCell<String>,
-    time_text: OnceCell<String>,
+    host: Address,
+    made: Made,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(view: &'a View<'a>, row: &'a Seen<'a>) -> Self {
-        Self {
-            view,
-            row,
-            host: OnceCell::new(),
-            bare_host: OnceCell::new(),
-            user: OnceCell::new(),
-            tenant: OnceCell::new(),
-            database: OnceCell::new(),
-            trace_id: OnceCell::new(),
-            node_host: OnceCell::new(),
-            node_address: OnceCell::new(),
-            query_name: OnceCell::new(),
-            time_ms: OnceCell::new(),
-            time_text: OnceCell::new(),
-        }
+        Self { view, row, host: row.peer.into(), made: Made::default() }
     }
 
     /// The user's name; before login `unauthenticated user`.
     pub(super) fn user(&self) -> &str {
-        name(&self.user, self.row.user())
+        self.name(self.row.user())
     }
 
     /// OceanBase: the name of its tenant.
     pub(super) fn tenant(&self) -> Option<&str> {
         let tenant = self.row.principal.and_then(|principal| principal.tenant());
-        tenant.map(|tenant| name(&self.tenant, tenant))
+        tenant.map(|tenant| self.name(tenant))
     }
 
     /// The current database.
     pub(super) fn database(&self) -> Option<&str> {
-        self.row.database.map(|database| name(&self.database, database))
+        self.row.database.map(|database| self.name(database))
     }
 
     /// Doris: the trace id; empty if there is none.
     pub(super) fn trace_id(&self) -> &str {
-        name(&self.trace_id, self.row.trace_id.map_or("", |trace_id| trace_id))
+        self.name(self.row.trace_id.map_or("", |trace_id| trace_id))
     }
 
     /// The client's address and port.
     pub(super) fn host(&self) -> &str {
-        self.host.get_or_init(|| self.row.peer.into()).as_str()
+        self.host.as_str()
     }
 
     /// The client's address without its port.
     pub(super) fn bare_host(&self) -> &str {
-        self.bare_host.get_or_init(|| self.row.peer.host())
+        self.made.keep(self.row.peer.host())
     }
 
     /// The server's address without its port.
     pub(super) fn node_host(&self) -> &str {
-        self.node_host.get_or_init(|| self.view.node.address.ip().to_string())
+        self.made.keep(self.view.node.address.ip().to_string())
     }
 
     /// The server's address and port.
     pub(super) fn node_address(&self) -> &str {
-        self.node_address.get_or_init(|| self.view.node.address.to_string())
+        self.made.keep(self.view.node.address.to_string())
     }
 
     /// The running or last statement as Doris names it; empty before the first.
     pub(super) fn query_name(&self) -> &str {
-        self.query_name.get_or_init(|| match self.row.last_query_id {
-            0 => String::new(),
-            id => self.view.node.query_name(id),
-        })
+        match self.row.last_query_id {
+            0 => "",
+            id => self.made.keep(self.view.node.query_name(id)),
+        }
     }
 
     /// Milliseconds since the last start or end of a command, with microseconds.
     pub(super) fn time_ms(&self) -> &str {
-        self.time_ms.get_or_init(|| {
-            let micros = self.row.time.as_micros();
-            format!("{}.{:03}", micros / 1_000, micros % 1_000)
-        })
+        let micros = self.row.time.as_micros();
+        self.made.keep(format!("{}.{:03}", micros / 1_000, micros % 1_000))
     }
 
     /// Whole seconds since the last start or end of a command, as many as an int column takes.
     pub(super) fn time_text(&self) -> &str {
-        self.time_text.get_or_init(|| self.row.time.as_secs().min(i32::MAX.unsigned_abs().into()).to_string())
+        self.made.keep(self.row.time.as_secs().min(i32::MAX.unsigned_abs().into()).to_string())
     }
 
     /// The statement, cut unless the list is a full one.
@@ -188,14 +163,30 @@ impl<'a> Line<'a> {
     pub(super) fn login(&self) -> Option<DateTime> {
         self.row.login.map(|at| DateTime { micros: 0, ..at.into() })
     }
+
+    /// A name that a client chose, escaped: nearly always as it is.
+    #[inline]
+    fn name<'b>(&'b self, name: &'b str) -> &'b str {
+        if is_clean(name, Lines::Escaped) {
+            return name;
+        }
+        self.made.keep(escaped(name.as_bytes(), Lines::Escaped).into_owned())
+    }
 }
 
-/// A name that a client chose, escaped: nearly always as it is.
-fn name<'a>(made: &'a OnceCell<String>, name: &'a str) -> &'a str {
-    if is_clean(name, Lines::Escaped) {
-        return name;
+/// The texts that were made for a line's columns: one, and those behind it. Few columns ask for one, so none is looked for.
+#[derive(Default)]
+struct Made(OnceCell<Box<(String, Made)>>);
+
+impl Made {
+    /// Keeps a text for as long as the line is there.
+    fn keep(&self, text: String) -> &str {
+        let mut end = self;
+        while let Some(kept) = end.0.get() {
+            end = &kept.1;
+        }
+        &end.0.get_or_init(|| Box::new((text, Made::default()))).0
     }
-    made.get_or_init(|| escaped(name.as_bytes(), Lines::Escaped).into_owned())
 }
 
 #[cfg(test)]

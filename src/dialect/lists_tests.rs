@@ -136,7 +136,7 @@ impl List {
         let keep = |values: &[Value<'_>]| found.extend(values.iter().copied().map(Value::to_owned));
         match self.fields {
             None => self.dialect.process_row(&view, row, keep),
-            Some(fields) => self.dialect.row(fields(&self.dialect.switched(&view)), &view, &row.into(), keep),
+            Some(fields) => super::row_of(fields(&self.dialect.switched(&view)), &view, &row.into(), keep),
         }
         found
     }

@@ -23,17 +23,16 @@ use crate::{
     control::{self, Syntax},
     id::{Layout, LayoutError, SessionId},
     model::{
-        Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, Seen, SqlError, Tenant, Value,
-        Warning,
+        Column, ErrorKind, KillError, Killed, Origin, Principal, ProcessRow, Reason, SqlError, Tenant, Value, Warning,
     },
 };
 
 pub use line::{Node, View};
 pub use switches::KillDenied;
 
-pub(crate) use field::{Field, columns};
-use line::Line;
+pub(crate) use field::{Field, columns, row_of};
 
+use line::Line;
 use switches::Switches;
 
 /// The database of the tables that no system has.
@@ -285,7 +284,7 @@ impl Dialect {
 
     /// A row of `SHOW [FULL] PROCESSLIST`, in the order of those columns.
     pub fn process_row(&self, view: &View<'_>, row: &ProcessRow, emit: impl FnMut(&[Value<'_>])) {
-        self.row(self.process_fields(view), view, &row.into(), emit);
+        row_of(self.process_fields(view), view, &row.into(), emit);
     }
 
     /// The columns of `SHOW [FULL] PROCESSLIST`.
@@ -323,23 +322,6 @@ impl Dialect {
     #[cfg(feature = "system-tables")]
     pub(crate) fn table_fields(&self, table: &Table, view: &View<'_>) -> &'static [Field] {
         (table.fields)(&self.switched(view))
-    }
-
-    /// A row of `fields`.
-    pub(crate) fn row(&self, fields: &[Field], view: &View<'_>, row: &Seen<'_>, mut emit: impl FnMut(&[Value<'_>])) {
-        let view = self.switched(view);
-        let line = Line::new(&view, row);
-        // As many as the widest list has; one allocation otherwise.
-        let mut values = [Value::Null; 24];
-        match values.get_mut(..fields.len()) {
-            Some(values) => {
-                for (value, field) in values.iter_mut().zip(fields) {
-                    *value = (field.value)(&line);
-                }
-                emit(values);
-            }
-            None => emit(&fields.iter().map(|field| (field.value)(&line)).collect::<Vec<_>>()),
-        }
     }
 
     fn switched<'a>(&self, view: &View<'a>) -> View<'a> {

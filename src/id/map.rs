@@ -116,20 +116,20 @@ impl<T: Clone> IdMap<T> {
     /// are cloned: what it reads of each is read of all at the same time.
     pub(crate) fn get_each(&self, ids: &[SessionId], approach: impl Fn(&T), found: &mut Vec<T>) {
         let layout = self.layout();
-        let place = |id: &SessionId| layout.decode(*id).map(|local| self.place(local));
+        let block = |id: &SessionId| layout.decode(*id).map(block);
         let mut rest = ids;
-        while let Some(first) = rest.first().map(place) {
-            let run = rest.iter().take(RUN).take_while(|id| place(id) == first).count();
+        while let Some(first) = rest.first().map(block) {
+            let run = rest.iter().take(RUN).take_while(|id| block(id) == first).count();
             let (run, others) = rest.split_at(run);
             rest = others;
-            let Some(first) = first else { continue };
-            let shard = self.shards[first].hold();
+            let Some(block) = first else { continue };
+            let shard = self.shards[self.place(block)].hold();
             let mut entries = [None; RUN];
             for (entry, id) in entries.iter_mut().zip(run) {
                 *entry = shard.get(id.get());
             }
-            entries.into_iter().flatten().for_each(&approach);
-            found.extend(entries.into_iter().flatten().cloned());
+            entries.iter().flatten().for_each(|entry| approach(entry));
+            found.extend(entries.iter().flatten().map(|entry| T::clone(entry)));
         }
     }
 
@@ -198,15 +198,19 @@ impl<T: Clone> IdMap<T> {
     }
 
     fn shard(&self, local: Local) -> &Lock<Table<T>> {
-        &self.shards[self.place(local)]
+        &self.shards[self.place(block(local))]
     }
 
-    /// Which shard a number stands in.
-    fn place(&self, local: Local) -> usize {
-        // By the local number, not the id: the former are dense, so all shards fill evenly. Both conversions keep the
-        // number: a usize has at most 64 bits, and the remainder is less than a usize.
-        (local.number / RUN as u64 % self.shards.len() as u64) as usize
+    /// Which shard the numbers of a block stand in.
+    fn place(&self, block: u64) -> usize {
+        // Both conversions keep the number: a usize has at most 64 bits, and the remainder is less than a usize.
+        (block % self.shards.len() as u64) as usize
     }
+}
+
+/// Which numbers stand together. By the local number, not the id: the former are dense, so all shards fill evenly.
+fn block(local: Local) -> u64 {
+    local.number / RUN as u64
 }
 
 /// An id that is taken and has no entry yet. Dropped without one, it is free again.

@@ -8,7 +8,7 @@ use tokio::{task::yield_now, time::Instant};
 use super::shared::Shared;
 use crate::{
     control::{Control, Scope},
-    dialect::{Dialect, KillAnswer, View},
+    dialect::{Dialect, KillAnswer, View, row_of},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     id::{RUN, Roll},
     model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
@@ -165,7 +165,7 @@ async fn list<E: Engine>(
         shared.registry.get_each(&ids, &mut slots);
         for slot in slots.drain(..) {
             let shown = listing.show(&slot, now, |seen| {
-                dialect.row(fields, &view, seen, |values| sink.put(values));
+                row_of(fields, &view, seen, |values| sink.put(values));
                 seen.info.map_or(0, str::len)
             });
             spent += HIDDEN;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::registry::Registry;
 use crate::{
+    control::Syntax,
     id::{RUN, Roll},
     model::{KillRow, Principal, ProcessRow, Seen},
     state::Slot,
@@ -17,11 +18,13 @@ use crate::{
 pub struct Listing {
     registry: Arc<Registry>,
     by: Arc<Principal>,
+    syntax: Syntax,
 }
 
 impl Listing {
     pub(crate) fn new(registry: Arc<Registry>, by: Arc<Principal>) -> Self {
-        Self { registry, by }
+        let syntax = registry.dialect.syntax();
+        Self { registry, by, syntax }
     }
 
     /// The rows that the requester may see, by ascending id (as MySQL lists them).
@@ -60,6 +63,6 @@ impl Listing {
     /// Shows a session's row where it stands; see [`Slot::show_if`]. `None` if the requester may not see it.
     pub(crate) fn show<T>(&self, slot: &Slot, now: Instant, show: impl FnOnce(&Seen<'_>) -> T) -> Option<T> {
         let dialect = &self.registry.dialect;
-        slot.show_if(now, &dialect.syntax(), |owner| dialect.may_see(&self.by, owner), show)
+        slot.show_if(now, &self.syntax, |owner| dialect.may_see(&self.by, owner), show)
     }
 }

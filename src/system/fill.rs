@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Question, Room, Table, needle::Needle};
 use crate::{
-    dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns},
+    dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns, row_of},
     engine::StatementContext,
     id::{RUN, Roll},
     model::{Column, KillRow, OwnedValue, ProcessRow, Seen, SqlError, Value},
@@ -78,7 +78,7 @@ pub(crate) fn filled(
             for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
                 if let Some(of) = dialect.tables().get(*place) {
                     let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
-                    dialect.row(fields, &view, &Seen::from(&row), |values| {
+                    row_of(fields, &view, &Seen::from(&row), |values| {
                         let row = kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
                         if added.is_ok() {
                             added = add(table, row, room);

@@ -65,7 +65,7 @@ fn put(out: &mut Vec<u8>, column: &Column, value: Value<'_>) -> Option<()> {
             other => fraction(other)? as f32,
         }),
         (ColumnType::Double, _) => out.put_f64_le(fraction(value)?),
-        (ColumnType::Decimal | ColumnType::VarChar | ColumnType::Text | ColumnType::Blob, _) => text_value(out, value),
+        (ColumnType::Decimal | ColumnType::VarChar | ColumnType::Text | ColumnType::Blob, _) => text_value(out, &value),
         (ColumnType::Date, _) => match value {
             Value::Date(v) => put_date(out, v.midnight()),
             other => put_date(out, point(other).filter(|point| *point == point.date.midnight())?),

@@ -274,54 +274,64 @@ fn wire_type(kind: ColumnType) -> (WireType, u16, u32, u8) {
 
 /// A row in the text format.
 pub(super) fn text_row(out: &mut Vec<u8>, sequence: &mut u8, values: &[Value<'_>]) {
-    packet(out, sequence, |out| values.iter().for_each(|value| text_value(out, *value)));
+    packet(out, sequence, |out| {
+        for value in values {
+            text_value(out, value);
+        }
+    });
 }
 
-/// A value in the text format.
-pub(super) fn text_value(out: &mut Vec<u8>, value: Value<'_>) {
-    match value {
-        Value::Null => out.put_u8(0xfb),
-        Value::Int(v) => decimal(out, v < 0, v.unsigned_abs()),
-        Value::UInt(v) => decimal(out, false, v),
-        Value::Float(v) => float(out, f64::from(v), v),
-        Value::Double(v) => float(out, v, v),
+/// A value in the text format. Within the loop over a row's values, with calls for what takes more than a few instructions:
+/// of a call for each value, to begin and to end it would be half.
+#[inline(always)]
+pub(super) fn text_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match *value {
+        Value::Null => out.push(0xfb),
+        Value::Int(v @ 0..) => decimal(out, v.unsigned_abs()),
+        Value::Int(v) => negative(out, v.unsigned_abs()),
+        Value::UInt(v) => decimal(out, v),
         Value::Decimal(v) | Value::Text(v) => lenenc_bytes(out, v.as_bytes()),
-        Value::Date(v) => lenenc_bytes(out, v.to_string().as_bytes()),
-        Value::DateTime(v) => lenenc_bytes(out, v.to_string().as_bytes()),
-        Value::Time(v) => lenenc_bytes(out, v.to_string().as_bytes()),
         Value::Bytes(v) => lenenc_bytes(out, v),
+        Value::Float(v) => float(out, v.into(), v),
+        Value::Double(v) => float(out, v, v),
+        Value::Date(v) => formatted(out, v),
+        Value::DateTime(v) => formatted(out, v),
+        Value::Time(v) => formatted(out, v),
     }
 }
 
-/// An integer's digits, preceded by their number.
-fn decimal(out: &mut Vec<u8>, negative: bool, value: u64) {
+#[inline(never)]
+fn decimal(out: &mut Vec<u8>, value: u64) {
+    Digits::of(value).add_counted(out);
+}
+
+#[inline(never)]
+fn negative(out: &mut Vec<u8>, value: u64) {
     let digits = Digits::of(value);
-    let digits = digits.as_bytes();
-    // Twenty digits and a sign at the most.
-    out.reserve(22);
-    out.put_u8(u8::try_from(digits.len()).unwrap_or_default() + u8::from(negative));
-    if negative {
-        out.put_u8(b'-');
-    }
-    out.put_slice(digits);
+    out.extend_from_slice(&[digits.count() + 1, b'-']);
+    out.extend_from_slice(&digits.padded()[..digits.count().into()]);
 }
 
 /// A number with a fraction, in as many digits as read back the same (MySQL: no exponent below 1e15).
+#[inline(never)]
 fn float(out: &mut Vec<u8>, size: f64, value: impl std::fmt::Display + std::fmt::LowerExp) {
-    let text =
-        if size != 0.0 && !(1e-15..1e15).contains(&size.abs()) { format!("{value:e}") } else { format!("{value}") };
+    let exponent = size != 0.0 && !(1e-15..1e15).contains(&size.abs());
+    let text = if exponent { format!("{value:e}") } else { format!("{value}") };
     lenenc_bytes(out, text.as_bytes());
 }
 
+#[inline(never)]
+fn formatted(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    lenenc_bytes(out, value.to_string().as_bytes());
+}
+
+#[inline]
 pub(super) fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    match u8::try_from(bytes.len()) {
-        Ok(length @ 0..0xfb) => {
-            out.reserve(1 + bytes.len());
-            out.put_u8(length);
-        }
-        _ => lenenc_int(out, bytes.len() as u64),
+    match bytes.len() {
+        length @ 0..0xfb => out.push(length as u8),
+        length => lenenc_int(out, length as u64),
     }
-    out.put_slice(bytes);
+    out.extend_from_slice(bytes);
 }
 
 fn lenenc_int(out: &mut Vec<u8>, value: u64) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "policies")]
 use super::Moment;
-use super::{Shown, Slot};
+use super::{Rare, Shown, Slot};
 use crate::{
     control::{self, Syntax},
     model::{Command, KillMode, Outcome, Principal, ProcessRow, Seen},
@@ -18,7 +18,9 @@ use crate::{
 /// Of a longer statement, this many bytes are shown.
 const LONGEST_INFO: usize = 64 * 1024;
 
-static NO_OUTCOME: Outcome = Outcome::None;
+/// What most sessions have of [`Rare`].
+static NOTHING_RARE: Rare =
+    Rare { trace_id: None, outcome: Outcome::None, killed: None, statement_ending: None, ending: None };
 
 impl Slot {
     /// Shows the row for the lists where it stands, if whoever asks `sees` sessions of its owner. Others who look at the
@@ -73,6 +75,7 @@ impl Slot {
     }
 
     /// What is to be seen of it, without the statement's text.
+    #[inline]
     fn look<'a>(&self, shown: &'a Shown, word: Word, now: Instant) -> Seen<'a> {
         let leaving = word.leaving().filter(|reason| !reason.is_goodbye());
         let killed = match word.phase() {
@@ -80,9 +83,12 @@ impl Slot {
             Phase::Ended(_) => Some(leaving.map_or(KillMode::Query, |_| KillMode::Connection)),
             Phase::Idle => leaving.map(|_| KillMode::Connection),
         };
-        let rare = shown.rare.as_deref();
+        let rare = shown.rare.as_deref().unwrap_or(&NOTHING_RARE);
         let time = now.saturating_duration_since(shown.since);
-        let struck = rare.and_then(|rare| rare.killed).map(|(at, _)| now.saturating_duration_since(at));
+        let state_time = match (killed, rare.killed) {
+            (Some(_), Some((at, _))) => now.saturating_duration_since(at).min(time),
+            _ => time,
+        };
         Seen {
             id: self.id,
             principal: shown.principal.as_ref(),
@@ -95,14 +101,14 @@ impl Slot {
             active: shown.command,
             killed,
             time,
-            state_time: struck.filter(|_| killed.is_some()).unwrap_or(time).min(time),
+            state_time,
             state: shown.state,
             info: None,
             statement: shown.running,
             query_id: shown.running.map(|_| shown.last_query_id),
             last_query_id: shown.last_query_id,
-            trace_id: rare.and_then(|rare| rare.trace_id.as_ref()),
-            outcome: rare.map_or(&NO_OUTCOME, |rare| &rare.outcome),
+            trace_id: rare.trace_id.as_ref(),
+            outcome: &rare.outcome,
             in_transaction: shown.transaction.is_some(),
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
