@@ -45,10 +45,12 @@ mod timers;
 
 #[cfg(feature = "cluster")]
 pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
-#[cfg(feature = "cluster")]
-pub(crate) use self::foreign::ForeignKill;
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
+#[cfg(feature = "cluster")]
+pub(crate) use self::foreign::ForeignKill;
+#[cfg(all(test, feature = "cluster"))]
+pub(crate) use self::kill::tests::deaf;
 pub use self::{
     actor::Supervisor,
     counters::Status,

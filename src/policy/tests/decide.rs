@@ -78,7 +78,12 @@ fn every_condition_alone() {
         ProcessRow { database: None, peer: Origin::Local, ..idle(4) },
         in_transaction(50, ProcessRow { time: Duration::from_secs(5), ..idle(5) }),
         in_transaction(60, busy(6, 1, "select 2")),
-        ProcessRow { state: "User sleep".into(), command: Command::Execute, active: Command::Execute, ..busy(7, 10, "") },
+        ProcessRow {
+            state: "User sleep".into(),
+            command: Command::Execute,
+            active: Command::Execute,
+            ..busy(7, 10, "")
+        },
     ];
     let table: [(&str, &[u64]); 27] = [
         ("busy_time = 10", &[2, 3, 7]),
