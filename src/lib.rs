@@ -145,6 +145,8 @@ mod threads;
 #[cfg(feature = "mysql")]
 pub mod wire;
 
+#[cfg(feature = "cluster")]
+pub use crate::model::PeerRefusal;
 pub use crate::{
     dialect::{Dialect, KillAnswer, KillDenied, Node, Verdict, View},
     engine::{

@@ -11,20 +11,35 @@
 //! | `ids` | which server ids there are, and which sessions' ids they give; pure |
 //! | `member` | who is in the cluster |
 //! | `coordinator` | who gives out the server ids |
+//! | `trust` | how nodes know each other |
+//! | `rpc` | what nodes ask of each other: gRPC |
+//! | `rows` | rows of the list, as nodes tell each other |
+//! | `peers` | the other nodes, as this one asks them |
+//! | `network` | the thread for all of that |
+
+#![allow(dead_code)]
 
 mod coordinator;
 mod ids;
 mod lease;
 mod member;
+mod network;
+mod peers;
+mod rows;
+mod rpc;
 mod times;
+mod trust;
 
 use std::{net::TcpListener, sync::Arc};
 
+pub(crate) use self::network::{Network, Setup};
 pub use self::{
     coordinator::{Coordinator, CoordinatorError, Renewal},
     ids::ServerIds,
     member::{Addresses, Identity, Member, Members},
+    network::NetworkError,
     times::{Deadlines, LeaseTimes, TimesError},
+    trust::{Trust, TrustError},
 };
 
 /// How a server is a node of a cluster: given to [`crate::Builder::cluster`].
@@ -35,3 +50,6 @@ pub struct Cluster {
     deadlines: Deadlines,
     ids: Option<ServerIds>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ fn idle() -> ProcessRow {
         killed: None,
         time: Duration::from_micros(42_123_456),
         state_time: Duration::from_micros(42_123_456),
-        state: "",
+        state: String::new(),
         info: None,
         statement: None,
         query_id: None,
@@ -51,9 +51,9 @@ fn idle() -> ProcessRow {
     }
 }
 
-fn running(active: Command, state: &'static str, info: &str) -> ProcessRow {
+fn running(active: Command, state: &str, info: &str) -> ProcessRow {
     let (statement, query_id) = (Some(StatementNo::default()), Some(12));
-    ProcessRow { command: active, active, state, info: Some(info.into()), statement, query_id, ..idle() }
+    ProcessRow { command: active, active, state: state.into(), info: Some(info.into()), statement, query_id, ..idle() }
 }
 
 fn killed(mode: KillMode) -> ProcessRow {
@@ -74,7 +74,7 @@ fn sessions() -> Vec<(&'static str, ProcessRow)> {
         login: None,
         command: Command::Connect,
         active: Command::Connect,
-        state: "Reading from net",
+        state: "Reading from net".into(),
         last_query_id: 0,
         ..idle()
     };

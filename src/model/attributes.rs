@@ -39,6 +39,18 @@ impl Attributes {
         self.pairs().find_map(|(known, value)| (known == name).then_some(value))
     }
 
+    /// All of it, in a form of its own.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What [`Attributes::as_bytes`] gave. Of anything else, what can be read of it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// How many bytes it takes.
     pub fn size(&self) -> usize {
         self.0.len()

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "cluster")]
+use super::PeerRefusal;
 use super::{KillCause, KillError, KillMode, Origin, Principal, Progress, Reason, SqlError, StatementNo, Target};
 
 /// What happened.
@@ -65,6 +67,14 @@ pub enum Event {
         reason: Reason,
         /// From that kill to the end.
         duration: Duration,
+    },
+    /// Somebody who could not show that it is a node of the cluster has called at the peers' port, and was refused.
+    #[cfg(feature = "cluster")]
+    PeerRefused {
+        /// From where.
+        from: Origin,
+        /// What was wrong.
+        why: PeerRefusal,
     },
     /// The session is over and out of the list.
     Disconnected {

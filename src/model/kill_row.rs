@@ -64,6 +64,9 @@ pub enum KillCause {
     Host,
     /// By the policies' rule of this name.
     Policy(Arc<str>),
+    /// By another node of the cluster, the one with this server id, for one of its clients or for its host.
+    #[cfg(feature = "cluster")]
+    Peer(u32),
 }
 
 /// What came of a kill.
@@ -89,6 +92,8 @@ impl fmt::Display for KillCause {
             KillCause::Statement => f.write_str("statement"),
             KillCause::Host => f.write_str("host"),
             KillCause::Policy(rule) => write!(f, "policy {rule}"),
+            #[cfg(feature = "cluster")]
+            KillCause::Peer(server) => write!(f, "server {server}"),
         }
     }
 }

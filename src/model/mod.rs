@@ -16,6 +16,8 @@ mod kill;
 mod kill_row;
 mod login;
 mod origin;
+#[cfg(feature = "cluster")]
+mod peer_refusal;
 mod principal;
 mod process;
 mod progress;
@@ -42,6 +44,8 @@ pub use kill_row::{KillCause, KillResult, KillRow, KillVictim};
 pub use login::{Checking, Login, Proof, Verifier};
 pub(crate) use origin::Address;
 pub use origin::Origin;
+#[cfg(feature = "cluster")]
+pub use peer_refusal::PeerRefusal;
 pub use principal::{Principal, Privileges, Tenant, UnknownPrivilege};
 pub(crate) use process::Seen;
 pub use process::{Command, Outcome, ProcessRow};

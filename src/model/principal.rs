@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::{Allowance, Amount, Setting, Settings, Warning};
 
 /// What an account may do to other sessions. The systems' own names; each [`crate::Dialect`] heeds those of its system.
+///
+/// Nodes of a cluster tell each other the numbers: one that was given up is not used again.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Privileges(u32);
 
@@ -61,6 +63,18 @@ impl Privileges {
     /// Both sets together.
     pub const fn and(self, more: Self) -> Self {
         Self(self.0 | more.0)
+    }
+
+    /// As a number.
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Those with this number, and whether all that it holds is known here.
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn from_bits(bits: u32) -> (Self, bool) {
+        (Self(bits & Self::ALL.0), bits & !Self::ALL.0 == 0)
     }
 
     /// Reads privilege names, in any case, `CONNECTION ADMIN` with a blank too.
@@ -148,6 +162,12 @@ impl Principal {
     /// The tenant's name, if the account belongs to one.
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_ref().map(|tenant| tenant.name.as_str())
+    }
+
+    /// The tenant's cluster, if the account belongs to a tenant and its client named one.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn tenant_cluster(&self) -> Option<&str> {
+        self.tenant.as_ref().and_then(|tenant| tenant.cluster.as_deref())
     }
 
     /// The same, for an account that is bound to a host pattern; [`Principal::account`] shows it.

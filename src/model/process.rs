@@ -100,7 +100,7 @@ pub struct ProcessRow {
     /// The same, but a kill counts from its own moment (OceanBase's TIME).
     pub state_time: Duration,
     /// MySQL's State: what the statement is at; empty when idle.
-    pub state: &'static str,
+    pub state: String,
     /// The running statement, with its secrets replaced.
     pub info: Option<String>,
     /// The running statement's number within the session.
@@ -144,7 +144,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) killed: Option<KillMode>,
     pub(crate) time: Duration,
     pub(crate) state_time: Duration,
-    pub(crate) state: &'static str,
+    pub(crate) state: &'a str,
     pub(crate) info: Option<&'a str>,
     pub(crate) statement: Option<StatementNo>,
     pub(crate) query_id: Option<u64>,
@@ -178,7 +178,7 @@ impl<'a> From<&'a ProcessRow> for Seen<'a> {
             killed: row.killed,
             time: row.time,
             state_time: row.state_time,
-            state: row.state,
+            state: &row.state,
             info: row.info.as_deref(),
             statement: row.statement,
             query_id: row.query_id,
@@ -207,7 +207,7 @@ impl From<&Seen<'_>> for ProcessRow {
             killed: seen.killed,
             time: seen.time,
             state_time: seen.state_time,
-            state: seen.state,
+            state: seen.state.to_owned(),
             info: seen.info.map(str::to_owned),
             statement: seen.statement,
             query_id: seen.query_id,

@@ -42,7 +42,7 @@ impl Fact {
             Fact::Db => row.database.as_deref().map(Cow::from),
             // Of one that was killed, what it is still doing.
             Fact::Command => Some(row.active.as_str().into()),
-            Fact::State => Some(row.state.into()),
+            Fact::State => Some(row.state.as_str().into()),
             Fact::Info => row.info.as_deref().map(Cow::from),
         }
     }

@@ -159,7 +159,7 @@ fn log(rule: &Rule, row: &ProcessRow) {
     // What a client may choose is escaped.
     tracing::info!(
         rule = %rule.name, session = %row.id, query_id = row.query_id, user = logged(row.user()), host = %row.peer,
-        db = row.database.as_deref().map(logged), command = row.command.as_str(), state = row.state, seconds = row.time.as_secs(), transaction,
+        db = row.database.as_deref().map(logged), command = row.command.as_str(), state = row.state.as_str(), seconds = row.time.as_secs(), transaction,
         info = row.info.as_deref().map(tracing::field::debug), "{does}"
     );
 }

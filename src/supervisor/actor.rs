@@ -82,7 +82,7 @@ impl Handler<Kill> for Supervisor {
         }
         let registry = Arc::clone(&self.registry);
         KillAnswer::Later(Box::pin(async move {
-            let (number, result) = search_and_kill(&registry, &kill).await;
+            let (number, result) = search_and_kill(&registry, &kill, requester).await;
             told(&registry, &kill, cause(&kill), number, result)
         }))
     }
@@ -104,8 +104,12 @@ pub(crate) fn kill_by_id(registry: &Registry, kill: &Kill) -> Option<Result<Rece
     Some(told(registry, kill, cause(kill), by.kill, result))
 }
 
-/// Looks for the victims, some sessions at a time.
-async fn search_and_kill(registry: &Arc<Registry>, kill: &Kill) -> (u64, Result<Receipt, Refusal>) {
+/// Looks for the victims, some sessions at a time; `requester` says who asks when they are found.
+pub(super) async fn search_and_kill<'a>(
+    registry: &Registry,
+    kill: &'a Kill,
+    requester: impl FnOnce(&Registry, &'a Kill) -> Requester<'a>,
+) -> (u64, Result<Receipt, Refusal>) {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
@@ -145,6 +149,17 @@ pub(super) fn told(
     number: u64,
     result: Result<Receipt, Refusal>,
 ) -> Result<Receipt, KillError> {
+    told_of(registry, kill, (cause, peer(registry, kill)), number, result)
+}
+
+/// The same, of a kill for a client that is there.
+pub(super) fn told_of(
+    registry: &Registry,
+    kill: &Kill,
+    (cause, from): (KillCause, Option<Origin>),
+    number: u64,
+    result: Result<Receipt, Refusal>,
+) -> Result<Receipt, KillError> {
     let outcome = match &result {
         Ok(receipt) => Ok(receipt.sessions() as u64),
         Err(refusal) => refusal.truth().map_or(Ok(0), Err),
@@ -177,7 +192,7 @@ pub(super) fn told(
         }
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
-    let (at, from) = (registry.clock().now(), peer(registry, kill));
+    let at = registry.clock().now();
     let entries = history::entries((number, at), kill, &cause, from, &result);
     registry.history().add(entries);
     registry.events.publish(kill.from, || Event::KillAsked {

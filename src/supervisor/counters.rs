@@ -78,6 +78,8 @@ pub(crate) struct Counters {
     kills: AtomicU64,
     denied: AtomicU64,
     panics: AtomicU64,
+    #[cfg(feature = "cluster")]
+    peers_refused: AtomicU64,
     /// In the order of [`TIMEOUTS`].
     timeouts: [AtomicU64; TIMEOUTS.len()],
     retired_statements: AtomicU64,
@@ -127,6 +129,9 @@ pub struct Status {
     pub timeouts: u64,
     /// Panics of the engine that were caught.
     pub panics: u64,
+    /// Calls at the peers' port by somebody who is no node of the cluster.
+    #[cfg(feature = "cluster")]
+    pub peers_refused: u64,
     /// Statements begun in all sessions ever (MySQL: Questions).
     pub statements: u64,
     /// The longest time that one poll of an inline engine kept its arbiter. All sessions of the arbiter waited for it:
@@ -214,6 +219,12 @@ impl Counters {
         self.transactions_ended.load(Relaxed)
     }
 
+    /// Somebody who is no node of the cluster has called.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn peer_refused(&self) {
+        self.peers_refused.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn retired(&self, statements: u64) {
         self.retired_statements.fetch_add(statements, Relaxed);
     }
@@ -240,6 +251,8 @@ impl Counters {
             kills_denied: self.denied.load(Relaxed),
             timeouts: self.timeouts().map(|(_, count)| count).sum(),
             panics: self.panics.load(Relaxed),
+            #[cfg(feature = "cluster")]
+            peers_refused: self.peers_refused.load(Relaxed),
             statements,
             longest_poll: Duration::from_nanos(self.longest_poll.load(Relaxed)),
         }

@@ -29,6 +29,8 @@ const ENDED_SESSIONS: &str = "killdeer_sessions_ended_total";
 const CUT_STATEMENTS: &str = "killdeer_statements_cut_short_total";
 const TIMEOUTS: &str = "killdeer_timeouts_total";
 const PANICS: &str = "killdeer_panics_total";
+#[cfg(feature = "cluster")]
+const PEERS_REFUSED: &str = "killdeer_peers_refused_total";
 
 /// What each says, and in which unit.
 fn describe() {
@@ -48,6 +50,8 @@ fn describe() {
     describe_counter!(CUT_STATEMENTS, one, "Statements that were ended from outside, by reason");
     describe_counter!(TIMEOUTS, one, "Time limits that were passed, by reason");
     describe_counter!(PANICS, one, "Panics of the engine that were caught");
+    #[cfg(feature = "cluster")]
+    describe_counter!(PEERS_REFUSED, one, "Calls at the peers' port by somebody who is no node of the cluster");
 }
 
 /// Of a count of sessions, nobody needs more than 52 bits.
@@ -76,6 +80,8 @@ impl Counters {
         counter!(ABORTED_CLIENTS).absolute(status.aborted_clients);
         counter!(STATEMENTS).absolute(status.statements);
         counter!(PANICS).absolute(status.panics);
+        #[cfg(feature = "cluster")]
+        counter!(PEERS_REFUSED).absolute(status.peers_refused);
         for (at, cause) in Refused::CAUSES.into_iter().enumerate() {
             counter!(REFUSED, "cause" => cause).absolute(self.refused.get(at));
         }

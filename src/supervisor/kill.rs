@@ -267,7 +267,7 @@ fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use actix::{Actor, AsyncContext, Context, Handler, WeakRecipient};
 
     use super::*;
@@ -291,7 +291,7 @@ pub(super) mod tests {
     }
 
     /// How a registry reaches such a session.
-    pub(in crate::supervisor) fn deaf() -> WeakRecipient<Signal> {
+    pub(crate) fn deaf() -> WeakRecipient<Signal> {
         Context::<Deaf>::new().address().downgrade().recipient()
     }
 

@@ -7,6 +7,7 @@
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
 //! | `enforce` | kills by the policies |
+//! | `foreign` | kills by other nodes of the cluster |
 //! | `receipt` | what a kill has reached |
 //! | `history` | the kills that were asked for |
 //! | `listing` | what somebody may see of the list |
@@ -25,6 +26,8 @@ mod enforce;
 mod events;
 #[cfg(feature = "metrics")]
 mod figures;
+#[cfg(feature = "cluster")]
+mod foreign;
 mod gauge;
 mod history;
 mod hosts;
@@ -44,6 +47,10 @@ mod timers;
 pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
+#[cfg(feature = "cluster")]
+pub(crate) use self::foreign::ForeignKill;
+#[cfg(all(test, feature = "cluster"))]
+pub(crate) use self::kill::tests::deaf;
 pub use self::{
     actor::Supervisor,
     counters::Status,

@@ -47,6 +47,17 @@ impl Standing {
         self.until.store(0, Ordering::Release);
     }
 
+    /// For how long it may still act; `None`: for ever.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        match self.until.load(Ordering::Acquire) {
+            FOREVER => None,
+            until => {
+                let now = self.now.get().map_or(Duration::MAX, |now| now());
+                Some(Duration::from_nanos(until).saturating_sub(now))
+            }
+        }
+    }
+
     /// Whether it may act now.
     pub(crate) fn holds(&self) -> bool {
         match self.until.load(Ordering::Acquire) {
@@ -66,12 +77,16 @@ mod tests {
         static NOW: AtomicU64 = AtomicU64::new(5);
         let standing = Standing::default();
         assert!(standing.holds());
+        assert_eq!(standing.left(), None);
         standing.depend(|| Duration::from_nanos(NOW.load(Ordering::Relaxed)));
         assert!(!standing.holds(), "it has no place yet");
         standing.extend(Duration::from_nanos(7));
         assert!(standing.holds());
         NOW.store(7, Ordering::Relaxed);
         assert!(!standing.holds());
+        assert_eq!(standing.left(), Some(Duration::ZERO));
+        standing.extend(Duration::from_nanos(9));
+        assert_eq!(standing.left(), Some(Duration::from_nanos(2)));
         standing.extend(Duration::MAX);
         assert!(standing.holds());
         standing.lose();

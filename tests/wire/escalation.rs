@@ -56,7 +56,7 @@ impl Victim {
     fn is_unharmed(&self, server: &Server, what: &str) {
         let row = server.row(self.raw.id).unwrap_or_else(|| panic!("{what}: it is gone"));
         assert_eq!(row.statement.map(|number| number.get()), Some(self.statement), "{what}");
-        assert_eq!((row.command.as_str(), row.state), ("Query", "User sleep"), "{what}");
+        assert_eq!((row.command.as_str(), row.state.as_str()), ("Query", "User sleep"), "{what}");
     }
 }
 

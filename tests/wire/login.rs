@@ -86,7 +86,10 @@ fn a_session_is_listed_and_killable_from_accept_on() {
     let server = Server::start();
     let mut raw = Raw::greeted(&server);
     let row = server.row(raw.id).expect("listed before its login");
-    assert_eq!((row.user(), row.command.as_str(), row.state), ("unauthenticated user", "Connect", "Reading from net"));
+    assert_eq!(
+        (row.user(), row.command.as_str(), row.state.as_str()),
+        ("unauthenticated user", "Connect", "Reading from net")
+    );
     assert_eq!(row.database, None);
     assert_eq!(row.info, None);
     let mut by = Raw::login(&server);

@@ -21,7 +21,7 @@ fn idle(id: u64) -> ProcessRow {
         killed: None,
         time: Duration::from_secs(100),
         state_time: Duration::from_secs(100),
-        state: "",
+        state: String::new(),
         info: None,
         statement: None,
         query_id: None,
@@ -40,7 +40,7 @@ fn busy(id: u64, seconds: u64, info: &str) -> ProcessRow {
         command: Command::Query,
         active: Command::Query,
         time: Duration::from_secs(seconds),
-        state: "executing",
+        state: "executing".into(),
         info: Some(info.into()),
         statement: Some(StatementNo::new(1)),
         query_id: Some(1000 + id),
@@ -78,7 +78,12 @@ fn every_condition_alone() {
         ProcessRow { database: None, peer: Origin::Local, ..idle(4) },
         in_transaction(50, ProcessRow { time: Duration::from_secs(5), ..idle(5) }),
         in_transaction(60, busy(6, 1, "select 2")),
-        ProcessRow { state: "User sleep", command: Command::Execute, active: Command::Execute, ..busy(7, 10, "") },
+        ProcessRow {
+            state: "User sleep".into(),
+            command: Command::Execute,
+            active: Command::Execute,
+            ..busy(7, 10, "")
+        },
     ];
     let table: [(&str, &[u64]); 27] = [
         ("busy_time = 10", &[2, 3, 7]),

@@ -1,0 +1,310 @@
+//! The other nodes, as this one asks them: each kill goes straight to the node that has the session, each list to all at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, join_all},
+    stream::FuturesUnordered,
+};
+use tokio::{runtime::Handle, sync::watch, task::AbortHandle, time::sleep};
+
+use super::{
+    Deadlines, Identity, Member, Members,
+    rpc::{Fault, Link},
+    trust::Trust,
+};
+use crate::{
+    id::Reading,
+    model::{KillError, Principal, Target},
+    supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry},
+};
+
+/// How often each node is asked how it is doing, so that there is a connection when one is needed.
+const WARM_EVERY: Duration = Duration::from_secs(5);
+
+/// See the module's text.
+pub(crate) struct Peers {
+    /// What asks here keeps the registry.
+    registry: Weak<Registry>,
+    /// What this node is, while it has a place in the cluster.
+    identity: watch::Receiver<Option<Identity>>,
+    members: watch::Receiver<Arc<Members>>,
+    deadlines: Deadlines,
+    trust: Arc<Trust>,
+    /// Where the connections are served.
+    runtime: Handle,
+    links: Mutex<HashMap<Member, Warm>>,
+}
+
+/// A connection that is kept. It is no more when this is dropped.
+struct Warm {
+    link: Link,
+    keeping: AbortHandle,
+}
+
+impl Drop for Warm {
+    fn drop(&mut self) {
+        self.keeping.abort();
+    }
+}
+
+impl Peers {
+    /// To be called within the runtime that serves the connections.
+    pub(super) fn new(
+        registry: &Arc<Registry>,
+        identity: watch::Receiver<Option<Identity>>,
+        members: watch::Receiver<Arc<Members>>,
+        deadlines: Deadlines,
+        trust: Trust,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            registry: Arc::downgrade(registry),
+            identity,
+            members,
+            deadlines,
+            trust: Arc::new(trust),
+            runtime: Handle::current(),
+            links: Mutex::default(),
+        })
+    }
+
+    /// Keeps a connection to each member, for as long as somebody may want it.
+    pub(super) async fn keep(peers: Weak<Self>, mut members: watch::Receiver<Arc<Members>>) {
+        loop {
+            let now = Arc::clone(&members.borrow_and_update());
+            let Some(peers) = peers.upgrade() else { return };
+            peers.links().retain(|member, _| now.get(&member.identity.server) == Some(member));
+            for member in peers.others(&now) {
+                let _ = peers.link(member);
+            }
+            drop(peers);
+            if members.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The members but for this node.
+    fn others(&self, members: &Members) -> Vec<Member> {
+        let own = *self.identity.borrow();
+        members.values().filter(|member| own.map(|own| own.server) != Some(member.identity.server)).copied().collect()
+    }
+
+    fn links(&self) -> MutexGuard<'_, HashMap<Member, Warm>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection to a member; not made yet, if it has just come.
+    fn link(&self, member: Member) -> Result<Link, Fault> {
+        let mut links = self.links();
+        if let Some(warm) = links.get(&member) {
+            return Ok(warm.link.clone());
+        }
+        let _within = self.runtime.enter();
+        let patience = self.deadlines.kill.min(self.deadlines.list) / 2;
+        let link = Link::new(member, Arc::clone(&self.trust), patience).map_err(|error| {
+            tracing::warn!(server = member.identity.server, %error, "a node cannot be asked");
+            Fault::Unreachable(error.to_string())
+        })?;
+        let keeping = self.runtime.spawn(warm(link.clone(), self.deadlines.list)).abort_handle();
+        links.insert(member, Warm { link: link.clone(), keeping });
+        Ok(link)
+    }
+
+    /// What this node is, if it may act.
+    fn own(&self) -> Option<Identity> {
+        let stands = self.registry.upgrade().is_some_and(|registry| registry.stands());
+        self.identity.borrow().filter(|_| stands)
+    }
+
+    fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.members.borrow())
+    }
+
+    async fn carry_out(self: Arc<Self>, errand: Errand) -> Result<u64, KillError> {
+        let Some(registry) = self.registry.upgrade() else { return Err(KillError::Stopped) };
+        let Some(own) = self.own() else { return Err(KillError::Offline) };
+        let members = self.members();
+        match &errand.target {
+            Target::Session(id) => {
+                let unknown = || KillError::UnknownSession(id.to_string());
+                let Reading::OfServer(server) = registry.layout().read(id.get()) else { return Err(unknown()) };
+                let member = *members.get(&server).ok_or_else(unknown)?;
+                self.ask(own, member, &errand).await
+            }
+            // Each server counts its statements by itself: those of others have the same numbers.
+            Target::Statement(query_id) => Err(KillError::UnknownQuery(*query_id)),
+            Target::Named(_) | Target::User { .. } => {
+                let all = matches!(errand.target, Target::User { .. });
+                let errand = Arc::new(errand);
+                let asked = self.others(&members).into_iter().map(|member| {
+                    let (peers, errand) = (Arc::clone(&self), Arc::clone(&errand));
+                    // Whoever is asked is asked to the end, also when another has been found to have it.
+                    self.runtime.spawn(async move { peers.ask(own, member, &errand).await })
+                });
+                let mut asked: FuturesUnordered<_> = asked.collect();
+                let mut search = Search::new(&errand.target);
+                while let Some(answer) = asked.next().await {
+                    search.heard(answer.unwrap_or(Err(KillError::Stopped)));
+                    if !all && search.reached > 0 {
+                        break;
+                    }
+                }
+                search.result(all)
+            }
+        }
+    }
+
+    /// Has one node carry out a kill.
+    async fn ask(&self, own: Identity, member: Member, errand: &Errand) -> Result<u64, KillError> {
+        let server = member.identity.server;
+        let asked = async { self.link(member)?.kill(own.server, errand, self.deadlines.kill).await };
+        let fault = match asked.await {
+            Ok(result) => return result,
+            Err(fault) => fault,
+        };
+        tracing::debug!(server, %fault, "a kill on another node");
+        Err(match (fault, &errand.target) {
+            // The session was one of the node that had the id before.
+            (Fault::Another, Target::Session(id)) => KillError::UnknownSession(id.to_string()),
+            (Fault::Unanswered(_), _) => KillError::Unanswered { server },
+            (Fault::Unreachable(_) | Fault::Offline | Fault::Another, _) => KillError::Unreachable { server },
+        })
+    }
+
+    async fn gather(self: Arc<Self>, by: Arc<Principal>) -> Gathered {
+        let others = self.others(&self.members());
+        let asked = others.iter().map(|member| {
+            let (peers, by) = (&self, &by);
+            async move { peers.link(*member)?.list(by, peers.deadlines.list).await }
+        });
+        let told = join_all(asked).await;
+        // What has come after this node lost its place may be of others that have its sessions' ids by now.
+        let own = self.own();
+        let mut gathered = Gathered::default();
+        for (member, told) in others.iter().zip(told) {
+            let server = member.identity.server;
+            match told {
+                Ok(list) if own.is_some() => gathered.lists.push(list),
+                Ok(_) => {
+                    let why = "this node has no place in the cluster".into();
+                    gathered.missing.push(Missing { server, why });
+                }
+                Err(fault) => gathered.missing.push(Missing { server, why: fault.to_string() }),
+            }
+        }
+        gathered
+    }
+
+    async fn look(self: Arc<Self>) -> Vec<NodeRow> {
+        let Some(registry) = self.registry.upgrade() else { return Vec::new() };
+        let (members, identity) = (self.members(), *self.identity.borrow());
+        let others = self.others(&members);
+        let asked = others.iter().map(|member| {
+            let peers = &self;
+            async move { peers.link(*member)?.status(peers.deadlines.list).await }
+        });
+        let told = join_all(asked).await;
+        let mut rows: Vec<_> = others.iter().zip(told).map(|(member, told)| of_other(member, told)).collect();
+        let stands = registry.stands() && identity.is_some();
+        let own = identity.filter(|_| stands);
+        rows.push(NodeRow {
+            server: own.map(|own| own.server),
+            address: registry.node.address.to_string(),
+            epoch: own.map_or(0, |own| own.epoch),
+            state: if stands { NodeState::Up } else { NodeState::Offline },
+            sessions: Some(registry.len() as u64),
+            lease_left: registry.standing.left(),
+        });
+        rows.sort_by_key(|row| row.server);
+        rows
+    }
+}
+
+/// A member's row, by what it has told.
+fn of_other(member: &Member, told: Result<super::rpc::messages::StatusAnswer, Fault>) -> NodeRow {
+    let told = told.ok();
+    NodeRow {
+        server: Some(member.identity.server),
+        address: member.addresses.clients.to_string(),
+        epoch: member.identity.epoch,
+        state: if told.is_some() { NodeState::Up } else { NodeState::Unreachable },
+        sessions: told.as_ref().map(|told| told.sessions),
+        lease_left: told.and_then(|told| told.lease_left).map(Duration::from_millis),
+    }
+}
+
+/// Asks a node how it is doing, again and again, so that there is a connection to it.
+async fn warm(link: Link, deadline: Duration) {
+    loop {
+        if let Err(fault) = link.status(deadline).await {
+            tracing::debug!(server = link.member.identity.server, %fault, "another node");
+        }
+        sleep(WARM_EVERY).await;
+    }
+}
+
+/// What became of a kill that was asked of several nodes.
+struct Search {
+    reached: u64,
+    /// That nobody has it.
+    unknown: Option<KillError>,
+    denied: Option<KillError>,
+    /// A node that could not be asked, or has not answered.
+    silent: Option<KillError>,
+}
+
+impl Search {
+    fn new(target: &Target) -> Self {
+        let unknown = match target {
+            Target::Named(name) => Some(KillError::UnknownName(crate::control::truncate_chars(name, 80).to_owned())),
+            // That a user has no sessions is no error.
+            _ => None,
+        };
+        Self { reached: 0, unknown, denied: None, silent: None }
+    }
+
+    fn heard(&mut self, answer: Result<u64, KillError>) {
+        match answer {
+            Ok(reached) => self.reached += reached,
+            Err(denial) if denial.is_denial() => self.denied = self.denied.take().or(Some(denial)),
+            Err(KillError::UnknownName(_) | KillError::UnknownSession(_) | KillError::UnknownQuery(_)) => {}
+            // Whether a node has ended something is the graver doubt.
+            Err(silent @ KillError::Unanswered { .. }) => self.silent = Some(silent),
+            Err(silent) => self.silent = self.silent.take().or(Some(silent)),
+        }
+    }
+
+    /// `all`: what was asked for is done only if every node has done its part. Otherwise one that has found it is enough.
+    fn result(self, all: bool) -> Result<u64, KillError> {
+        let Self { reached, unknown, denied, silent } = self;
+        let failed = denied.or(silent);
+        match failed {
+            Some(error) if all || reached == 0 => Err(error),
+            _ if reached > 0 => Ok(reached),
+            _ => unknown.map_or(Ok(0), Err),
+        }
+    }
+}
+
+/// What a registry asks the other nodes by.
+pub(crate) struct ByPeers(pub(crate) Arc<Peers>);
+
+impl Elsewhere for ByPeers {
+    fn kill(&self, errand: Errand) -> BoxFuture<'static, Result<u64, KillError>> {
+        Arc::clone(&self.0).carry_out(errand).boxed()
+    }
+
+    fn list(&self, by: Arc<Principal>) -> BoxFuture<'static, Gathered> {
+        Arc::clone(&self.0).gather(by).boxed()
+    }
+
+    fn nodes(&self) -> BoxFuture<'static, Vec<NodeRow>> {
+        Arc::clone(&self.0).look().boxed()
+    }
+}

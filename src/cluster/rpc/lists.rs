@@ -1,0 +1,89 @@
+//! The list of this node's sessions for another node: as much of it as the requester may see, in pieces.
+
+use std::sync::Arc;
+
+use futures::{Stream, stream};
+use prost::Message;
+use tokio::{task::yield_now, time::Instant};
+use tonic::Status;
+
+use super::{
+    desk::Heeded,
+    messages::{Answer, ListPiece, Row, Standing},
+};
+use crate::{
+    id::{RUN, Roll},
+    model::Principal,
+    supervisor::{Listing, Registry},
+};
+
+/// A piece has about so many bytes: it is sent on when it has more.
+const PIECE: usize = 64 << 10;
+
+/// After so many ids others have their turn.
+const IDS: usize = 16 << 10;
+
+/// Where a list has come to.
+struct Walk {
+    registry: Arc<Registry>,
+    listing: Listing,
+    heeded: Heeded,
+    now: Instant,
+    roll: Roll,
+    number: u32,
+}
+
+/// The pieces of the answer. Each is made when the one before was taken: who does not read has nothing made.
+pub(super) async fn list(
+    registry: Arc<Registry>,
+    by: Arc<Principal>,
+    heeded: Heeded,
+) -> impl Stream<Item = Result<Answer, Status>> + Send + 'static {
+    let (mut roll, mut gathered) = (Roll::default(), 0);
+    for ids in registry.ids() {
+        gathered += ids.len();
+        roll.add(ids);
+        if gathered > IDS {
+            gathered = 0;
+            yield_now().await;
+        }
+    }
+    let listing = Listing::new(Arc::clone(&registry), by);
+    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, number: 0 };
+    stream::unfold(Some(walk), |walk| async move {
+        let (answer, walk) = walk?.piece().await;
+        Some((Ok(answer), walk))
+    })
+}
+
+impl Walk {
+    /// The next piece, and what is left; others have their turn in between.
+    async fn piece(mut self) -> (Answer, Option<Self>) {
+        let node = (self.number == 0).then(|| (&self.registry.node).into());
+        let mut piece = ListPiece { node, rows: Vec::new() };
+        let (mut ids, mut slots, mut size) = (Vec::new(), Vec::new(), 0);
+        let standing = loop {
+            self.roll.next(RUN, &mut ids);
+            // What was listed before it lost its place is nothing to rely on.
+            if !self.registry.stands() {
+                piece = ListPiece::default();
+                break Standing::Offline;
+            }
+            if ids.is_empty() || size > PIECE {
+                break Standing::Good;
+            }
+            self.registry.get_each(&ids, &mut slots);
+            for slot in slots.drain(..) {
+                if let Some(row) = self.listing.show(&slot, self.now, |seen| Row::from(seen)) {
+                    size += row.encoded_len();
+                    piece.rows.push(row);
+                }
+            }
+            yield_now().await;
+        };
+        let last = standing != Standing::Good || self.roll.len() == 0;
+        let answer = self.heeded.piece(self.number, last, standing, piece.encode_to_vec());
+        self.number += 1;
+        (answer, (!last).then_some(self))
+    }
+}

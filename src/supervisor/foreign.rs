@@ -1,0 +1,54 @@
+//! Kills that another node of the cluster asks for. They are decided here, with this node's own eyes, and carried out, counted
+//! and told as those of its own clients are.
+
+use std::sync::Arc;
+
+use super::{
+    actor::{search_and_kill, told_of},
+    kill::Requester,
+    messages::Kill,
+    registry::Registry,
+};
+use crate::model::{KillCause, KillError, Origin, Target};
+
+/// A kill that another node asks for.
+#[derive(Debug)]
+pub(crate) struct ForeignKill {
+    /// Who asks for what. The session that asks is one of that node's: no session here has its id, and it is no session's
+    /// own kill.
+    pub(crate) kill: Kill,
+    /// Where the client is that asks, if one does.
+    pub(crate) origin: Option<Origin>,
+    /// The node's server id.
+    pub(crate) server: u32,
+}
+
+impl ForeignKill {
+    /// Carries it out on this node's sessions, and says how many it reached.
+    ///
+    /// # Errors
+    /// Those of a local kill; and that this node may not act.
+    pub(crate) async fn carry_out(&self, registry: &Arc<Registry>) -> Result<u64, KillError> {
+        if !registry.is_supervised() {
+            return Err(KillError::Stopped);
+        }
+        if !registry.stands() {
+            return Err(KillError::Offline);
+        }
+        let kill = &self.kill;
+        let (number, result) = if let Target::Session(id) = kill.target {
+            let by = self.requester(registry, kill);
+            (by.kill, registry.kill_session(&by, id, kill.mode))
+        } else {
+            search_and_kill(registry, kill, |registry, kill| self.requester(registry, kill)).await
+        };
+        let told = told_of(registry, kill, (KillCause::Peer(self.server), self.origin), number, result);
+        told.map(|receipt| receipt.sessions() as u64)
+    }
+
+    /// Who asks: none of the sessions here.
+    fn requester<'a>(&self, registry: &Registry, kill: &'a Kill) -> Requester<'a> {
+        let peer = self.origin.filter(|_| registry.dialect.tells_killers());
+        Requester { principal: &kill.by, session: None, peer, kill: registry.next_kill() }
+    }
+}
