@@ -11,9 +11,15 @@
 //! | `ids` | which server ids there are, and which sessions' ids they give; pure |
 //! | `member` | who is in the cluster |
 //! | `coordinator` | who gives out the server ids |
+//! | `keeper` | what asks it, and lets clients in or ends their sessions by what it says |
+//! | `clock` | the clock that leases go by |
 
+#![allow(dead_code, reason = "its parts are still being put together")]
+
+mod clock;
 mod coordinator;
 mod ids;
+mod keeper;
 mod lease;
 mod member;
 mod times;
@@ -21,7 +27,9 @@ mod times;
 use std::{net::TcpListener, sync::Arc};
 
 pub use self::{
-    coordinator::{Coordinator, CoordinatorError, Renewal},
+    coordinator::{
+        Claim, Coordinator, CoordinatorError, Fixed, FixedError, InMemory, InMemoryNode, Line, Renewal,
+    },
     ids::ServerIds,
     member::{Addresses, Identity, Member, Members},
     times::{Deadlines, LeaseTimes, TimesError},
