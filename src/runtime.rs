@@ -30,6 +30,8 @@ pub struct Builder<E> {
     tell_killed: bool,
     queued_statements: usize,
     own_arbiter: bool,
+    #[cfg(feature = "cluster")]
+    cluster: Option<crate::cluster::Cluster>,
 }
 
 /// A running session runtime. Cheap to clone. After [`Runtime::shutdown`] it has no sessions and takes none; its
@@ -136,6 +138,15 @@ impl<E: Engine> Builder<E> {
         Self { queued_statements: bound, ..self }
     }
 
+    /// Makes the server a node of a cluster, in place of [`Builder::ids`]: it has a server id for as long as its coordinator
+    /// says so, and admits nobody (3032) before it has one ([`Runtime::joined`]). Other nodes' lists call it by the address of
+    /// [`Builder::node`].
+    #[cfg(feature = "cluster")]
+    #[must_use]
+    pub fn cluster(self, cluster: crate::cluster::Cluster) -> Self {
+        Self { cluster: Some(cluster), ..self }
+    }
+
     /// Keeps the supervisor on the arbiter that calls [`Builder::start`], rather than on one of its own: for tests on
     /// paused time, and for hosts that want a single thread. A kill then waits for whatever that arbiter is doing.
     #[must_use]
@@ -159,6 +170,8 @@ impl<E: Engine> Builder<E> {
         registry.set_supervisor(supervisor.downgrade());
         #[cfg(feature = "policies")]
         let policies = Arc::new(crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter));
+        #[cfg(feature = "cluster")]
+        let node = self.cluster.map(|cluster| cluster.start(&registry));
         let shared = Shared {
             engine: self.engine,
             #[cfg(feature = "policies")]
@@ -173,6 +186,8 @@ impl<E: Engine> Builder<E> {
             queued_statements: self.queued_statements,
             #[cfg(feature = "system-tables")]
             tables: crate::system::SystemTables::default(),
+            #[cfg(feature = "cluster")]
+            node,
             arbiter,
         };
         Runtime {
@@ -200,6 +215,8 @@ impl<E: Engine> Runtime<E> {
             tell_killed: false,
             queued_statements: 64,
             own_arbiter: true,
+            #[cfg(feature = "cluster")]
+            cluster: None,
         }
     }
 
@@ -294,6 +311,18 @@ impl<E: Engine> Runtime<E> {
     /// Called again while that goes on, the grace that is over first counts; whoever calls it, then or later, gets the
     /// one summary. It goes on if its future is dropped.
     pub async fn shutdown(&self, grace: Duration) -> Summary {
-        self.shared.supervisor.send(Shutdown { grace }).await.unwrap_or_default()
+        let summary = self.shared.supervisor.send(Shutdown { grace }).await.unwrap_or_default();
+        #[cfg(feature = "cluster")]
+        if let Some(node) = &self.shared.node {
+            node.leave().await;
+        }
+        summary
+    }
+
+    /// Waits until this node has its place in the cluster, and says which. `None`: there is no cluster, or the node has left
+    /// it.
+    #[cfg(feature = "cluster")]
+    pub async fn joined(&self) -> Option<crate::cluster::Identity> {
+        self.shared.node.as_ref()?.joined().await
     }
 }

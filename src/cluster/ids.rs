@@ -84,8 +84,13 @@ impl ServerIds {
             Family::TiDb if server <= self.greatest => (Layout::tidb(server)?, true),
             Family::TiDb => (Layout::tidb64(server)?, false),
         };
-        let layout = self.start.map_or(layout, |local| layout.starting_at(local));
         self.pool.filter(|_| narrow).map_or(Ok(layout), |ids| layout.pool_of(ids))
+    }
+
+    /// Where each node's count begins; `None`: anywhere, so that what a server with the same id gave out before does not come
+    /// back soon.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.start
     }
 
     /// A server id that is not `taken`, drawn: `draw(n)` is any number below `n`. `None`: none is free.

@@ -11,45 +11,40 @@
 //! | `ids` | which server ids there are, and which sessions' ids they give; pure |
 //! | `member` | who is in the cluster |
 //! | `coordinator` | who gives out the server ids |
+//! | `node` | a server as a node of its cluster |
 //! | `trust` | how nodes know each other |
 //! | `rpc` | what nodes ask of each other: gRPC |
 //! | `rows` | rows of the list, as nodes tell each other |
 //! | `peers` | the other nodes, as this one asks them |
 //! | `network` | the thread for all of that |
+//! | `keeper` | what asks it, and lets clients in or ends their sessions by what it says |
+//! | `clock` | the clock that leases go by |
 
-#![allow(dead_code)]
-
+mod clock;
 mod coordinator;
 mod ids;
+mod keeper;
 mod lease;
 mod member;
 mod network;
+mod node;
 mod peers;
 mod rows;
 mod rpc;
 mod times;
 mod trust;
 
-use std::{net::TcpListener, sync::Arc};
-
-pub(crate) use self::network::{Network, Setup};
+pub(crate) use self::node::Node;
 pub use self::{
-    coordinator::{Coordinator, CoordinatorError, Renewal},
+    coordinator::{
+        Claim, Coordinator, CoordinatorError, Fixed, FixedError, InMemory, InMemoryNode, Line, Renewal,
+    },
     ids::ServerIds,
     member::{Addresses, Identity, Member, Members},
-    network::NetworkError,
+    node::{Cluster, ClusterError},
     times::{Deadlines, LeaseTimes, TimesError},
     trust::{Trust, TrustError},
 };
-
-/// How a server is a node of a cluster: given to [`crate::Builder::cluster`].
-pub struct Cluster {
-    coordinator: Arc<dyn Coordinator>,
-    listener: TcpListener,
-    times: LeaseTimes,
-    deadlines: Deadlines,
-    ids: Option<ServerIds>,
-}
 
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,9 @@ pub(crate) struct Shared<E> {
     /// What goes on beside the sessions for as long as there are any: dropped with the last of them.
     #[cfg(feature = "policies")]
     pub(crate) _beside: Arc<dyn std::any::Any + Send + Sync>,
+    /// Its place in a cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) node: Option<crate::cluster::Node>,
     /// The supervisor's own, if it has one.
     pub(crate) arbiter: Option<Arbiter>,
 }
