@@ -1,4 +1,5 @@
-//! The control statements, carried out: `KILL` of one session is done here, of others by the supervisor, `SHOW PROCESSLIST` reads the slots.
+//! The control statements, carried out: `KILL` of one session is done here, or asked of the node that has it, of others by
+//! the supervisor, `SHOW PROCESSLIST` reads the slots.
 
 use std::{pin::pin, sync::Arc};
 
@@ -8,11 +9,11 @@ use tokio::{task::yield_now, time::Instant};
 use super::shared::Shared;
 use crate::{
     control::{Control, Scope},
-    dialect::{Dialect, KillAnswer, View},
+    dialect::{self, Dialect, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     id::{RUN, Roll},
     model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
-    supervisor::{Kill, Listing, kill_by_id},
+    supervisor::{Kill, KillAnswer, Listing, kill_by_id},
 };
 
 /// So many ids are gathered before others on the arbiter have their turn.
@@ -66,8 +67,8 @@ pub(super) fn plan<S: EngineSession>(
     };
     match dialect.accepts(&statement) {
         Ok(()) => {}
-        Err(KillAnswer::Error(error)) => return Err(error),
-        Err(KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
+        Err(dialect::KillAnswer::Error(error)) => return Err(error),
+        Err(dialect::KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
     }
     let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
     let scope = Scope {
@@ -102,11 +103,17 @@ async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill)
     let dialect = &shared.registry.dialect;
     let several = matches!(order.target, Target::User { .. });
     let answer = match kill_by_id(&shared.registry, &order) {
-        Some(answer) => answer,
-        None => match select(pin!(shared.supervisor.send(order)), pin!(cx.killed())).await {
-            Either::Left((answer, _)) => answer.unwrap_or(Err(KillError::Stopped)),
-            Either::Right((reason, _)) => return killed_itself(dialect, reason),
-        },
+        Some(KillAnswer::Now(answer)) => Ok(answer),
+        // What was asked for goes on, be there somebody who waits for it or not.
+        Some(KillAnswer::Later(answer)) => unless_killed(cx, answer).await,
+        None => {
+            let answer = unless_killed(cx, shared.supervisor.send(order)).await;
+            answer.map(|answer| answer.unwrap_or(Err(KillError::Stopped)))
+        }
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Killed(reason)) => return killed_itself(dialect, reason),
     };
     // Whoever kills itself is over before it hears of it.
     if let (Ok(_), Err(Killed(reason))) = (&answer, cx.check()) {
@@ -119,9 +126,17 @@ async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill)
             Ok(Answered { affected, ..Answered::default() })
         }
         Err(error) => match dialect.kill_answer(&error, &shared.registry.layout()) {
-            KillAnswer::Error(error) => Err(error),
-            KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
+            dialect::KillAnswer::Error(error) => Err(error),
+            dialect::KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
         },
+    }
+}
+
+/// Waits for what others do, unless the statement is killed first.
+pub(super) async fn unless_killed<T>(cx: &StatementContext, what: impl Future<Output = T>) -> Result<T, Killed> {
+    match select(pin!(what), pin!(cx.killed())).await {
+        Either::Left((what, _)) => Ok(what),
+        Either::Right((reason, _)) => Err(Killed(reason)),
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
 //! | `standing`, `elsewhere` | whether a node of a cluster may act, and what it asks of the others |
+//! | `errand` | kills that this node asks of others, and others of it |
 //! | `figures` | the same for those who collect figures |
 
 mod actor;
@@ -20,6 +21,8 @@ mod admission;
 mod counters;
 #[cfg(feature = "cluster")]
 mod elsewhere;
+#[cfg(feature = "cluster")]
+mod errand;
 #[cfg(feature = "policies")]
 mod enforce;
 mod events;
@@ -41,9 +44,12 @@ mod standing;
 mod timers;
 
 #[cfg(feature = "cluster")]
+#[allow(unused_imports)] // until the node answers others
 pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
+#[cfg(feature = "cluster")]
+pub(crate) use self::errand::carry_out;
 pub use self::{
     actor::Supervisor,
     counters::Status,
@@ -54,7 +60,7 @@ pub use self::{
     receipt::Receipt,
 };
 pub(crate) use self::{
-    actor::kill_by_id,
+    actor::{KillAnswer, kill_by_id},
     gauge::{Gauge, Gauged},
     messages::{Reap, Retire, Work},
     registration::Registration,
