@@ -61,7 +61,9 @@ fn wherever_it_is_typed_the_owner_is_asked_and_this_node_for_its_own_alone() {
             assert_eq!(runtime.supervisor().send(kill).await.unwrap().unwrap().sessions(), 1);
             assert!(others.kills().iter().all(|errand| errand.from.is_none() && &**errand.by.user() == "root"));
             // What can only be this node's, and what is nobody's.
-            for sql in [format!("KILL {}", by.id().get() + 1000), "KILL 0".to_owned(), "KILL 99999999999999999999".into()] {
+            for sql in
+                [format!("KILL {}", by.id().get() + 1000), "KILL 0".to_owned(), "KILL 99999999999999999999".into()]
+            {
                 assert_eq!(told(&by, &sql).await.0, 1094, "{sql}");
             }
             assert_eq!(told(&by, &format!("KILL QUERY {}", by.id())).await.0, 1317);
@@ -76,7 +78,8 @@ fn the_owners_refusal_is_told_as_this_nodes_own() {
         for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
             let theirs = ids(dialect).1;
             let (here, _) = start(dialect, &Others::new(|_| Ok(1)));
-            let (alice, bob) = (connect(&here, "alice", Privileges::NONE).await, connect(&here, "bob", Privileges::NONE).await);
+            let (alice, bob) =
+                (connect(&here, "alice", Privileges::NONE).await, connect(&here, "bob", Privileges::NONE).await);
             let (code, text) = told(&bob, &format!("KILL {}", alice.id())).await;
             let expected = (code, text.replace(&alice.id().to_string(), &theirs.to_string()));
             let denied = kill_once(dialect, Err(KillError::NotOwner(theirs))).await;
@@ -186,9 +189,10 @@ fn it_is_counted_told_and_kept_where_it_was_asked_for() {
         let denied = Err(KillError::NotOwner(SessionId::new(7)));
         let asked = |outcome| (Target::Session(theirs), outcome, KillCause::Statement);
         assert_eq!(outcomes, [asked(Ok(1)), asked(denied)]);
-        let (rows, _) = ask(&by, "SELECT TARGET, BY_ID, SESSIONS, OUTCOME, VICTIM_ID FROM killdeer.kill_history".to_owned())
-            .await
-            .unwrap();
+        let (rows, _) =
+            ask(&by, "SELECT TARGET, BY_ID, SESSIONS, OUTCOME, VICTIM_ID FROM killdeer.kill_history".to_owned())
+                .await
+                .unwrap();
         let (id, by) = (theirs.to_string(), by.id().to_string());
         assert_eq!(rows, [[&*id, &*by, "1", "elsewhere", "NULL"], [&*id, &*by, "0", "denied", "NULL"]]);
     });
@@ -278,7 +282,10 @@ fn a_node_answers_others_for_its_own_sessions_and_asks_nobody() {
         let target = || Target::Named("x".into());
         let root = Arc::new(Principal::new("root", Privileges::ALL));
         assert_eq!(runtime.kill(&root, target(), KillMode::Query).await.unwrap_err(), KillError::Offline);
-        assert_eq!(runtime.kill(&root, Target::Session(theirs), KillMode::Query).await.unwrap_err(), KillError::Offline);
+        assert_eq!(
+            runtime.kill(&root, Target::Session(theirs), KillMode::Query).await.unwrap_err(),
+            KillError::Offline
+        );
         assert_eq!(others.kills().len(), 0);
     });
 }

@@ -1,35 +1,65 @@
 //! What sessions ask of other nodes, and what their clients are told of the answers. The other nodes are played here.
 
 mod kills;
+mod lists;
+mod wire;
 
 use std::{
     future::pending,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::future::BoxFuture;
 use tokio::{sync::Notify, task::LocalSet};
 
 use crate::{
-    Dialect, Done, Engine, EngineSession, KillError, Layout, Origin, OwnedValue, Principal, Privileges, Query, RowSink,
-    Runtime, SessionHandle, SessionId, SqlError, Statement, StatementContext,
+    Dialect, Done, Engine, EngineSession, KillError, Layout, Login, Origin, OwnedValue, Principal, Privileges, Query,
+    RowSink, Runtime, SessionHandle, SessionId, SqlError, Statement, StatementContext,
     supervisor::{Elsewhere, Errand, Gathered, NodeRow},
 };
 
 /// What the other nodes answer to a kill.
 type Answer = Box<dyn Fn(&Errand) -> Result<u64, KillError> + Send + Sync>;
 
+/// What they tell of their sessions.
+type Tell = Box<dyn Fn(&Principal) -> Gathered + Send>;
+
 /// The other nodes: they note what they are asked, and answer as they are told to.
 pub(crate) struct Others {
     kills: Mutex<Vec<Errand>>,
     answer: Answer,
+    lists: AtomicUsize,
+    tell: Mutex<Tell>,
+    nodes: Mutex<Vec<NodeRow>>,
     /// While there is one, answers wait for it.
     held: Mutex<Option<Arc<Notify>>>,
 }
 
 impl Others {
     fn new(answer: impl Fn(&Errand) -> Result<u64, KillError> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { kills: Mutex::default(), answer: Box::new(answer), held: Mutex::default() })
+        Arc::new(Self {
+            kills: Mutex::default(),
+            answer: Box::new(answer),
+            lists: AtomicUsize::default(),
+            tell: Mutex::new(Box::new(|_| Gathered::default())),
+            nodes: Mutex::default(),
+            held: Mutex::default(),
+        })
+    }
+
+    /// They have such sessions.
+    fn telling(tell: impl Fn(&Principal) -> Gathered + Send + 'static) -> Arc<Self> {
+        let others = Self::new(|_| Ok(1));
+        *others.tell.lock().unwrap() = Box::new(tell);
+        others
+    }
+
+    /// How often they were asked for their sessions since the last look.
+    fn lists(&self) -> usize {
+        self.lists.swap(0, Ordering::Relaxed)
     }
 
     /// Keeps all answers back until they are let go.
@@ -62,12 +92,21 @@ impl Elsewhere for Others {
         })
     }
 
-    fn list(&self, _: Arc<Principal>) -> BoxFuture<'static, Gathered> {
-        Box::pin(pending())
+    fn list(&self, by: Arc<Principal>) -> BoxFuture<'static, Gathered> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
+        let (told, held) = ((self.tell.lock().unwrap())(&by), self.held());
+        Box::pin(async move {
+            held.await;
+            told
+        })
     }
 
     fn nodes(&self) -> BoxFuture<'static, Vec<NodeRow>> {
-        Box::pin(pending())
+        let (nodes, held) = (self.nodes.lock().unwrap().clone(), self.held());
+        Box::pin(async move {
+            held.await;
+            nodes
+        })
     }
 }
 
@@ -78,6 +117,10 @@ struct IdleSession;
 
 impl Engine for Idle {
     type Session = IdleSession;
+
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        Ok(Principal::new(login.user.clone(), Privileges::ALL))
+    }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<IdleSession, SqlError> {
         Ok(IdleSession)
@@ -90,6 +133,10 @@ impl EngineSession for IdleSession {
             "wait" => pending().await,
             _ => Ok(Done::default()),
         }
+    }
+
+    async fn use_database(&mut self, _: &StatementContext, _: &str) -> Result<(), SqlError> {
+        Ok(())
     }
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {
@@ -132,7 +179,9 @@ async fn ask(by: &SessionHandle, sql: impl Into<Statement>) -> Result<(Vec<Vec<S
 
 /// The code and the text of the error that a statement ends with; 0 if it ends well.
 async fn told(by: &SessionHandle, sql: &str) -> (u16, String) {
-    ask(by, sql.to_owned()).await.map_or_else(|error| (error.code(), error.message().to_owned()), |_| (0, String::new()))
+    ask(by, sql.to_owned())
+        .await
+        .map_or_else(|error| (error.code(), error.message().to_owned()), |_| (0, String::new()))
 }
 
 /// A statement that was sent, and runs as far as it can.
@@ -147,6 +196,12 @@ async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Runs a test on one thread. Questions to the tables are answered on others, so time goes by.
+fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test)
 }
 
 /// Runs a test on one thread, on paused time.

@@ -6,13 +6,13 @@ use std::{pin::pin, sync::Arc};
 use futures::future::{Either, select};
 use tokio::{task::yield_now, time::Instant};
 
-use super::shared::Shared;
+use super::{gather, shared::Shared};
 use crate::{
     control::{Control, Scope},
     dialect::{self, Dialect, View},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     id::{RUN, Roll},
-    model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
+    model::{KillError, Killed, OwnedValue, Params, Reason, Seen, SqlError, Target, Warning},
     supervisor::{Kill, KillAnswer, Listing, kill_by_id},
 };
 
@@ -94,7 +94,7 @@ pub(super) async fn run<E: Engine>(
 ) -> Result<Answered, SqlError> {
     match task {
         Task::Kill(order) => kill(shared, cx, order).await,
-        Task::List { full } => list(shared, cx, full, sink).await.map(|()| Answered::default()),
+        Task::List { full } => list(shared, cx, full, sink).await,
         Task::Say(warning) => Ok(Answered::warned(warning)),
     }
 }
@@ -152,9 +152,13 @@ async fn list<E: Engine>(
     cx: &StatementContext,
     full: bool,
     sink: &mut RowSink,
-) -> Result<(), SqlError> {
+) -> Result<Answered, SqlError> {
     cx.set_state("starting");
     let dialect = &shared.registry.dialect;
+    let others = match gather::is_wide(cx, dialect.shows()) {
+        true => gather::others(&shared.registry, cx).await?,
+        false => gather::Others::default(),
+    };
     let view = View::new(cx.principal(), Some(cx.session()), &shared.registry.node, full);
     let listing = Listing::new(Arc::clone(&shared.registry), Arc::clone(cx.principal()));
     // In order of their ids, and in pieces: others on the arbiter have their turn in between. Each slot is looked at once:
@@ -174,8 +178,9 @@ async fn list<E: Engine>(
     let mut spent = 0;
     loop {
         roll.next(RUN, &mut ids);
-        if ids.is_empty() {
-            return Ok(());
+        // A node that may have lost its place has no sessions to show.
+        if ids.is_empty() || !shared.registry.stands() {
+            break;
         }
         shared.registry.get_each(&ids, &mut slots);
         for slot in slots.drain(..) {
@@ -196,4 +201,20 @@ async fn list<E: Engine>(
             }
         }
     }
+    // Each node's by themselves, behind this one's.
+    for (node, rows) in others.lists {
+        let view = View::new(cx.principal(), Some(cx.session()), &node, full);
+        for row in rows {
+            dialect.row(fields, &view, &Seen::from(&row), |values| sink.put(values));
+            spent += ROW + row.info.as_deref().map_or(0, str::len);
+            if sink.offer()? {
+                sink.ready().await?;
+            }
+            if spent > TURN {
+                spent = 0;
+                yield_now().await;
+            }
+        }
+    }
+    Ok(Answered { affected: 0, warnings: others.warnings })
 }

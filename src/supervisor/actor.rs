@@ -117,11 +117,7 @@ pub(crate) fn kill_by_id(registry: &Arc<Registry>, kill: &Kill) -> Option<KillAn
 }
 
 /// Looks for the victims among this server's sessions, some at a time.
-pub(super) async fn search_and_kill(
-    registry: &Registry,
-    by: &Requester<'_>,
-    kill: &Kill,
-) -> Result<Receipt, Refusal> {
+pub(super) async fn search_and_kill(registry: &Registry, by: &Requester<'_>, kill: &Kill) -> Result<Receipt, Refusal> {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {

@@ -26,14 +26,8 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    pub(super) const ALL: [Asked; 6] = [
-        Asked::Signalled,
-        Asked::NothingToEnd,
-        Asked::Denied,
-        Asked::Unknown,
-        Asked::Unreachable,
-        Asked::Unanswered,
-    ];
+    pub(super) const ALL: [Asked; 6] =
+        [Asked::Signalled, Asked::NothingToEnd, Asked::Denied, Asked::Unknown, Asked::Unreachable, Asked::Unanswered];
 }
 
 pub(super) const MODES: [KillMode; 2] = [KillMode::Query, KillMode::Connection];

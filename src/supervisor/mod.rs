@@ -21,10 +21,10 @@ mod admission;
 mod counters;
 #[cfg(feature = "cluster")]
 mod elsewhere;
-#[cfg(feature = "cluster")]
-mod errand;
 #[cfg(feature = "policies")]
 mod enforce;
+#[cfg(feature = "cluster")]
+mod errand;
 mod events;
 #[cfg(feature = "metrics")]
 mod figures;
