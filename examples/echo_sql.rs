@@ -5,6 +5,9 @@
 //! mariadb -h 127.0.0.1 -P 3307 -u root
 //! ```
 
+#[cfg(feature = "cluster")]
+#[path = "echo/cluster.rs"]
+mod cluster;
 mod echo;
 #[path = "echo/metrics.rs"]
 mod metrics_endpoint;
@@ -85,6 +88,9 @@ struct Options {
     workers: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     system: System,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    nodes: cluster::Nodes,
     #[command(flatten)]
     set: Set,
     /// The version that clients are told [default: one like the dialect's system's]
@@ -239,15 +245,24 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
     let listener =
         wire::listen(options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let engine = EchoSql::new(accounts, Arc::clone(&version), longest).with_system_tables(&dialect);
-    let runtime = Runtime::builder(engine)
+    let node = options.system.node(listener.local_addr()?);
+    #[cfg(feature = "cluster")]
+    let cluster = options.nodes.node(&dialect, options.system.server(), node.address)?;
+    let builder = Runtime::builder(engine)
         .dialect(dialect)
-        .ids(options.system.ids()?)
-        .node(options.system.node(listener.local_addr()?))
+        .node(node)
         .server_version(version)
         .max_allowed_packet(longest)
         .tell_killed(options.tell_killed)
-        .settings(options.set.settings()?)
-        .start();
+        .settings(options.set.settings()?);
+    #[cfg(feature = "cluster")]
+    let builder = match cluster {
+        Some(cluster) => builder.cluster(cluster),
+        None => builder.ids(options.system.ids()?),
+    };
+    #[cfg(not(feature = "cluster"))]
+    let builder = builder.ids(options.system.ids()?);
+    let runtime = builder.start();
     if let Some(path) = options.policies.clone() {
         policies::follow(&runtime, path).await?;
     }

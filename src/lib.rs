@@ -125,6 +125,8 @@ pub mod cluster;
 pub mod compat;
 pub mod control;
 mod dialect;
+#[cfg(all(test, feature = "cluster", feature = "mysql", feature = "system-tables"))]
+mod elsewhere_tests;
 mod engine;
 #[cfg(all(feature = "mysql", feature = "internals"))]
 #[doc(hidden)]

@@ -109,7 +109,8 @@ mod times {
         longest: [AtomicU64; TURNS],
     }
 
-    const NAMES: [&str; 8] = ["ids", "shard", "admission", "timers", "history", "subscribers", "status", "slot"];
+    const NAMES: [&str; 9] =
+        ["ids", "layout", "shard", "admission", "timers", "history", "subscribers", "status", "slot"];
 
     static TIMES: [Times; NAMES.len()] = {
         let mut times = [const { Times::of("") }; NAMES.len()];

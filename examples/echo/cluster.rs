@@ -1,15 +1,17 @@
 //! The cluster that the server is a node of: the options about it, and what they make.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
-#[cfg(feature = "cluster")]
-use {
-    killdeer::{
-        Dialect,
-        cluster::{Cluster, Coordinator, Etcd, LeaseTimes, ServerIds, Static, Trust},
-    },
-    std::{collections::BTreeMap, net::TcpListener, path::Path, sync::Arc},
+use killdeer::{
+    Dialect,
+    cluster::{Addresses, Cluster, Coordinator, Etcd, Fixed, LeaseTimes, ServerIds, Trust},
 };
 
 /// The cluster that the server is a node of.
@@ -25,6 +27,9 @@ pub struct Nodes {
     /// Where the other nodes reach this one [default with --peers: its own address there; else any free port of this machine]
     #[arg(long, value_name = "ADDR")]
     peers_listen: Option<SocketAddr>,
+    /// The address at which they do, if it is another than that
+    #[arg(long, value_name = "ADDR")]
+    peers_address: Option<SocketAddr>,
     /// A file with the secret by which nodes know each other, the same on all of them
     #[arg(long, value_name = "FILE", conflicts_with = "cluster_ca")]
     cluster_secret: Option<PathBuf>,
@@ -58,6 +63,9 @@ pub struct Nodes {
     /// How many ids of 32 bits each node has
     #[arg(long, value_name = "N")]
     id_pool: Option<u64>,
+    /// Where this node's count of its sessions begins [default: anywhere]
+    #[arg(long, value_name = "N")]
+    first_id: Option<u64>,
 }
 
 fn peer(text: &str) -> Result<(u32, SocketAddr), String> {
@@ -66,29 +74,24 @@ fn peer(text: &str) -> Result<(u32, SocketAddr), String> {
 }
 
 impl Nodes {
-    /// Whether there is a cluster.
-    pub fn any(&self) -> bool {
-        self.cluster.is_some() || !self.peers.is_empty()
-    }
-}
-
-#[cfg(feature = "cluster")]
-impl Nodes {
-    /// The node that this server is to be; `None` without a cluster.
+    /// The node that this server is to be, with lists calling it by `clients`; `None` without a cluster. `wide`: with ids of
+    /// 64 bits alone.
     pub fn node(
         &self,
         dialect: &Dialect,
-        server: u32,
-        wide: bool,
+        (server, wide): (u32, bool),
+        clients: SocketAddr,
     ) -> Result<Option<Cluster>, Box<dyn std::error::Error>> {
-        if !self.any() {
-            return Ok(None);
-        }
         let times = self.times();
         let own = self.peers.iter().find(|(id, _)| *id == server).map(|(_, address)| *address);
         let coordinator: Arc<dyn Coordinator> = match &self.cluster {
-            Some(url) => Arc::new(Etcd::from_url(url, times)?),
-            None => Arc::new(Static::new(server, self.peers.iter().copied().collect::<BTreeMap<_, _>>())?),
+            Some(url) => Arc::new(Etcd::from_url(url)?),
+            None if self.peers.is_empty() => return Ok(None),
+            None => {
+                // What another node is called it says itself, in its part of a list.
+                let named = |id, peers| Addresses { clients: if id == server { clients } else { peers }, peers };
+                Arc::new(Fixed::new(server, self.peers.iter().map(|(id, peers)| (*id, named(*id, *peers))))?)
+            }
         };
         let address = self.peers_listen.or(own).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let listener =
@@ -103,7 +106,15 @@ impl Nodes {
         if let Some(pool) = self.id_pool {
             ids = ids.pool_of(pool);
         }
-        Ok(Some(Cluster::new(coordinator, listener, self.trust()?)?.times(times)?.ids(ids)))
+        if let Some(first) = self.first_id {
+            ids = ids.starting_at(first);
+        }
+        let mut cluster = Cluster::new(coordinator, listener, self.trust()?)?.times(times)?.ids(ids);
+        if let Some(reached) = self.peers_address {
+            cluster = cluster.reached_at(reached);
+        }
+        cluster.check()?;
+        Ok(Some(cluster))
     }
 
     fn times(&self) -> LeaseTimes {
@@ -124,7 +135,7 @@ impl Nodes {
         }
         match (&self.cluster_ca, &self.cluster_cert, &self.cluster_key) {
             (Some(ca), Some(cert), Some(key)) => Ok(Trust::mutual_tls(&file(ca)?, &file(cert)?, &file(key)?)?),
-            _ => Ok(Trust::Loopback),
+            _ => Ok(Trust::loopback()),
         }
     }
 }

@@ -95,6 +95,12 @@ impl System {
         if self.signed_ids { ids.keep_bit_31_clear() } else { Ok(ids) }
     }
 
+    /// Which of the servers it is, and whether its ids have 64 bits.
+    #[cfg(feature = "cluster")]
+    pub fn server(&self) -> (u32, bool) {
+        (self.server_id, self.long_ids)
+    }
+
     /// What it is called where servers are listed.
     pub fn node(&self, listens: SocketAddr) -> Node {
         Node::new(self.node_address.unwrap_or(listens))

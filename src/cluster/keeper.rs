@@ -76,14 +76,6 @@ impl Seat {
         }
     }
 
-    /// How long it may still act without its coordinator; `None`: it may not, or for ever.
-    pub(crate) fn lease_left(&self) -> Option<Duration> {
-        match self.place() {
-            Place::Member { until, .. } => Some(until?.saturating_sub((self.now)())),
-            Place::Outside | Place::Fenced(_) => None,
-        }
-    }
-
     /// Waits until it is a member. `None`: it will not be, since its keeper is gone.
     pub(crate) async fn joined(&self) -> Option<Identity> {
         let mut place = self.place.clone();
@@ -96,9 +88,9 @@ impl Seat {
         }
     }
 
-    /// Waits until its place is another one; `false`: its keeper is gone.
-    pub(crate) async fn changed(&self) -> bool {
-        self.place.clone().changed().await.is_ok()
+    /// Its places from now on.
+    pub(crate) fn places(&self) -> watch::Receiver<Place> {
+        self.place.clone()
     }
 
     /// Has the keeper give the server id back, and end.
@@ -343,7 +335,10 @@ impl Keeper {
             Why::Silent => "its coordinator has not renewed the lease of its server id for too long",
             Why::Taken => "its coordinator says that the server id is not its own any more",
         };
-        tracing::warn!(sessions, "the node has lost its place in the cluster, ends its sessions and admits none: {why}");
+        tracing::warn!(
+            sessions,
+            "the node has lost its place in the cluster, ends its sessions and admits none: {why}"
+        );
         self.fenced = Some(Fenced { since: now, remind_at: now + REMIND });
     }
 
@@ -356,7 +351,11 @@ impl Keeper {
             if fenced.remind_at <= now {
                 fenced.remind_at = now + REMIND;
                 let seconds = now.saturating_sub(fenced.since).as_secs();
-                tracing::warn!(sessions, seconds, "sessions have not ended since the node lost its place in the cluster");
+                tracing::warn!(
+                    sessions,
+                    seconds,
+                    "sessions have not ended since the node lost its place in the cluster"
+                );
             }
             return;
         }

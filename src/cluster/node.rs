@@ -119,8 +119,7 @@ impl Cluster {
         let members = coordinator.members();
         let (keeper, seat) = Keeper::new(Arc::clone(registry), coordinator, claim, since_boot);
         let (identity, told) = watch::channel(None);
-        let setup =
-            Setup { registry: Arc::clone(registry), identity: told, members, deadlines, trust, listener };
+        let setup = Setup { registry: Arc::clone(registry), identity: told, members, deadlines, trust, listener };
         let network = Network::start(setup).expect("a thread for the calls of other nodes");
         registry.set_elsewhere(network.elsewhere());
         let own = seat.clone();
@@ -141,12 +140,15 @@ impl Cluster {
 
 /// Tells who the node is, whenever that changes.
 async fn tell(seat: Seat, identity: watch::Sender<Option<Identity>>) {
+    let mut places = seat.places();
     loop {
+        places.borrow_and_update();
         identity.send_if_modified(|told| {
             let now = seat.identity();
             std::mem::replace(told, now) != now
         });
-        if !seat.changed().await {
+        if places.changed().await.is_err() {
+            // The keeper's end is awaited beside this.
             std::future::pending::<()>().await;
         }
     }

@@ -9,7 +9,7 @@ use super::{
     variable::{Reach, Variable, offset_of, shown},
     variables,
 };
-use crate::model::{CharacterSets, DateTime, ErrorKind, Level, OwnedValue, Setting, SqlError};
+use crate::model::{CharacterSets, DateTime, ErrorKind, Level, OwnedValue, Setting, SettingUnit, SqlError};
 
 /// Which of a variable's values is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,13 @@ pub(super) fn all(state: &ClientState, facts: &Facts<'_>, which: Which) -> Vec<(
     list.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let names = |setting: Setting| std::iter::once(setting.name()).chain(setting.other_names().iter().copied());
     let settings = Setting::all().flat_map(names).filter(|name| variables::find(name).is_none());
-    list.extend(settings.filter_map(|name| Some((name.to_owned(), shown(&setting(facts, which, name)?.ok()?)))));
+    list.extend(settings.filter_map(|name| {
+        let value = setting(facts, which, name)?.ok()?;
+        let is_switch = Setting::named(name).is_some_and(|setting| setting.unit() == SettingUnit::Switch);
+        // As Doris lists its own.
+        let text = if is_switch { (value != OwnedValue::UInt(0)).to_string() } else { shown(&value) };
+        Some((name.to_owned(), text))
+    }));
     list.sort();
     // What the server itself says of a name is not said twice.
     list.dedup_by(|one, other| one.0 == other.0);

@@ -68,8 +68,8 @@ pub(crate) enum SetExpr {
     Decimal(String),
     /// Digits with an exponent.
     Double(String),
-    /// A string, or a word such as `ON`: no number.
-    Text,
+    /// A string, or a word such as `ON`: no number. As much of it as words for on and off are long.
+    Text(String),
     /// `@name`
     Variable(String),
     /// `@@name`: the server's value (`true`), the session's (`false`), or the session's if it has one.
@@ -142,7 +142,7 @@ impl SetExpr {
             SetExpr::Whole(whole) => number(*whole),
             SetExpr::Decimal(digits) => OwnedValue::Decimal(digits.clone()),
             SetExpr::Double(digits) => OwnedValue::Double(digits.parse().map_err(|_| to.wrong_type())?),
-            SetExpr::Text => OwnedValue::Text(String::new()),
+            SetExpr::Text(text) => OwnedValue::Text(text.clone()),
             SetExpr::Variable(name) => single((values.variable)(name)),
             SetExpr::Setting(setting, which) => {
                 let has_own = setting.reach() != SettingReach::Global;

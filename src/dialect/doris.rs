@@ -1,7 +1,7 @@
 //! Apache Doris (manual, "KILL CONNECTION", "KILL QUERY", "SHOW PROCESSLIST").
 
 use super::{
-    Field, Line, Rules, Table, Verdict, View,
+    Field, Line, Reach, Rules, Table, Verdict, View,
     field::{command, host, id, is_busy, is_own, time, user},
     killed, plain_account,
 };
@@ -26,7 +26,13 @@ pub(super) static RULES: Rules = Rules {
     tells_inactivity: false,
     shows_outcomes: true,
     processlist,
-    tables: &[Table { database: "information_schema", name: "processlist", fields: information_schema }],
+    shows: Reach::Chosen,
+    tables: &[Table {
+        database: "information_schema",
+        name: "processlist",
+        fields: information_schema,
+        reach: Reach::Chosen,
+    }],
 };
 
 /// One's own sessions, by user name; everybody's with ADMIN_PRIV, or as an administrator who only reads.

@@ -2,7 +2,7 @@
 //! server of that version).
 
 use super::{
-    Field, Rules, Table, Verdict, View,
+    Field, Reach, Rules, Table, Verdict, View,
     field::{LONG, command, database, host, id, info, state, time, unknown, user, zero},
     mysql, plain_account,
 };
@@ -26,9 +26,15 @@ pub(super) static RULES: Rules = Rules {
     tells_inactivity: false,
     shows_outcomes: false,
     processlist,
+    shows: Reach::Node,
     tables: &[
-        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
-        Table { database: "performance_schema", name: "threads", fields: |_| mysql::THREADS },
+        Table {
+            database: "information_schema",
+            name: "processlist",
+            fields: |_| INFORMATION_SCHEMA,
+            reach: Reach::Node,
+        },
+        Table { database: "performance_schema", name: "threads", fields: |_| mysql::THREADS, reach: Reach::Node },
     ],
 };
 

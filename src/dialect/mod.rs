@@ -41,6 +41,10 @@ pub(crate) const KILLDEER: &str = "killdeer";
 /// Its table of kills.
 pub(crate) const KILL_HISTORY: &str = "kill_history";
 
+/// Its table of the nodes of a cluster.
+#[cfg(feature = "cluster")]
+pub(crate) const NODES: &str = "nodes";
+
 /// The rules of one system, as plain functions and data. Each file of this folder fills one in.
 struct Rules {
     /// What the system is called, as `--dialect` options take it.
@@ -70,6 +74,8 @@ struct Rules {
     shows_outcomes: bool,
     /// The columns of `SHOW [FULL] PROCESSLIST`.
     processlist: fn(view: &View<'_>) -> &'static [Field],
+    /// Whose sessions it shows.
+    shows: Reach,
     /// The system tables about sessions that it has.
     tables: &'static [Table],
 }
@@ -83,6 +89,20 @@ pub(crate) struct Table {
     /// Its columns.
     #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
     pub(crate) fields: fn(view: &View<'_>) -> &'static [Field],
+    /// Whose sessions are in it.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "read by the system tables alone"))]
+    pub(crate) reach: Reach,
+}
+
+/// Whose sessions a list shows, on a node of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// That node's.
+    Node,
+    /// All nodes'.
+    Cluster,
+    /// That node's, or all nodes' if the session has said so (Doris: show_all_fe_connection).
+    Chosen,
 }
 
 /// Whether a kill is allowed.
@@ -287,6 +307,11 @@ impl Dialect {
         row_of(self.process_fields(view), view, &row.into(), emit);
     }
 
+    /// Whose sessions `SHOW PROCESSLIST` shows.
+    pub(crate) fn shows(&self) -> Reach {
+        self.rules.shows
+    }
+
     /// The columns of `SHOW [FULL] PROCESSLIST`.
     pub(crate) fn process_fields(&self, view: &View<'_>) -> &'static [Field] {
         (self.rules.processlist)(&self.switched(view))
@@ -304,7 +329,12 @@ impl Dialect {
     /// case; their case does not matter.
     pub fn system_tables(&self) -> Vec<(&'static str, &'static str)> {
         let tables = self.rules.tables.iter().map(|table| (table.database, table.name));
-        tables.chain([(KILLDEER, KILL_HISTORY)]).collect()
+        let own = [
+            (KILLDEER, KILL_HISTORY),
+            #[cfg(feature = "cluster")]
+            (KILLDEER, NODES),
+        ];
+        tables.chain(own).collect()
     }
 
     /// Whether accounts belong to tenants.

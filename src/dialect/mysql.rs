@@ -2,7 +2,7 @@
 //! threads Table"; source of 8.0).
 
 use super::{
-    Field, Rules, Table, Verdict, View,
+    Field, Reach, Rules, Table, Verdict, View,
     field::{bare_host, command, database, host, id, info, state, time, unknown, user},
     killed, plain_account,
 };
@@ -28,10 +28,21 @@ pub(super) static RULES: Rules = Rules {
     tells_inactivity: true,
     shows_outcomes: false,
     processlist,
+    shows: Reach::Node,
     tables: &[
-        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
-        Table { database: "performance_schema", name: "processlist", fields: |_| PERFORMANCE_SCHEMA },
-        Table { database: "performance_schema", name: "threads", fields: |_| THREADS },
+        Table {
+            database: "information_schema",
+            name: "processlist",
+            fields: |_| INFORMATION_SCHEMA,
+            reach: Reach::Node,
+        },
+        Table {
+            database: "performance_schema",
+            name: "processlist",
+            fields: |_| PERFORMANCE_SCHEMA,
+            reach: Reach::Node,
+        },
+        Table { database: "performance_schema", name: "threads", fields: |_| THREADS, reach: Reach::Node },
     ],
 };
 

@@ -1,7 +1,7 @@
 //! OceanBase in MySQL mode (manual, "KILL", "SHOW PROCESSLIST", "GV$OB_PROCESSLIST").
 
 use super::{
-    Field, Line, Rules, Table, Verdict, View,
+    Field, Line, Reach, Rules, Table, Verdict, View,
     field::{active, bare_host, database, host, id, seconds, unknown, user},
     killed,
 };
@@ -28,10 +28,16 @@ pub(super) static RULES: Rules = Rules {
     tells_inactivity: false,
     shows_outcomes: false,
     processlist,
+    shows: Reach::Node,
     tables: &[
-        Table { database: "information_schema", name: "processlist", fields: |_| INFORMATION_SCHEMA },
-        Table { database: "oceanbase", name: "gv$ob_processlist", fields: |_| SERVERS },
-        Table { database: "oceanbase", name: "v$ob_processlist", fields: |_| SERVERS },
+        Table {
+            database: "information_schema",
+            name: "processlist",
+            fields: |_| INFORMATION_SCHEMA,
+            reach: Reach::Node,
+        },
+        Table { database: "oceanbase", name: "gv$ob_processlist", fields: |_| SERVERS, reach: Reach::Cluster },
+        Table { database: "oceanbase", name: "v$ob_processlist", fields: |_| SERVERS, reach: Reach::Node },
     ],
 };
 

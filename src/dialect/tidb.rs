@@ -1,7 +1,7 @@
 //! TiDB (manual, "KILL", "SHOW PROCESSLIST", "PROCESSLIST", "CLUSTER_PROCESSLIST").
 
 use super::{
-    Field, KillAnswer, Line, Rules, Table, Verdict, View,
+    Field, KillAnswer, Line, Reach, Rules, Table, Verdict, View,
     field::{active, database, empty, host, id, info, time, unknown, user},
     killed, plain_account,
 };
@@ -27,9 +27,20 @@ pub(super) static RULES: Rules = Rules {
     tells_inactivity: false,
     shows_outcomes: false,
     processlist,
+    shows: Reach::Node,
     tables: &[
-        Table { database: "information_schema", name: "processlist", fields: |_| &INFORMATION_SCHEMA },
-        Table { database: "information_schema", name: "cluster_processlist", fields: |_| &CLUSTER },
+        Table {
+            database: "information_schema",
+            name: "processlist",
+            fields: |_| &INFORMATION_SCHEMA,
+            reach: Reach::Node,
+        },
+        Table {
+            database: "information_schema",
+            name: "cluster_processlist",
+            fields: |_| &CLUSTER,
+            reach: Reach::Cluster,
+        },
     ],
 };
 

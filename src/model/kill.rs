@@ -37,6 +37,8 @@ pub enum KillOutcome {
     Ended(Reason),
     /// There was nothing to end: no statement was running.
     NotRunning,
+    /// Another node of the cluster carried it out, and does not tell when it is over.
+    Elsewhere,
 }
 
 /// Why a kill was not carried out.

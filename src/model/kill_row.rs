@@ -83,6 +83,12 @@ pub enum KillResult {
     Denied,
     /// There was no such session.
     Unknown,
+    /// Another node of the cluster carried it out. What came of it stands in the history there.
+    Elsewhere,
+    /// The node that has the session could not be reached: nothing was ended.
+    Unreachable,
+    /// The node that has the session has not answered in time: whether it ended anything is not known.
+    Unanswered,
 }
 
 /// The text in the WHY column.
@@ -107,6 +113,9 @@ impl KillResult {
             KillResult::NothingToEnd => "nothing to end",
             KillResult::Denied => "denied",
             KillResult::Unknown => "unknown",
+            KillResult::Elsewhere => "elsewhere",
+            KillResult::Unreachable => "unreachable",
+            KillResult::Unanswered => "unanswered",
         }
     }
 }

@@ -46,6 +46,10 @@ pub enum Setting {
     /// So many statements a session may keep prepared, by whatever way; what goes beyond is refused: 1461. The server's
     /// bound on those of all sessions is another (MySQL: max_prepared_stmt_count).
     MaxSessionPreparedStatements,
+    /// Whether `SHOW PROCESSLIST` and `information_schema.processlist` show the sessions of all nodes (Doris:
+    /// show_all_fe_connection). Of no effect in other systems, whose lists of all nodes have names of their own.
+    #[cfg(feature = "cluster")]
+    ShowAllFeConnection,
 }
 
 /// Where a setting has a value.
@@ -70,6 +74,8 @@ pub enum SettingUnit {
     Milliseconds,
     /// Seconds with up to six digits behind the point.
     Fraction,
+    /// On (1) or off (0).
+    Switch,
 }
 
 /// A value of a setting: a count, or a time in microseconds.
@@ -120,11 +126,13 @@ static RULES: [Rule; Setting::COUNT] = {
         rule(MaxConnectErrors, "max_connect_errors", &[], Global, Count, (100, 0, u32::MAX as u64)),
         rule(MaxSessionMemory, "max_session_memory", &[], SessionReads, Count, (64 << 20, 1 << 20, 1 << 40)),
         rule(MaxSessionPreparedStatements, "max_session_prepared_statements", &[], SessionReads, Count, (4_096, 0, 16_382)),
+        #[cfg(feature = "cluster")]
+        rule(ShowAllFeConnection, "show_all_fe_connection", &[], Both, Switch, (0, 0, 1)),
     ]
 };
 
 impl Setting {
-    pub(crate) const COUNT: usize = 15;
+    pub(crate) const COUNT: usize = if cfg!(feature = "cluster") { 16 } else { 15 };
 
     /// All of them, in the order of the enumeration.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
@@ -164,7 +172,7 @@ impl Setting {
     /// How much of [`Amount`] one of its unit is.
     fn scale(self) -> u64 {
         match self.unit() {
-            SettingUnit::Count => 1,
+            SettingUnit::Count | SettingUnit::Switch => 1,
             SettingUnit::Milliseconds => 1_000,
             SettingUnit::Seconds | SettingUnit::Fraction => 1_000_000,
         }
@@ -191,7 +199,8 @@ impl Setting {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         // A host may ask for less than a second, which a statement cannot say; but never for none where none is none at all.
         let least = if least > 0 { 1 } else { 0 };
-        (self.unit() != SettingUnit::Count).then(|| micros.clamp(least, most))
+        let is_time = !matches!(self.unit(), SettingUnit::Count | SettingUnit::Switch);
+        is_time.then(|| micros.clamp(least, most))
     }
 
     /// The value as `@@name` shows it.
@@ -205,10 +214,24 @@ impl Setting {
     /// The amount that `SET` makes of a value.
     ///
     /// # Errors
-    /// 1232 for what is no number of its kind, 1231 for NULL.
+    /// 1232 for what is no number of its kind, 1231 for NULL, and for what is neither on nor off.
     pub(crate) fn accept(self, value: &OwnedValue) -> Result<Accepted, SqlError> {
         let (amount, typed) = match value {
             OwnedValue::Null => return Err(SqlError::wrong_value(self.name(), "NULL")),
+            OwnedValue::Int(0 | 1) | OwnedValue::UInt(0 | 1) | OwnedValue::Text(_)
+                if self.unit() == SettingUnit::Switch =>
+            {
+                let text = value.text().unwrap_or_default();
+                let is = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+                let on = is(["1", "on", "true"]);
+                if !on && !is(["0", "off", "false"]) {
+                    return Err(SqlError::wrong_value(self.name(), &text));
+                }
+                (Ok(on.into()), text.into_owned())
+            }
+            OwnedValue::Int(_) | OwnedValue::UInt(_) if self.unit() == SettingUnit::Switch => {
+                return Err(SqlError::wrong_value(self.name(), &value.text().unwrap_or_default()));
+            }
             OwnedValue::Int(number) => (self.amount((*number).into()), number.to_string()),
             OwnedValue::UInt(number) => (self.amount((*number).into()), number.to_string()),
             OwnedValue::Decimal(digits) if self.unit() == SettingUnit::Fraction => {

@@ -49,7 +49,8 @@ impl Settings {
     /// If the setting is a time.
     #[must_use]
     pub fn count(mut self, setting: Setting, count: u64) -> Self {
-        assert!(setting.unit() == SettingUnit::Count, "{} is a time", setting.name());
+        let is_time = !matches!(setting.unit(), SettingUnit::Count | SettingUnit::Switch);
+        assert!(!is_time, "{} is a time", setting.name());
         self.put(setting, setting.amount(count.into()).unwrap_or_else(|nearest| nearest));
         self
     }
@@ -62,6 +63,7 @@ impl Settings {
         let setting = Setting::named(name).ok_or_else(|| SqlError::unknown_system_variable(name))?;
         let number = match value.trim().parse::<i64>() {
             Ok(number) => OwnedValue::Int(number),
+            Err(_) if setting.unit() == SettingUnit::Switch => OwnedValue::Text(value.trim().to_owned()),
             Err(_) => OwnedValue::Decimal(value.trim().to_owned()),
         };
         if let OwnedValue::Decimal(digits) = &number

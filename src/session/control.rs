@@ -1,18 +1,19 @@
-//! The control statements, carried out: `KILL` of one session is done here, of others by the supervisor, `SHOW PROCESSLIST` reads the slots.
+//! The control statements, carried out: `KILL` of one session is done here, or asked of the node that has it, of others by
+//! the supervisor, `SHOW PROCESSLIST` reads the slots.
 
 use std::{pin::pin, sync::Arc};
 
 use futures::future::{Either, select};
 use tokio::{task::yield_now, time::Instant};
 
-use super::shared::Shared;
+use super::{gather, shared::Shared};
 use crate::{
     control::{Control, Scope},
-    dialect::{Dialect, KillAnswer, View, row_of},
+    dialect::{self, Dialect, View, row_of},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     id::{RUN, Roll},
-    model::{KillError, Killed, OwnedValue, Params, Reason, SqlError, Target, Warning},
-    supervisor::{Kill, Listing, kill_by_id},
+    model::{KillError, Killed, OwnedValue, Params, Reason, Seen, SqlError, Target, Warning},
+    supervisor::{Kill, KillAnswer, Listing, kill_by_id},
 };
 
 /// So many ids are gathered before others on the arbiter have their turn.
@@ -66,8 +67,8 @@ pub(super) fn plan<S: EngineSession>(
     };
     match dialect.accepts(&statement) {
         Ok(()) => {}
-        Err(KillAnswer::Error(error)) => return Err(error),
-        Err(KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
+        Err(dialect::KillAnswer::Error(error)) => return Err(error),
+        Err(dialect::KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
     }
     let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
     let scope = Scope {
@@ -93,7 +94,7 @@ pub(super) async fn run<E: Engine>(
 ) -> Result<Answered, SqlError> {
     match task {
         Task::Kill(order) => kill(shared, cx, order).await,
-        Task::List { full } => list(shared, cx, full, sink).await.map(|()| Answered::default()),
+        Task::List { full } => list(shared, cx, full, sink).await,
         Task::Say(warning) => Ok(Answered::warned(warning)),
     }
 }
@@ -102,11 +103,17 @@ async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill)
     let dialect = &shared.registry.dialect;
     let several = matches!(order.target, Target::User { .. });
     let answer = match kill_by_id(&shared.registry, &order) {
-        Some(answer) => answer,
-        None => match select(pin!(shared.supervisor.send(order)), pin!(cx.killed())).await {
-            Either::Left((answer, _)) => answer.unwrap_or(Err(KillError::Stopped)),
-            Either::Right((reason, _)) => return killed_itself(dialect, reason),
-        },
+        Some(KillAnswer::Now(answer)) => Ok(answer),
+        // What was asked for goes on, be there somebody who waits for it or not.
+        Some(KillAnswer::Later(answer)) => unless_killed(cx, answer).await,
+        None => {
+            let answer = unless_killed(cx, shared.supervisor.send(order)).await;
+            answer.map(|answer| answer.unwrap_or(Err(KillError::Stopped)))
+        }
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Killed(reason)) => return killed_itself(dialect, reason),
     };
     // Whoever kills itself is over before it hears of it.
     if let (Ok(_), Err(Killed(reason))) = (&answer, cx.check()) {
@@ -119,9 +126,17 @@ async fn kill<E: Engine>(shared: &Shared<E>, cx: &StatementContext, order: Kill)
             Ok(Answered { affected, ..Answered::default() })
         }
         Err(error) => match dialect.kill_answer(&error, &shared.registry.layout()) {
-            KillAnswer::Error(error) => Err(error),
-            KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
+            dialect::KillAnswer::Error(error) => Err(error),
+            dialect::KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
         },
+    }
+}
+
+/// Waits for what others do, unless the statement is killed first.
+pub(super) async fn unless_killed<T>(cx: &StatementContext, what: impl Future<Output = T>) -> Result<T, Killed> {
+    match select(pin!(what), pin!(cx.killed())).await {
+        Either::Left((what, _)) => Ok(what),
+        Either::Right((reason, _)) => Err(Killed(reason)),
     }
 }
 
@@ -137,9 +152,13 @@ async fn list<E: Engine>(
     cx: &StatementContext,
     full: bool,
     sink: &mut RowSink,
-) -> Result<(), SqlError> {
+) -> Result<Answered, SqlError> {
     cx.set_state("starting");
     let dialect = &shared.registry.dialect;
+    let others = match gather::is_wide(cx, dialect.shows()) {
+        true => gather::others(&shared.registry, cx).await?,
+        false => gather::Others::default(),
+    };
     let view = View::new(cx.principal(), Some(cx.session()), &shared.registry.node, full);
     let listing = Listing::new(Arc::clone(&shared.registry), Arc::clone(cx.principal()));
     // In order of their ids, and in pieces: others on the arbiter have their turn in between. Each slot is looked at once:
@@ -159,8 +178,9 @@ async fn list<E: Engine>(
     let mut spent = 0;
     loop {
         roll.next(RUN, &mut ids);
-        if ids.is_empty() {
-            return Ok(());
+        // A node that may have lost its place has no sessions to show.
+        if ids.is_empty() || !shared.registry.stands() {
+            break;
         }
         shared.registry.get_each(&ids, &mut slots);
         for slot in slots.drain(..) {
@@ -181,4 +201,20 @@ async fn list<E: Engine>(
             }
         }
     }
+    // Each node's by themselves, behind this one's.
+    for (node, rows) in others.lists {
+        let view = View::new(cx.principal(), Some(cx.session()), &node, full);
+        for row in rows {
+            row_of(fields, &view, &Seen::from(&row), |values| sink.put(values));
+            spent += ROW + row.info.as_deref().map_or(0, str::len);
+            if sink.offer()? {
+                sink.ready().await?;
+            }
+            if spent > TURN {
+                spent = 0;
+                yield_now().await;
+            }
+        }
+    }
+    Ok(Answered { affected: 0, warnings: others.warnings })
 }

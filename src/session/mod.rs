@@ -8,6 +8,7 @@
 //! | `prepared` | prepared statements, and those that have a name |
 //! | `own`, `control` | the statements that the runtime answers itself |
 //! | `tables` | questions about the system tables |
+//! | `gather` | what is asked of other nodes for lists |
 //! | `statement` | one statement: run, watched, stopped |
 //! | `actor`, `messages`, `inbox`, `mailbox` | the actor, and the loop that runs what it was asked for |
 //! | `results`, `batch`, `pipe` | what a caller in process gets |
@@ -19,6 +20,7 @@ mod actor;
 mod batch;
 mod control;
 mod core;
+mod gather;
 mod handle;
 mod inbox;
 mod keep;

@@ -10,12 +10,17 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{core::Core, prepared::length};
+use super::{
+    core::Core,
+    gather::{self, Others},
+    prepared::length,
+};
 use crate::{
     control::{Lexer, TokenKind},
     engine::{Engine, RowSink, StatementContext},
-    model::{Column, ColumnType, Done, OwnedValue, Prepared, SqlError, Statement},
-    system::{self, Facts, Question, Room, Stop},
+    model::{Column, ColumnType, Done, Killed, OwnedValue, Prepared, SqlError, Statement, Warning},
+    supervisor::Registry,
+    system::{self, Beyond, Facts, Question, Room, Stop},
 };
 
 /// A statement that asks for system tables: which ones, by their places among those that there are.
@@ -45,22 +50,27 @@ impl<E: Engine> Core<E> {
     ) -> Result<Done, SqlError> {
         let result = self.ask(cx, asked, statement, sink).await;
         self.ran(Instant::now());
-        self.diagnose(result)
+        match result {
+            Ok(warnings) => self.warned(0, warnings),
+            Err(error) => self.diagnose(Err(error)),
+        }
     }
 
+    /// Gives its rows, and says what is to be warned of.
     async fn ask(
         &mut self,
         cx: &StatementContext,
         Asked { places }: Asked,
         statement: Statement,
         sink: &mut RowSink,
-    ) -> Result<Done, SqlError> {
+    ) -> Result<Vec<Warning>, SqlError> {
         let read = self.reader(cx, &statement.sql)?;
         let params = statement.params.map(|params| params.0).unwrap_or_default();
         let (registry, context) = (Arc::clone(&self.shared.registry), cx.clone());
+        let (beyond, warnings) = beyond(&registry, cx, &places).await?;
         let now = Instant::now();
         let fill = move |question: &Question, room: &mut Room| {
-            system::filled(&registry, &context, &places, now, question, room)
+            system::filled(&registry, &context, &places, beyond, now, question, room)
         };
         let answer = self.shared.tables.run(&account(cx), read, params, fill, stop(cx), cx.killed()).await?;
         cx.set_state("Sending data");
@@ -75,7 +85,7 @@ impl<E: Engine> Core<E> {
         }
         // Its place in memory is free from here on.
         drop(answer.share);
-        Ok(self.state())
+        Ok(warnings)
     }
 
     /// Says what parameters it takes and which columns it gives.
@@ -150,6 +160,29 @@ impl<E: Engine> Core<E> {
             }
         }
     }
+}
+
+/// What the tables at these places have of other nodes, and what is to be warned of. Nobody is asked for tables that show
+/// this one's sessions alone.
+async fn beyond(
+    registry: &Registry,
+    cx: &StatementContext,
+    places: &[usize],
+) -> Result<(Beyond, Vec<Warning>), Killed> {
+    let mut beyond = Beyond::default();
+    let tables = registry.dialect.tables();
+    let wide = |place: &usize| tables.get(*place).is_some_and(|table| gather::is_wide(cx, table.reach));
+    beyond.wide = places.iter().copied().filter(|place| wide(place)).collect();
+    let others = match beyond.wide.is_empty() {
+        true => Others::default(),
+        false => gather::others(registry, cx).await?,
+    };
+    beyond.lists = others.lists;
+    #[cfg(feature = "cluster")]
+    if places.iter().any(|place| system::is_nodes(&registry.dialect, *place)) {
+        beyond.nodes = gather::nodes(registry, cx).await?;
+    }
+    Ok((beyond, others.warnings))
 }
 
 /// Whether the statement is to end.

@@ -1,4 +1,4 @@
-//! The time-outs of one session: its own values of the settings that have one.
+//! The time-outs of one session, and whatever else settings say of it: its own values of those that have one.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -16,12 +16,23 @@ pub(crate) struct Limits {
     execution: Amount,
     statement: Amount,
     net_write: Amount,
+    /// Whether lists show all nodes' sessions.
+    #[cfg(feature = "cluster")]
+    all_nodes: Amount,
 }
 
 impl Limits {
     /// No limit at all: before login, when none of them holds.
-    pub(crate) const NONE: Self =
-        Self { wait: 0, interactive: 0, idle_transaction: 0, execution: 0, statement: 0, net_write: 0 };
+    pub(crate) const NONE: Self = Self {
+        wait: 0,
+        interactive: 0,
+        idle_transaction: 0,
+        execution: 0,
+        statement: 0,
+        net_write: 0,
+        #[cfg(feature = "cluster")]
+        all_nodes: 0,
+    };
 
     /// What a session begins with: its account's values, and the server's. `interactive`: a person types (MySQL: such a
     /// session waits for as long as interactive_timeout says).
@@ -57,6 +68,8 @@ impl Limits {
             Setting::MaxExecutionTime => &mut self.execution,
             Setting::MaxStatementTime => &mut self.statement,
             Setting::NetWriteTimeout => &mut self.net_write,
+            #[cfg(feature = "cluster")]
+            Setting::ShowAllFeConnection => &mut self.all_nodes,
             _ => return None,
         })
     }

@@ -8,9 +8,11 @@ use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
     dev::{MessageResponse, OneshotSender},
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{task::yield_now, time::timeout};
 
+#[cfg(feature = "cluster")]
+use super::errand;
 use super::{
     counters::Asked,
     history,
@@ -78,51 +80,55 @@ impl Handler<Kill> for Supervisor {
 
     fn handle(&mut self, kill: Kill, _: &mut Self::Context) -> Self::Result {
         if let Some(answer) = kill_by_id(&self.registry, &kill) {
-            return KillAnswer::Now(answer);
+            return answer;
         }
         let registry = Arc::clone(&self.registry);
         KillAnswer::Later(Box::pin(async move {
-            let (number, result) = search_and_kill(&registry, &kill, requester).await;
-            told(&registry, &kill, cause(&kill), number, result)
+            if !registry.stands() {
+                return Err(KillError::Offline);
+            }
+            let by = requester(&registry, &kill);
+            let result = search_and_kill(&registry, &by, &kill).await;
+            #[cfg(feature = "cluster")]
+            let result = errand::search_elsewhere(&registry, &kill, result).await;
+            told(&registry, &kill, cause(&kill), peer(&registry, &kill), by.kill, result)
         }))
     }
 }
 
-/// Carries out a kill of one session, by its id, at once; `None`: its victims must be looked for. A statement's kill comes
-/// here on its session's own arbiter: a message to the supervisor would wait until the machine has woken its thread, which
-/// takes longer than all of the rest, and milliseconds where the processors are busy.
-pub(crate) fn kill_by_id(registry: &Registry, kill: &Kill) -> Option<Result<Receipt, KillError>> {
+/// Carries out a kill of one session, by its id, wherever in the cluster the session is; `None`: its victims must be looked
+/// for. A statement's kill comes here on its session's own arbiter: a message to the supervisor would wait until the machine
+/// has woken its thread, which takes longer than all of the rest, and milliseconds where the processors are busy.
+pub(crate) fn kill_by_id(registry: &Arc<Registry>, kill: &Kill) -> Option<KillAnswer> {
     let Target::Session(id) = kill.target else { return None };
     if !registry.is_supervised() {
-        return Some(Err(KillError::Stopped));
+        return Some(KillAnswer::Now(Err(KillError::Stopped)));
     }
     if !registry.stands() {
-        return Some(Err(KillError::Offline));
+        return Some(KillAnswer::Now(Err(KillError::Offline)));
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(elsewhere) = errand::owner(registry, id) {
+        return Some(KillAnswer::Later(errand::send(registry, elsewhere, kill)));
     }
     let by = requester(registry, kill);
     let result = registry.kill_session(&by, id, kill.mode);
-    Some(told(registry, kill, cause(kill), by.kill, result))
+    Some(KillAnswer::Now(told(registry, kill, cause(kill), peer(registry, kill), by.kill, result)))
 }
 
-/// Looks for the victims, some sessions at a time; `requester` says who asks when they are found.
-pub(super) async fn search_and_kill<'a>(
-    registry: &Registry,
-    kill: &'a Kill,
-    requester: impl FnOnce(&Registry, &'a Kill) -> Requester<'a>,
-) -> (u64, Result<Receipt, Refusal>) {
+/// Looks for the victims among this server's sessions, some at a time.
+pub(super) async fn search_and_kill(registry: &Registry, by: &Requester<'_>, kill: &Kill) -> Result<Receipt, Refusal> {
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
         found.extend(chunk.into_iter().filter(|slot| registry.matches(&kill.target, slot)));
         yield_now().await;
     }
-    let by = requester(registry, kill);
-    let result = match &kill.target {
-        Target::Statement(query_id) => registry.kill_statement(&by, found.pop(), *query_id),
-        Target::Named(name) => registry.kill_named(&by, name, found),
-        _ => registry.kill_user(&by, &kill.target, found, kill.mode),
-    };
-    (by.kill, result)
+    match &kill.target {
+        Target::Statement(query_id) => registry.kill_statement(by, found.pop(), *query_id),
+        Target::Named(name) => registry.kill_named(by, name, found),
+        _ => registry.kill_user(by, &kill.target, found, kill.mode),
+    }
 }
 
 /// Who asks, with a number for the kill. From where is looked up only if somebody is to be told of it.
@@ -132,31 +138,22 @@ fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
     Requester { principal: &kill.by, session: kill.from, peer, kill: registry.next_kill() }
 }
 
-fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
+pub(super) fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
     kill.from.and_then(|id| registry.get(id)).map(|slot| slot.peer())
 }
 
 /// Why it was asked for, if by somebody else than the policies.
-fn cause(kill: &Kill) -> KillCause {
+pub(super) fn cause(kill: &Kill) -> KillCause {
     if kill.from.is_some() { KillCause::Statement } else { KillCause::Host }
 }
 
 /// Counts the kill, keeps it and tells the subscribers of it. What is hidden from the requester is not hidden from them.
+/// `from`: where the requester's client is.
 pub(super) fn told(
     registry: &Registry,
     kill: &Kill,
     cause: KillCause,
-    number: u64,
-    result: Result<Receipt, Refusal>,
-) -> Result<Receipt, KillError> {
-    told_of(registry, kill, (cause, peer(registry, kill)), number, result)
-}
-
-/// The same, of a kill for a client that is there.
-pub(super) fn told_of(
-    registry: &Registry,
-    kill: &Kill,
-    (cause, from): (KillCause, Option<Origin>),
+    from: Option<Origin>,
     number: u64,
     result: Result<Receipt, Refusal>,
 ) -> Result<Receipt, KillError> {
@@ -172,11 +169,16 @@ pub(super) fn told_of(
     let denied = spared > 0 || outcome.is_err_and(KillError::is_denial);
     registry.counters.denied(denied.into());
     let came_of_it = match &result {
+        Ok(receipt) if receipt.is_elsewhere() => Asked::Signalled,
         Ok(receipt) if receipt.victims().iter().any(|victim| victim.struck.is_some()) => Asked::Signalled,
         Ok(_) => Asked::NothingToEnd,
         Err(_) if denied => Asked::Denied,
-        Err(refusal) if refusal.truth().is_some() => Asked::Unknown,
-        Err(_) => Asked::NothingToEnd,
+        Err(refusal) => match refusal.truth() {
+            Some(KillError::Unreachable { .. }) => Asked::Unreachable,
+            Some(KillError::Unanswered { .. }) => Asked::Unanswered,
+            Some(_) => Asked::Unknown,
+            None => Asked::NothingToEnd,
+        },
     };
     registry.counters.asked(kill.mode, came_of_it);
     let (by, target, mode) = (kill.by.user(), &kill.target, kill.mode);
@@ -193,7 +195,7 @@ pub(super) fn told_of(
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let at = registry.clock().now();
-    let entries = history::entries((number, at), kill, &cause, from, &result);
+    let entries = history::entries((number, at), &registry.dialect, kill, &cause, from, &result);
     registry.history().add(entries);
     registry.events.publish(kill.from, || Event::KillAsked {
         kill: number,
@@ -207,19 +209,23 @@ pub(super) fn told_of(
     result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))
 }
 
-/// A kill of one session is answered at once; one that must be looked for, when it was found.
+/// A kill of one session of this server is answered at once; one that must be looked for, or is for another node to carry
+/// out, when that was done.
 pub enum KillAnswer {
     /// The answer.
     Now(Result<Receipt, KillError>),
     /// It will come.
-    Later(ResponseFuture<Result<Receipt, KillError>>),
+    Later(BoxFuture<'static, Result<Receipt, KillError>>),
 }
 
 impl MessageResponse<Supervisor, Kill> for KillAnswer {
     fn handle(self, ctx: &mut Context<Supervisor>, to: Option<OneshotSender<Result<Receipt, KillError>>>) {
         match self {
             KillAnswer::Now(result) => drop(to.map(|to| to.send(result))),
-            KillAnswer::Later(future) => MessageResponse::<Supervisor, Kill>::handle(future, ctx, to),
+            KillAnswer::Later(future) => {
+                let future: ResponseFuture<_> = future;
+                MessageResponse::<Supervisor, Kill>::handle(future, ctx, to);
+            }
         }
     }
 }

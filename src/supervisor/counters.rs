@@ -19,10 +19,15 @@ pub(super) enum Asked {
     Denied,
     /// There was no such session.
     Unknown,
+    /// The node that has the session could not be reached.
+    Unreachable,
+    /// It has not answered in time.
+    Unanswered,
 }
 
 impl Asked {
-    pub(super) const ALL: [Asked; 4] = [Asked::Signalled, Asked::NothingToEnd, Asked::Denied, Asked::Unknown];
+    pub(super) const ALL: [Asked; 6] =
+        [Asked::Signalled, Asked::NothingToEnd, Asked::Denied, Asked::Unknown, Asked::Unreachable, Asked::Unanswered];
 }
 
 pub(super) const MODES: [KillMode; 2] = [KillMode::Query, KillMode::Connection];

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
+#[cfg(feature = "system-tables")]
+use crate::model::{Column, ColumnType, OwnedValue};
 use crate::{
     dialect::Node,
     id::SessionId,
@@ -75,6 +77,38 @@ impl NodeState {
             Self::Unreachable => "UNREACHABLE",
             Self::Offline => "OFFLINE",
         }
+    }
+}
+
+#[cfg(feature = "system-tables")]
+impl NodeRow {
+    /// The columns of `killdeer.nodes`.
+    pub(crate) fn columns() -> Vec<Column> {
+        let number = |name, kind, width| Column::new(name, kind).unsigned().width(width);
+        let text = |name, width| Column::new(name, ColumnType::VarChar).width(width).not_null();
+        vec![
+            number("SERVER_ID", ColumnType::Int, 10),
+            text("ADDRESS", 261),
+            number("EPOCH", ColumnType::BigInt, 20).not_null(),
+            text("STATE", 16),
+            number("SESSIONS", ColumnType::BigInt, 20),
+            // In seconds.
+            Column::new("LEASE_LEFT", ColumnType::Decimal).width(20).decimals(3),
+        ]
+    }
+
+    /// The row, in the order of those columns.
+    pub(crate) fn row(&self) -> [OwnedValue; 6] {
+        let or_null = |value: Option<OwnedValue>| value.unwrap_or(OwnedValue::Null);
+        let seconds = |time: Duration| OwnedValue::Decimal(format!("{}.{:03}", time.as_secs(), time.subsec_millis()));
+        [
+            or_null(self.server.map(|server| OwnedValue::UInt(server.into()))),
+            OwnedValue::Text(self.address.clone()),
+            OwnedValue::UInt(self.epoch),
+            OwnedValue::Text(self.state.as_str().to_owned()),
+            or_null(self.sessions.map(OwnedValue::UInt)),
+            or_null(self.lease_left.map(seconds)),
+        ]
     }
 }
 

@@ -46,7 +46,7 @@ impl Handler<Enforce> for Supervisor {
             Ok((receipt, struck)) => (Ok(receipt), struck),
             Err(refusal) => (Err(refusal), false),
         };
-        told(registry, &enforce.kill, KillCause::Policy(enforce.rule), number, result).map(|_| struck)
+        told(registry, &enforce.kill, KillCause::Policy(enforce.rule), None, number, result).map(|_| struck)
     }
 }
 

@@ -127,6 +127,8 @@ fn outcome(asked: Asked) -> &'static str {
         Asked::NothingToEnd => "nothing_to_end",
         Asked::Denied => "denied",
         Asked::Unknown => "unknown",
+        Asked::Unreachable => "unreachable",
+        Asked::Unanswered => "unanswered",
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    actor::{search_and_kill, told_of},
+    actor::{search_and_kill, told},
     kill::Requester,
     messages::Kill,
     registry::Registry,
@@ -36,19 +36,14 @@ impl ForeignKill {
             return Err(KillError::Offline);
         }
         let kill = &self.kill;
-        let (number, result) = if let Target::Session(id) = kill.target {
-            let by = self.requester(registry, kill);
-            (by.kill, registry.kill_session(&by, id, kill.mode))
-        } else {
-            search_and_kill(registry, kill, |registry, kill| self.requester(registry, kill)).await
-        };
-        let told = told_of(registry, kill, (KillCause::Peer(self.server), self.origin), number, result);
-        told.map(|receipt| receipt.sessions() as u64)
-    }
-
-    /// Who asks: none of the sessions here.
-    fn requester<'a>(&self, registry: &Registry, kill: &'a Kill) -> Requester<'a> {
+        // None of the sessions here asks.
         let peer = self.origin.filter(|_| registry.dialect.tells_killers());
-        Requester { principal: &kill.by, session: None, peer, kill: registry.next_kill() }
+        let by = Requester { principal: &kill.by, session: None, peer, kill: registry.next_kill() };
+        let result = match kill.target {
+            Target::Session(id) => registry.kill_session(&by, id, kill.mode),
+            _ => search_and_kill(registry, &by, kill).await,
+        };
+        let cause = KillCause::Peer(self.server);
+        told(registry, kill, cause, self.origin, by.kill, result).map(|receipt| receipt.sessions() as u64)
     }
 }

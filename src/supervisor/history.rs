@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     control::logged_target,
-    dialect::Dialect,
+    dialect::{Dialect, Verdict},
     id::SessionId,
-    model::{KillCause, KillMode, KillResult, KillRow, KillVictim, Origin, Principal},
+    model::{KillCause, KillError, KillMode, KillResult, KillRow, KillVictim, Origin, Principal},
     state::Slot,
 };
 
@@ -52,7 +52,12 @@ enum Kind {
 impl Kind {
     const ALL: [Kind; 3] = [Kind::Others, Kind::Own, Kind::InVain];
 
-    fn of(by: &Principal, cause: &KillCause, receipt: &Receipt) -> Self {
+    fn of(dialect: &Dialect, by: &Principal, cause: &KillCause, receipt: &Receipt) -> Self {
+        if receipt.is_elsewhere() {
+            // Whose it was is not known here. Whoever may end nobody's sessions has ended some of its own.
+            let administrator = dialect.may_kill(by, None) == Verdict::Allowed;
+            return if administrator { Kind::Others } else { Kind::Own };
+        }
         let own = |owner: &Principal| owner.user() == by.user() && owner.tenant() == by.tenant();
         let mut ended = receipt.victims().iter().filter(|victim| victim.struck.is_some()).peekable();
         if ended.peek().is_none() {
@@ -99,12 +104,15 @@ enum Outcome {
     Spared,
     /// There was no such session.
     Unknown,
+    /// Other nodes know what came of it, or nobody does.
+    Elsewhere(KillResult),
 }
 
 impl Outcome {
     /// `remembered`: of the victims, if there were any.
     fn of(result: &Result<Receipt, Refusal>, remembered: &[&Victim]) -> Self {
         match result {
+            Ok(receipt) if receipt.is_elsewhere() => Outcome::Elsewhere(KillResult::Elsewhere),
             Ok(_) => Outcome::Struck(remembered.iter().map(|victim| victim.fate()).collect()),
             Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
                 (Some(truth), hidden, told) if truth.is_denial() => {
@@ -112,6 +120,8 @@ impl Outcome {
                     Outcome::Denied { told: hidden.map(|_| as_if) }
                 }
                 (None, ..) => Outcome::Struck(Vec::new()),
+                (Some(KillError::Unreachable { .. }), ..) => Outcome::Elsewhere(KillResult::Unreachable),
+                (Some(KillError::Unanswered { .. }), ..) => Outcome::Elsewhere(KillResult::Unanswered),
                 _ => Outcome::Unknown,
             },
         }
@@ -132,6 +142,7 @@ pub(crate) struct History {
 /// before the history is locked: of a kill of many, all are looked at.
 pub(super) fn entries(
     (number, at): (u64, SystemTime),
+    dialect: &Dialect,
     kill: &Kill,
     cause: &KillCause,
     peer: Option<Origin>,
@@ -144,7 +155,7 @@ pub(super) fn entries(
     let (found, kind) = match result {
         Ok(receipt) => {
             let found = remembered.iter().map(|victim| Suspect::of(&victim.slot)).collect();
-            (found, Kind::of(&kill.by, cause, receipt))
+            (found, Kind::of(dialect, &kill.by, cause, receipt))
         }
         Err(refusal) => (refusal.suspects(), Kind::InVain),
     };
@@ -164,7 +175,8 @@ pub(super) fn entries(
         };
         Entry(kind, Arc::new(record))
     };
-    let first = entry(found, victims.len(), kind, Outcome::of(result, &remembered));
+    let sessions = result.as_ref().map_or(0, Receipt::sessions);
+    let first = entry(found, sessions, kind, Outcome::of(result, &remembered));
     let spared = result.as_ref().ok().map(Receipt::spared).filter(|spared| spared.count > 0);
     let second = spared.map(|spared| entry(spared.first.clone(), 0, Kind::InVain, Outcome::Spared));
     [Some(first), second].into_iter().flatten()
@@ -226,6 +238,7 @@ impl Record {
             Outcome::Spared if visible == 0 => return None,
             Outcome::Denied { .. } | Outcome::Spared => KillResult::Denied,
             Outcome::Unknown => KillResult::Unknown,
+            Outcome::Elsewhere(result) => *result,
         };
         // Of a session that is not to be seen, its victim reads whose it was, and nothing more.
         let (by_id, by_host) = self.from.filter(|_| by_visible).unzip();

@@ -55,6 +55,18 @@ impl Refusal {
         Self { absent: true, ..Self::denied(Verdict::Unseen, decoy, denial, unknown) }
     }
 
+    /// Another node says so, or none could be asked. The owner knows what there was, and this node does not.
+    #[cfg(feature = "cluster")]
+    pub(super) fn elsewhere(decoy: &Slot, told: KillError) -> Self {
+        Self { told: Some(told), hidden: None, suspect: Suspect::of(decoy), absent: true }
+    }
+
+    /// The same, where the requester is told this instead.
+    #[cfg(feature = "cluster")]
+    pub(super) fn saying(self, told: KillError) -> Self {
+        Self { told: Some(told), ..self }
+    }
+
     /// Whose session it would have been. Nobody's if there was none; that takes as long to say.
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
         let mut suspects = vec![self.suspect.clone()];

@@ -27,7 +27,8 @@ impl Listing {
         Self { registry, by, syntax }
     }
 
-    /// The rows that the requester may see, by ascending id (as MySQL lists them).
+    /// The rows that the requester may see, by ascending id (as MySQL lists them). None on a node of a cluster that has no
+    /// place there, or may have lost it.
     pub fn rows(&self) -> Vec<ProcessRow> {
         let mut roll = Roll::default();
         self.registry.ids().for_each(|ids| roll.add(ids));
@@ -37,6 +38,10 @@ impl Listing {
         let (mut ids, mut slots) = (Vec::new(), Vec::new());
         loop {
             roll.next(RUN, &mut ids);
+            // A node that may have lost its place shows nothing any more, whatever it has.
+            if !self.registry.stands() {
+                return Vec::new();
+            }
             if ids.is_empty() {
                 // Who sees few of them keeps no room for all.
                 rows.shrink_to_fit();

@@ -14,6 +14,7 @@
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
 //! | `standing`, `elsewhere` | whether a node of a cluster may act, and what it asks of the others |
+//! | `errand` | kills that this node asks of others, and others of it |
 //! | `figures` | the same for those who collect figures |
 
 mod actor;
@@ -23,6 +24,8 @@ mod counters;
 mod elsewhere;
 #[cfg(feature = "policies")]
 mod enforce;
+#[cfg(feature = "cluster")]
+mod errand;
 mod events;
 #[cfg(feature = "metrics")]
 mod figures;
@@ -44,6 +47,7 @@ mod standing;
 mod timers;
 
 #[cfg(feature = "cluster")]
+#[allow(unused_imports)] // until the node answers others
 pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
@@ -61,7 +65,7 @@ pub use self::{
     receipt::Receipt,
 };
 pub(crate) use self::{
-    actor::kill_by_id,
+    actor::{KillAnswer, kill_by_id},
     gauge::{Gauge, Gauged},
     messages::{Reap, Retire, Work},
     registration::Registration,

@@ -16,6 +16,8 @@ use crate::{
 pub struct Receipt {
     victims: Vec<Victim>,
     spared: Spared,
+    /// How many sessions of other nodes it reached.
+    elsewhere: u64,
 }
 
 /// The sessions that a kill was aimed at beside those that it reached, and that were not the requester's to kill. The
@@ -35,6 +37,13 @@ impl Spared {
         if self.first.len() < VICTIMS {
             self.first.push(Suspect::of(slot));
         }
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl From<Vec<Suspect>> for Spared {
+    fn from(first: Vec<Suspect>) -> Self {
+        Self { count: first.len() as u64, first }
     }
 }
 
@@ -79,7 +88,18 @@ impl Fate {
 impl Receipt {
     /// Of the sessions that it reached; none: that there was nobody.
     pub(super) fn of(victims: Vec<Victim>) -> Self {
-        Self { victims, spared: Spared::default() }
+        Self { victims, spared: Spared::default(), elsewhere: 0 }
+    }
+
+    /// Of so many sessions of other nodes.
+    #[cfg(feature = "cluster")]
+    pub(super) fn elsewhere(sessions: u64) -> Self {
+        Self { elsewhere: sessions, ..Self::of(Vec::new()) }
+    }
+
+    /// Whether other nodes carried it out.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.elsewhere > 0
     }
 
     /// The same, of a kill that was aimed at these too.
@@ -89,7 +109,7 @@ impl Receipt {
 
     /// How many sessions it reached.
     pub fn sessions(&self) -> usize {
-        self.victims.len()
+        self.victims.len().saturating_add(usize::try_from(self.elsewhere).unwrap_or(usize::MAX))
     }
 
     pub(super) fn victims(&self) -> &[Victim] {
@@ -103,9 +123,10 @@ impl Receipt {
     /// Waits until what was killed is over: the statement has ended and its client was told; the session has rolled
     /// back and left the list. With several victims: until all are.
     ///
-    /// The answer for a single victim names the first reason that reached it, which need not be this kill's.
+    /// The answer for a single victim names the first reason that reached it, which need not be this kill's. Of what
+    /// another node has ended, nothing is waited for.
     pub async fn ended(self) -> KillOutcome {
-        let mut outcome = KillOutcome::NotRunning;
+        let mut outcome = if self.is_elsewhere() { KillOutcome::Elsewhere } else { KillOutcome::NotRunning };
         for Victim { slot, what, .. } in self.victims {
             match what {
                 What::Nothing => {}

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 #[cfg(feature = "mysql")]
 use super::admission::Place;
+#[cfg(all(feature = "cluster", feature = "system-tables"))]
+use super::elsewhere::{NodeRow, NodeState};
 #[cfg(feature = "metrics")]
 use super::figures;
 use super::{
@@ -217,6 +219,19 @@ impl Registry {
     #[cfg(feature = "cluster")]
     pub(crate) fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
         self.elsewhere.get()
+    }
+
+    /// This server where there are no others.
+    #[cfg(all(feature = "cluster", feature = "system-tables"))]
+    pub(crate) fn alone(&self) -> NodeRow {
+        NodeRow {
+            server: self.layout().server(),
+            address: self.node.address.to_string(),
+            epoch: 0,
+            state: if self.stands() { NodeState::Up } else { NodeState::Offline },
+            sessions: Some(self.len() as u64),
+            lease_left: None,
+        }
     }
 
     /// Gives out the ids of another layout from now on. `false`, and nothing happens, while there are sessions.

@@ -6,15 +6,65 @@ use tokio::time::Instant;
 
 use super::{Question, Room, Table, needle::Needle};
 use crate::{
-    dialect::{Dialect, KILL_HISTORY, KILLDEER, View, columns, row_of},
+    dialect::{self, Dialect, KILL_HISTORY, Node, View, columns, row_of},
     engine::StatementContext,
     id::{RUN, Roll},
     model::{Column, KillRow, OwnedValue, ProcessRow, Seen, SqlError, Value},
     supervisor::{Listing, Registry},
 };
+#[cfg(feature = "cluster")]
+use crate::{
+    dialect::{KILLDEER, NODES},
+    supervisor::NodeRow,
+};
 
 /// Each table's name, in every system, has one of these in it.
-static WORDS: [Needle; 3] = [Needle::new("processlist"), Needle::new("threads"), Needle::new(KILL_HISTORY)];
+static WORDS: [Needle; if cfg!(feature = "cluster") { 4 } else { 3 }] = [
+    Needle::new("processlist"),
+    Needle::new("threads"),
+    Needle::new(KILL_HISTORY),
+    #[cfg(feature = "cluster")]
+    Needle::new(NODES),
+];
+
+/// What tables have beside this node's own sessions and kills: what other nodes have told.
+#[derive(Debug, Default)]
+pub(crate) struct Beyond {
+    /// The places of the tables that show the sessions of all nodes.
+    pub(crate) wide: Vec<usize>,
+    /// The sessions of other nodes.
+    pub(crate) lists: Vec<(Node, Vec<ProcessRow>)>,
+    /// The nodes of the cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) nodes: Vec<NodeRow>,
+}
+
+/// What a table's rows are.
+enum Rows {
+    /// Sessions, shown in this way.
+    Sessions(&'static dialect::Table),
+    /// Kills.
+    Kills,
+    /// The nodes of the cluster.
+    #[cfg(feature = "cluster")]
+    Nodes,
+}
+
+/// What the rows of the table at this place among the known ones are.
+fn rows(dialect: &Dialect, place: usize) -> Rows {
+    match dialect.tables().get(place) {
+        Some(table) => Rows::Sessions(table),
+        #[cfg(feature = "cluster")]
+        None if is_nodes(dialect, place) => Rows::Nodes,
+        None => Rows::Kills,
+    }
+}
+
+/// Whether the table at this place is that of the cluster's nodes.
+#[cfg(feature = "cluster")]
+pub(crate) fn is_nodes(dialect: &Dialect, place: usize) -> bool {
+    dialect.system_tables().get(place) == Some(&(KILLDEER, NODES))
+}
 
 /// The tables at these places among the known ones, without rows.
 pub(crate) fn empty(registry: &Registry, cx: &StatementContext, places: &[usize]) -> Vec<Table> {
@@ -33,8 +83,8 @@ pub(crate) fn may_ask(sql: &[u8]) -> bool {
         && WORDS.iter().any(|word| word.is_in(sql))
 }
 
-/// The same with their rows, as of `now`, in the order of the sessions' ids; of their columns those that the question
-/// names. It blocks for as long as it takes.
+/// The same with their rows, as of `now`, in the order of the sessions' ids, each node's behind this one's; of their columns
+/// those that the question names. It blocks for as long as it takes.
 ///
 /// # Errors
 /// The statement is to stop, or there is no `room` for more.
@@ -42,23 +92,79 @@ pub(crate) fn filled(
     registry: &Arc<Registry>,
     cx: &StatementContext,
     places: &[usize],
+    beyond: Beyond,
     now: Instant,
     question: &Question,
     room: &mut Room,
 ) -> Result<Vec<Table>, SqlError> {
-    let mut tables = empty(registry, cx, places);
-    let kept: Vec<Vec<usize>> = tables.iter_mut().map(|table| narrow(table, question)).collect();
-    let listing = Listing::new(Arc::clone(registry), Arc::clone(cx.principal()));
+    room.hold(beyond.lists.iter().flat_map(|(_, rows)| rows).map(weight).sum())?;
     let dialect = &registry.dialect;
-    for (table, kept) in tables.iter_mut().zip(&kept).filter(|(table, _)| table.database == KILLDEER) {
-        for kill in listing.kills() {
-            let row: Vec<OwnedValue> = kill.row().into();
-            add(table, kept.iter().filter_map(|at| row.get(*at).cloned()), room)?;
+    let listing = Listing::new(Arc::clone(registry), Arc::clone(cx.principal()));
+    let mut tables = empty(registry, cx, places);
+    let mut lists = Vec::new();
+    for (place, table) in places.iter().zip(&mut tables) {
+        let kept = narrow(table, question);
+        match rows(dialect, *place) {
+            Rows::Sessions(of) => lists.push(List { of, wide: beyond.wide.contains(place), table, kept }),
+            Rows::Kills => {
+                for kill in listing.kills() {
+                    add(table, &kept, &kill.row(), room)?;
+                }
+            }
+            #[cfg(feature = "cluster")]
+            Rows::Nodes => {
+                for node in &beyond.nodes {
+                    add(table, &kept, &node.row(), room)?;
+                }
+            }
         }
     }
-    if tables.iter().all(|table| table.database == KILLDEER) {
-        return Ok(tables);
+    if !lists.is_empty() {
+        sessions(registry, cx, &listing, &mut lists, now, room)?;
+        lists.retain(|list| list.wide);
+        for (node, rows) in beyond.lists {
+            let view = View::new(cx.principal(), Some(cx.session()), &node, true);
+            for row in rows {
+                cx.check()?;
+                lists.iter_mut().try_for_each(|list| list.add(dialect, &view, &row, room))?;
+            }
+        }
     }
+    Ok(tables)
+}
+
+/// A table of sessions that is being filled.
+struct List<'a> {
+    of: &'static dialect::Table,
+    /// Whether it shows the sessions of all nodes.
+    wide: bool,
+    table: &'a mut Table,
+    /// The places of the columns that are kept.
+    kept: Vec<usize>,
+}
+
+impl List<'_> {
+    fn add(&mut self, dialect: &Dialect, view: &View<'_>, row: &ProcessRow, room: &mut Room) -> Result<(), SqlError> {
+        let (fields, mut added) = (dialect.table_fields(self.of, view), Ok(()));
+        row_of(fields, view, &Seen::from(row), |values| {
+            let row = self.kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
+            if added.is_ok() {
+                added = push(self.table, row, room);
+            }
+        });
+        added
+    }
+}
+
+/// Fills tables with this node's sessions.
+fn sessions(
+    registry: &Registry,
+    cx: &StatementContext,
+    listing: &Listing,
+    lists: &mut [List<'_>],
+    now: Instant,
+    room: &mut Room,
+) -> Result<(), SqlError> {
     let mut roll = Roll::default();
     for ids in registry.ids() {
         roll.add(ids);
@@ -68,27 +174,23 @@ pub(crate) fn filled(
     let (mut ids, mut slots) = (Vec::new(), Vec::new());
     loop {
         roll.next(RUN, &mut ids);
-        if ids.is_empty() {
-            return Ok(tables);
+        // A node that may have lost its place has no sessions to show.
+        if ids.is_empty() || !registry.stands() {
+            return Ok(());
         }
         registry.get_each(&ids, &mut slots);
         for slot in slots.drain(..) {
             cx.check()?;
             let Some(row) = listing.show(&slot, now, |seen| ProcessRow::from(seen)) else { continue };
-            for ((place, table), kept) in places.iter().zip(&mut tables).zip(&kept) {
-                if let Some(of) = dialect.tables().get(*place) {
-                    let (fields, mut added) = (dialect.table_fields(of, &view), Ok(()));
-                    row_of(fields, &view, &Seen::from(&row), |values| {
-                        let row = kept.iter().filter_map(|at| values.get(*at).copied()).map(Value::to_owned);
-                        if added.is_ok() {
-                            added = add(table, row, room);
-                        }
-                    });
-                    added?;
-                }
-            }
+            lists.iter_mut().try_for_each(|list| list.add(&registry.dialect, &view, &row, room))?;
         }
     }
+}
+
+/// What a session's row takes of memory, about.
+fn weight(row: &ProcessRow) -> usize {
+    let text = |text: Option<&str>| text.map_or(0, str::len);
+    size_of::<ProcessRow>() + text(row.info.as_deref()) + text(row.database.as_deref()) + text(row.trace_id.as_deref())
 }
 
 /// Leaves a table the columns that a question may name, or one, as SQLite has no table without columns; their places.
@@ -102,7 +204,12 @@ fn narrow(table: &mut Table, question: &Question) -> Vec<usize> {
     kept
 }
 
-fn add(table: &mut Table, row: impl Iterator<Item = OwnedValue>, room: &mut Room) -> Result<(), SqlError> {
+/// Adds a row, of which these places are kept.
+fn add(table: &mut Table, kept: &[usize], row: &[OwnedValue], room: &mut Room) -> Result<(), SqlError> {
+    push(table, kept.iter().filter_map(|at| row.get(*at).cloned()), room)
+}
+
+fn push(table: &mut Table, row: impl Iterator<Item = OwnedValue>, room: &mut Room) -> Result<(), SqlError> {
     let row: Vec<OwnedValue> = row.collect();
     room.take(&row)?;
     table.rows.push(row);
@@ -110,9 +217,11 @@ fn add(table: &mut Table, row: impl Iterator<Item = OwnedValue>, room: &mut Room
 }
 
 fn headers(dialect: &Dialect, view: &View<'_>, place: usize) -> Vec<Column> {
-    match dialect.tables().get(place) {
-        Some(table) => columns(dialect.table_fields(table, view)),
-        None => KillRow::columns(),
+    match rows(dialect, place) {
+        Rows::Sessions(table) => columns(dialect.table_fields(table, view)),
+        Rows::Kills => KillRow::columns(),
+        #[cfg(feature = "cluster")]
+        Rows::Nodes => NodeRow::columns(),
     }
 }
 

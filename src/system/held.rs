@@ -100,13 +100,21 @@ impl Room {
         Self { share: held.share(), limits }
     }
 
+    /// Takes room for what the tables are made of, until they are answered from.
+    ///
+    /// # Errors
+    /// The same as of [`Room::take`].
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), SqlError> {
+        self.share.grow(bytes, self.limits.source, "the system tables are too large at the moment", &self.limits)
+    }
+
     /// Takes room for a row and SQLite's copy of it, which is no longer.
     ///
     /// # Errors
     /// 1041: it would be more than the tables of one question may take, or all together.
     pub(super) fn take(&mut self, row: &[OwnedValue]) -> Result<(), SqlError> {
         let bytes = size_of::<Vec<OwnedValue>>() + row.iter().map(weight).sum::<usize>();
-        self.share.grow(2 * bytes, self.limits.source, "the system tables are too large at the moment", &self.limits)
+        self.hold(2 * bytes)
     }
 }
 

@@ -44,9 +44,11 @@ use std::{
 
 use futures::future::{Either, select};
 
+#[cfg(feature = "cluster")]
+pub(crate) use self::fill::is_nodes;
 pub(crate) use self::{
     facts::{Facts, Stop},
-    fill::{empty, filled, may_ask},
+    fill::{Beyond, empty, filled, may_ask},
     held::Room,
     names::mentioned,
     question::Question,
@@ -87,6 +89,12 @@ impl SystemTables {
         let threads = processors().max(FEWEST_THREADS);
         let turns = Turns::new(threads / 2);
         Self { threads: Threads::new("killdeer-tables", threads), turns, limits, held: Held::default() }
+    }
+
+    /// With so many bytes for the tables of a question.
+    #[cfg(all(test, feature = "cluster"))]
+    pub(crate) fn with_room(source: usize) -> Self {
+        Self::new(Limits { source, ..Limits::default() })
     }
 
     /// Answers a question whole. `read` and `fill` are called on its thread: the one reads the question, the other gives

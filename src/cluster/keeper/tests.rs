@@ -15,8 +15,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Column, ColumnType, Dialect, Done, Engine, EngineSession, KillError, KillMode, Principal, Privileges, Reason, Refused,
-    RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Target, Value,
+    Column, ColumnType, Dialect, Done, Engine, EngineSession, KillError, KillMode, Principal, Privileges, Reason,
+    Refused, RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Target, Value,
     cluster::{
         Addresses, Fixed, InMemory, Line, Members, ServerIds,
         coordinator::{Claim, Coordinator},
@@ -100,7 +100,8 @@ struct Node {
 }
 
 fn node(coordinator: impl Coordinator, ids: ServerIds) -> Node {
-    let runtime = Runtime::builder(Waits).dialect(Dialect::tidb()).rollback_timeout(seconds(2_000)).single_arbiter().start();
+    let runtime =
+        Runtime::builder(Waits).dialect(Dialect::tidb()).rollback_timeout(seconds(2_000)).single_arbiter().start();
     let registry = Arc::clone(&runtime.shared.registry);
     let (keeper, seat) = Keeper::new(registry, Arc::new(coordinator), claim(ids), now);
     Node { runtime, seat, keeper: spawn_local(keeper.run()) }

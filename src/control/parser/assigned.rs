@@ -29,6 +29,11 @@ impl Parser<'_> {
     }
 }
 
+/// As much of a text as the longest of `ON`, `OFF`, `TRUE` and `FALSE` has, and one byte more.
+fn word(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(6)]).into_owned()
+}
+
 struct Reader<'p, 'a> {
     parser: &'p mut Parser<'a>,
     to: Setting,
@@ -98,14 +103,16 @@ impl<'a> Arithmetic<'a> for Reader<'_, 'a> {
                 None => SetExpr::Decimal(String::from_utf8_lossy(digits).into_owned()),
             },
             // MySQL: hexadecimal digits and bits are strings, where no number is asked for.
-            TokenKind::Number(_) | TokenKind::Str(_) => SetExpr::Text,
+            TokenKind::Number(_) => SetExpr::Text(String::new()),
+            TokenKind::Str(text) => SetExpr::Text(word(&text.decode())),
             TokenKind::Word(_) | TokenKind::QuotedIdent(_) => {
                 let word = if self.parser.is("NULL") {
                     SetExpr::Null
                 } else if self.parser.is_any(&["TRUE", "FALSE"]) {
                     SetExpr::Whole(self.parser.is("TRUE").into())
                 } else {
-                    SetExpr::Text
+                    let bytes = &self.parser.sql[token.start..token.end];
+                    SetExpr::Text(word(bytes))
                 };
                 if self.parser.ahead().lexer.next_token().kind == TokenKind::Symbol(b'(') {
                     return Err(too_much(self.to));

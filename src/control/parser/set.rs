@@ -32,13 +32,15 @@ impl Reach {
     }
 }
 
-/// Whether a `SET` may name a setting: whether the text has a piece that is in every one of their names. Nearly no other
+/// Whether a `SET` may name a setting: whether the text has one of the pieces that are in their names. Nearly no other
 /// `SET` has one, and none is found without.
 pub(super) fn may_concern(sql: &[u8]) -> bool {
     let mut rest = sql;
     while let Some(at) = rest.iter().position(|b| *b == b'_') {
         let before = rest[..at].last_chunk::<3>().is_some_and(|word| word.eq_ignore_ascii_case(b"max"));
-        let behind = rest[at + 1..].first_chunk::<7>().is_some_and(|word| word.eq_ignore_ascii_case(b"timeout"));
+        let behind = rest[at + 1..].first_chunk::<7>().is_some_and(|word| {
+            word.eq_ignore_ascii_case(b"timeout") || cfg!(feature = "cluster") && word.eq_ignore_ascii_case(b"fe_conn")
+        });
         if before || behind {
             return true;
         }

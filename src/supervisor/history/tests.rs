@@ -39,7 +39,7 @@ impl Lab {
         };
         let peer = from.map(|from| from.slot().peer());
         let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
-        let entries = entries((number, self.0.clock().now()), &kill, &cause, peer, &result);
+        let entries = entries((number, self.0.clock().now()), &self.0.dialect, &kill, &cause, peer, &result);
         self.0.history().add(entries);
     }
 
@@ -196,9 +196,9 @@ fn a_policy_owns_no_sessions_even_those_of_a_user_of_its_name() {
     let kill = Kill { by: Arc::clone(&policy), from: None, target: target(), mode: KillMode::Connection };
     let by = Requester { principal: &policy, session: None, peer: None, kill: 1 };
     let receipt = lab.0.kill_session(&by, theirs.id(), kill.mode).unwrap();
-    assert_eq!(Kind::of(&kill.by, &KillCause::Policy("slow".into()), &receipt), Kind::Others);
-    assert_eq!(Kind::of(&kill.by, &KillCause::Host, &receipt), Kind::Own);
-    assert_eq!(Kind::of(&who("root", Privileges::ALL), &KillCause::Host, &receipt), Kind::Others);
+    assert_eq!(Kind::of(&Dialect::mysql(), &kill.by, &KillCause::Policy("slow".into()), &receipt), Kind::Others);
+    assert_eq!(Kind::of(&Dialect::mysql(), &kill.by, &KillCause::Host, &receipt), Kind::Own);
+    assert_eq!(Kind::of(&Dialect::mysql(), &who("root", Privileges::ALL), &KillCause::Host, &receipt), Kind::Others);
 }
 
 #[test]

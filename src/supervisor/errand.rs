@@ -1,0 +1,74 @@
+//! Kills that this node asks of others.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use super::{
+    actor::{cause, peer, told},
+    elsewhere::{Elsewhere, Errand},
+    kill::Refusal,
+    messages::Kill,
+    receipt::{Receipt, Spared},
+    registry::Registry,
+};
+use crate::{
+    id::{Reading, SessionId},
+    model::{KillError, Target},
+};
+
+/// Who asks the node that has this session; `None`: it is this one's, or nobody's.
+pub(super) fn owner(registry: &Registry, id: SessionId) -> Option<&Arc<dyn Elsewhere>> {
+    let elsewhere = registry.elsewhere()?;
+    matches!(registry.layout().read(id.get()), Reading::OfServer(_)).then_some(elsewhere)
+}
+
+/// Asks the node that has the session, and tells of the answer as of that to a kill here. Once asked it goes on: whoever
+/// waits for it may be killed meanwhile, and what was done is kept all the same.
+pub(super) fn send(
+    registry: &Arc<Registry>,
+    elsewhere: &Arc<dyn Elsewhere>,
+    kill: &Kill,
+) -> BoxFuture<'static, Result<Receipt, KillError>> {
+    let (number, from) = (registry.next_kill(), peer(registry, kill));
+    let asked = elsewhere.kill(errand(registry, kill));
+    let (registry, kill) = (Arc::clone(registry), kill.clone());
+    let asked = tokio::spawn(async move {
+        let result = asked.await.map(Receipt::elsewhere);
+        let result = result.map_err(|error| Refusal::elsewhere(&registry.decoy, error));
+        told(&registry, &kill, cause(&kill), from, number, result)
+    });
+    Box::pin(async move { asked.await.unwrap_or(Err(KillError::Stopped)) })
+}
+
+/// A statement that nobody here is known to run by its name may run on another node: the first that knows it counts. What
+/// is not to be known of here is looked for there too, or the time would tell.
+pub(super) async fn search_elsewhere(
+    registry: &Registry,
+    kill: &Kill,
+    here: Result<Receipt, Refusal>,
+) -> Result<Receipt, Refusal> {
+    let (Target::Named(_), Some(elsewhere)) = (&kill.target, registry.elsewhere()) else { return here };
+    let refusal = match here {
+        Err(refusal) if matches!(refusal.told, Some(KillError::UnknownName(_))) => refusal,
+        known => return known,
+    };
+    match elsewhere.kill(errand(registry, kill)).await {
+        Ok(0) | Err(KillError::UnknownName(_)) => Err(refusal),
+        Ok(sessions) => {
+            let hidden = if refusal.hidden().is_some() { refusal.suspects() } else { Vec::new() };
+            Ok(Receipt::elsewhere(sessions).sparing(Spared::from(hidden)))
+        }
+        Err(error) => Err(refusal.saying(error)),
+    }
+}
+
+/// What the other nodes are asked for.
+fn errand(registry: &Registry, kill: &Kill) -> Errand {
+    Errand {
+        by: Arc::clone(&kill.by),
+        from: kill.from.zip(peer(registry, kill)),
+        target: kill.target.clone(),
+        mode: kill.mode,
+    }
+}
