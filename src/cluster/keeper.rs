@@ -333,7 +333,10 @@ impl Keeper {
             Why::Silent => "its coordinator has not renewed the lease of its server id for too long",
             Why::Taken => "its coordinator says that the server id is not its own any more",
         };
-        tracing::warn!(sessions, "the node has lost its place in the cluster, ends its sessions and admits none: {why}");
+        tracing::warn!(
+            sessions,
+            "the node has lost its place in the cluster, ends its sessions and admits none: {why}"
+        );
         self.fenced = Some(Fenced { since: now, remind_at: now + REMIND });
     }
 
@@ -346,7 +349,11 @@ impl Keeper {
             if fenced.remind_at <= now {
                 fenced.remind_at = now + REMIND;
                 let seconds = now.saturating_sub(fenced.since).as_secs();
-                tracing::warn!(sessions, seconds, "sessions have not ended since the node lost its place in the cluster");
+                tracing::warn!(
+                    sessions,
+                    seconds,
+                    "sessions have not ended since the node lost its place in the cluster"
+                );
             }
             return;
         }

@@ -28,7 +28,8 @@ use std::{net::TcpListener, sync::Arc};
 
 pub use self::{
     coordinator::{
-        Claim, Coordinator, CoordinatorError, Fixed, FixedError, InMemory, InMemoryNode, Line, Renewal,
+        Claim, Coordinator, CoordinatorError, Etcd, EtcdError, EtcdNode, Fixed, FixedError, InMemory, InMemoryNode,
+        Line, Renewal,
     },
     ids::ServerIds,
     member::{Addresses, Identity, Member, Members},
