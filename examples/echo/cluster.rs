@@ -17,10 +17,15 @@ use killdeer::{
 /// The cluster that the server is a node of.
 #[derive(Args)]
 pub struct Nodes {
-    /// Be a node of the cluster whose server ids this etcd gives out: etcd://[USER:PASSWORD@]HOST:PORT[,HOST:PORT …][/PREFIX],
-    /// or etcds://… for TLS
-    #[arg(long, value_name = "URL", conflicts_with = "peers")]
-    cluster: Option<String>,
+    /// Be a node of the cluster whose server ids this etcd gives out: etcd://[USER@]HOST:PORT[,HOST:PORT …][/PREFIX]
+    #[arg(long, value_name = "URL", value_parser = etcd, conflicts_with = "peers")]
+    cluster: Option<EtcdUrl>,
+    /// A file with the password of etcd's user
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    etcd_password: Option<PathBuf>,
+    /// The certificate of who signs etcd's certificates, in PEM: etcd is asked in TLS
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    etcd_ca: Option<PathBuf>,
     /// Be a node of the cluster of these nodes, each with its server id, this one (--server-id) among them
     #[arg(long, value_name = "ID=ADDR,…", value_delimiter = ',', value_parser = peer)]
     peers: Vec<(u32, SocketAddr)>,
@@ -68,9 +73,36 @@ pub struct Nodes {
     first_id: Option<u64>,
 }
 
+/// The parts of an etcd's URL.
+#[derive(Clone, Debug)]
+struct EtcdUrl {
+    user: Option<String>,
+    addresses: Vec<String>,
+    prefix: Option<String>,
+}
+
+fn etcd(text: &str) -> Result<EtcdUrl, String> {
+    let rest = text.strip_prefix("etcd://").ok_or("it begins with etcd://")?;
+    let (authority, prefix) =
+        rest.split_once('/').map_or((rest, None), |(authority, prefix)| (authority, Some(prefix)));
+    let (user, addresses) = authority.split_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err("the password stands in a file: see --etcd-password".into());
+    }
+    Ok(EtcdUrl {
+        user: user.map(str::to_owned),
+        addresses: addresses.split(',').map(str::to_owned).collect(),
+        prefix: prefix.filter(|prefix| !prefix.is_empty()).map(|prefix| format!("/{prefix}")),
+    })
+}
+
 fn peer(text: &str) -> Result<(u32, SocketAddr), String> {
     let peer = text.split_once('=').and_then(|(id, address)| Some((id.parse().ok()?, address.parse().ok()?)));
     peer.ok_or_else(|| "ID=ADDR, such as 2=127.0.0.1:4002".to_owned())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 impl Nodes {
@@ -85,7 +117,7 @@ impl Nodes {
         let times = self.times();
         let own = self.peers.iter().find(|(id, _)| *id == server).map(|(_, address)| *address);
         let coordinator: Arc<dyn Coordinator> = match &self.cluster {
-            Some(url) => Arc::new(Etcd::from_url(url)?),
+            Some(url) => Arc::new(self.etcd(url)?.node()),
             None if self.peers.is_empty() => return Ok(None),
             None => {
                 // What another node is called it says itself, in its part of a list.
@@ -117,6 +149,21 @@ impl Nodes {
         Ok(Some(cluster))
     }
 
+    fn etcd(&self, url: &EtcdUrl) -> Result<Etcd, Box<dyn std::error::Error>> {
+        let mut etcd = Etcd::at(url.addresses.iter().map(String::as_str))?;
+        if let Some(prefix) = &url.prefix {
+            etcd = etcd.prefix(prefix);
+        }
+        if let Some(authority) = &self.etcd_ca {
+            etcd = etcd.tls(read(authority)?);
+        }
+        match (&url.user, &self.etcd_password) {
+            (Some(user), Some(path)) => Ok(etcd.user(user, String::from_utf8(read(path)?)?.trim_end())),
+            (None, None) => Ok(etcd),
+            _ => Err("a user of etcd's has a name, in --cluster, and a password, by --etcd-password".into()),
+        }
+    }
+
     fn times(&self) -> LeaseTimes {
         let seconds = |time: NonZeroU32| Duration::from_secs(time.get().into());
         LeaseTimes {
@@ -129,12 +176,11 @@ impl Nodes {
     }
 
     fn trust(&self) -> Result<Trust, Box<dyn std::error::Error>> {
-        let file = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
         if let Some(path) = &self.cluster_secret {
-            return Ok(Trust::secret(file(path)?.trim_ascii_end())?);
+            return Ok(Trust::secret(read(path)?.trim_ascii_end())?);
         }
         match (&self.cluster_ca, &self.cluster_cert, &self.cluster_key) {
-            (Some(ca), Some(cert), Some(key)) => Ok(Trust::mutual_tls(&file(ca)?, &file(cert)?, &file(key)?)?),
+            (Some(ca), Some(cert), Some(key)) => Ok(Trust::mutual_tls(&read(ca)?, &read(cert)?, &read(key)?)?),
             _ => Ok(Trust::loopback()),
         }
     }

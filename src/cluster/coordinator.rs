@@ -6,6 +6,7 @@
 //! | `fixed` | the configuration does |
 //! | `memory` | the process itself does, for nodes that are all in it |
 
+mod etcd;
 mod fixed;
 mod memory;
 
@@ -15,6 +16,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 
 pub use self::{
+    etcd::{Etcd, EtcdError, EtcdNode},
     fixed::{Fixed, FixedError},
     memory::{InMemory, InMemoryNode, Line},
 };

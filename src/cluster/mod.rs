@@ -36,7 +36,10 @@ mod trust;
 
 pub(crate) use self::node::Node;
 pub use self::{
-    coordinator::{Claim, Coordinator, CoordinatorError, Fixed, FixedError, InMemory, InMemoryNode, Line, Renewal},
+    coordinator::{
+        Claim, Coordinator, CoordinatorError, Etcd, EtcdError, EtcdNode, Fixed, FixedError, InMemory, InMemoryNode,
+        Line, Renewal,
+    },
     ids::ServerIds,
     member::{Addresses, Identity, Member, Members},
     node::{Cluster, ClusterError},

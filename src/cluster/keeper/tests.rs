@@ -84,7 +84,8 @@ impl EngineSession for Waiting {
 fn paused<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     // What never comes ends the test.
-    LocalSet::new().block_on(&runtime, timeout(seconds(7 * 24 * 3_600), test)).expect("it is waited for in vain")
+    let test = async { timeout(seconds(7 * 24 * 3_600), test).await.expect("it is waited for in vain") };
+    LocalSet::new().block_on(&runtime, test)
 }
 
 fn claim(ids: ServerIds) -> Claim {
@@ -138,20 +139,31 @@ fn single() -> ServerIds {
     ServerIds::of(&Dialect::oceanbase()).up_to(1)
 }
 
+/// Why a statement has failed.
+async fn error_of(session: &SessionHandle, sql: &'static str) -> SqlError {
+    match session.query(sql).await {
+        Ok(results) => results.collect_rows().await.unwrap_err(),
+        Err(error) => error,
+    }
+}
+
 /// What became of the statement that waits.
 async fn waited(session: SessionHandle) -> u16 {
-    session.query("wait").await.unwrap().collect_rows().await.unwrap_err().code()
+    error_of(&session, "wait").await.code()
 }
 
 #[test]
 fn clients_are_let_in_with_the_ids_of_the_server_that_was_claimed() {
     paused(async {
         let coordinator = InMemory::by(now);
-        let own = coordinator.node();
-        let members = own.members();
+        let (own, other) = (coordinator.node(), coordinator.node());
+        let members = other.members();
+        own.line(Line::Cut);
+        let way = own.clone();
         let node = node(own, tidb());
         assert_eq!(node.seat.place(), Place::Outside);
         assert_eq!(node.connect("early").await.unwrap_err(), Refused::Offline);
+        way.line(Line::Good);
         let identity = node.seat.joined().await.unwrap();
         let session = node.connect("alice").await.unwrap();
         assert_eq!(node.server_of(&session), Some(identity.server));
@@ -212,14 +224,11 @@ fn a_node_that_was_suspended_acts_on_nothing_before_it_has_fenced_itself() {
         assert_eq!(node.seat.identity(), None);
         let registry = Arc::clone(&node.runtime.shared.registry);
         assert!(!registry.stands());
-        assert_eq!(node.connect("late").now_or_never().unwrap().unwrap_err(), Refused::Offline);
+        assert_eq!(node.connect("late").await.unwrap_err(), Refused::Offline);
         let kill = node.runtime.kill(&root, Target::Session(bob.id()), KillMode::Connection);
         assert_eq!(kill.await.unwrap_err(), KillError::Offline);
-        let refused = match alice.query("x").await {
-            Ok(results) => results.collect_rows().await.unwrap_err(),
-            Err(refused) => refused,
-        };
-        assert_eq!(refused.code(), 3032, "{refused:?}");
+        assert_eq!(error_of(&alice, "x").await.code(), 3032);
+        assert!(matches!(*node.seat.place.borrow(), Place::Member { .. }), "the keeper has yet to find it");
         node.fenced(identity).await;
         let again = node.seat.joined().await.unwrap();
         assert_ne!(again.server, identity.server);
@@ -283,21 +292,29 @@ fn sessions_that_do_not_end_keep_the_node_from_another_server_id() {
 }
 
 /// A coordinator whose renewals the test answers.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 struct Scripted(Arc<Mutex<Script>>);
 
 #[derive(Default)]
 struct Script {
+    /// What it gives out.
+    server: u32,
     claims: u64,
     renewals: VecDeque<oneshot::Sender<Renewal>>,
     released: Vec<Identity>,
+}
+
+impl Scripted {
+    fn giving(server: u32) -> Self {
+        Self(Arc::new(Mutex::new(Script { server, ..Script::default() })))
+    }
 }
 
 impl Coordinator for Scripted {
     fn claim(&self, _: Claim) -> BoxFuture<'static, Result<Identity, CoordinatorError>> {
         let mut script = self.0.lock().unwrap();
         script.claims += 1;
-        let identity = Identity { server: 7, epoch: script.claims };
+        let identity = Identity { server: script.server, epoch: script.claims };
         async move { Ok(identity) }.boxed()
     }
 
@@ -320,7 +337,7 @@ impl Coordinator for Scripted {
 #[test]
 fn an_answer_that_comes_behind_the_fence_lifts_nothing() {
     paused(async {
-        let scripted = Scripted::default();
+        let scripted = Scripted::giving(7);
         let node = node(scripted.clone(), tidb());
         let first = node.seat.joined().await.unwrap();
         let session = node.connect("alice").await.unwrap();
@@ -345,7 +362,7 @@ fn an_answer_that_comes_behind_the_fence_lifts_nothing() {
 #[test]
 fn the_lease_counts_from_when_a_renewal_was_asked_for() {
     paused(async {
-        let scripted = Scripted::default();
+        let scripted = Scripted::giving(7);
         let node = node(scripted.clone(), tidb());
         node.seat.joined().await.unwrap();
         sleep(Duration::from_millis(1_500)).await;
@@ -378,7 +395,7 @@ fn a_claim_that_is_never_answered_is_made_again() {
 #[test]
 fn a_node_that_leaves_gives_its_server_id_back_and_one_without_a_keeper_does_not_act() {
     paused(async {
-        let scripted = Scripted::default();
+        let scripted = Scripted::giving(7);
         let leaving = node(scripted.clone(), tidb());
         let identity = leaving.seat.joined().await.unwrap();
         leaving.seat.leave().await;
@@ -415,11 +432,11 @@ fn a_place_that_was_written_down_is_never_lost() {
 #[test]
 fn a_server_id_that_gives_no_ids_is_given_back() {
     paused(async {
-        // 7 is what it gives out.
-        let scripted = Scripted::default();
+        // OceanBase's have 12 bits.
+        let scripted = Scripted::giving(5_000);
         let node = node(scripted.clone(), single());
         sleep(seconds(5)).await;
         assert_eq!(node.seat.place(), Place::Outside);
-        assert_eq!(scripted.0.lock().unwrap().released, [Identity { server: 7, epoch: 1 }]);
+        assert_eq!(scripted.0.lock().unwrap().released, [Identity { server: 5_000, epoch: 1 }]);
     });
 }
