@@ -95,7 +95,8 @@ impl ServerIds {
 
     /// A server id that is not `taken`, drawn: `draw(n)` is any number below `n`. `None`: none is free.
     pub(crate) fn choose(&self, taken: &BTreeSet<u32>, mut draw: impl FnMut(u32) -> u32) -> Option<u32> {
-        let narrow = taken.range(1..=self.greatest).count() as u64;
+        // A range of a set does not end before it begins.
+        let narrow = taken.range(1..=self.greatest.max(1)).filter(|id| **id <= self.greatest).count() as u64;
         let room = match self.family {
             // As TiDB has it, with nine in ten.
             Family::TiDb => narrow * 10 < u64::from(self.greatest) * 9,
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(ids.choose(&(1..=1842).collect(), |_| 0), Some(1843));
         assert_eq!(ids.choose(&(1..=1843).collect(), |_| 0), Some(2048), "TiDB's bound");
         assert_eq!(ids.wide().choose(&BTreeSet::new(), |_| 0), Some(1));
+        assert_eq!(ids.wide().choose(&BTreeSet::from([1, 2, 4]), |_| 1), Some(5));
         assert_eq!(ids.wide().layout(1), Layout::tidb64(1));
     }
 

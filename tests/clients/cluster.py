@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -161,12 +162,13 @@ class Cluster:
         self._directory = tempfile.TemporaryDirectory()
         self._home = Path(self._directory.name)
         self.nodes: list[Node] = []
-        (self._home / "secret").write_text("a secret of the whole cluster\n")
         self.etcd = Etcd(self._home)
 
-    def add(self, *options: str) -> Node:
+    def add(self, *options: str, secret: str = "a secret of the whole cluster") -> Node:
         """A further node, which is let in by and by."""
-        about = ("--cluster", self.etcd.url, "--cluster-secret", str(self._home / "secret"), *TIMES)
+        file = self._home / f"secret-{len(self.nodes)}"
+        file.write_text(f"{secret}\n")
+        about = ("--cluster", self.etcd.url, "--cluster-secret", str(file), *TIMES)
         node = Node(self._binary, self._home, *about, *self._options, *options)
         self.nodes.append(node)
         return node
@@ -180,14 +182,16 @@ class Cluster:
         raise AssertionError("moments end by an error")
 
     def logs(self) -> str:
-        return "\n".join(f"{node.port}: {node.log()[-3000:]}" for node in self.nodes)
+        return "\n".join(f"{node.port}: {node.log()[-12000:]}" for node in self.nodes)
 
     def __enter__(self) -> "Cluster":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
         for node in self.nodes:
             node.discard()
+        if kind is not None:
+            print(self.logs(), file=sys.stderr, flush=True)
         self.etcd.__exit__()
         self._directory.cleanup()
 

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Kills and lists across the nodes of a cluster, node processes that fail, and strangers, with a real etcd.
 
-    python3 tests/clients/cluster_kills.py target/release/examples/echo_sql
+    python3 tests/clients/cluster_kills.py target/release/examples/echo_sql [PART OF A NAME …]
 
 The server is built with the feature cluster.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ DEADLINE = 2.0
 
 
 def told(client: Client, sql: str) -> tuple[int, str]:
-    """The error's code and text, its numbers made the same."""
+    """The error's code and text."""
     try:
         client.run(sql)
     except SqlError as refused:
@@ -138,11 +137,12 @@ def one_etcd_failure_changes_nothing(cluster: Cluster) -> None:
     node = cluster.add()
     with node.admits() as client:
         session = client.id()
-        for _ in range(3):
+        for _ in range(2):
             cluster.etcd.suspend()
             time.sleep(2)
             cluster.etcd.resume()
-            time.sleep(1)
+            # It takes a while to find that it leads still.
+            time.sleep(4)
         expect_equal(client.id(), session, "the id of a session that outlived them")
 
 
@@ -152,16 +152,14 @@ def strangers_on_the_peers_port_are_refused(cluster: Cluster) -> None:
         rows = cluster.await_members(2, by)
         expect_equal(len(rows), 2, "nodes")
         # A node with another secret is a stranger that knows everything else.
-        secret = cluster._home / "other-secret"
-        secret.write_text("a secret of somebody else's\n")
-        stranger = cluster.add("--cluster-secret", str(secret))
+        stranger = cluster.add(secret="a secret of somebody else's")
         with stranger.admits() as root:
             for kill in (f"KILL {victim.id()}", f"KILL QUERY {victim.id()}"):
                 expect_equal(code_of(root, kill) != 0, True, f"whether {kill} by a stranger is refused")
             seen = {row["USER"] for row in by.run("SELECT * FROM INFORMATION_SCHEMA.PROCESSLIST")}
             expect_equal(seen, {"root"}, "who is seen")
         victim.run("SELECT 1")
-        expect_match(here.log(), r"WARN .*refused")
+        expect_match(here.log(), r"WARN .*somebody who is no node called at the peers' port")
 
 
 def doris_query_ids_are_looked_for_everywhere(cluster: Cluster) -> None:
@@ -213,13 +211,13 @@ def main() -> None:
         name = " ".join([scene.__name__.replace("_", " "), *options])
         if sys.argv[2:] and not any(wanted in name for wanted in sys.argv[2:]):
             continue
-        with Cluster(sys.argv[1], *options) as cluster:
-            try:
+        try:
+            with Cluster(sys.argv[1], *options) as cluster:
                 scene(cluster)
-                print(f"ok   {name}", flush=True)
-            except (Failure, SqlError, OSError, socket.timeout) as why:
-                failed += 1
-                print(f"FAIL {name}: {type(why).__name__}: {why}\n{cluster.logs()}", flush=True)
+            print(f"ok   {name}", flush=True)
+        except (Failure, SqlError, OSError) as why:
+            failed += 1
+            print(f"FAIL {name}: {type(why).__name__}: {why}", flush=True)
     sys.exit(1 if failed else 0)
 
 
