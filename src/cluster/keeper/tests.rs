@@ -417,11 +417,13 @@ fn a_node_that_leaves_gives_its_server_id_back_and_one_without_a_keeper_does_not
 #[test]
 fn a_place_that_was_written_down_is_never_lost() {
     paused(async {
-        let fixed = Fixed::new(9, [(9, claim(tidb()).addresses)]).unwrap();
-        let node = node(fixed, tidb());
+        let fixed = || Fixed::new(9, [(9, claim(tidb()).addresses)]).unwrap();
+        let (node, again) = (node(fixed(), tidb()), node(fixed(), tidb()));
         let identity = node.seat.joined().await.unwrap();
         let session = node.connect("alice").await.unwrap();
         assert_eq!(node.server_of(&session), Some(9));
+        again.seat.joined().await.unwrap();
+        assert_ne!(again.connect("alice").await.unwrap().id(), session.id(), "as if it had been restarted");
         suspend(seconds(10 * 365 * 24 * 3_600));
         sleep(seconds(3_600)).await;
         session.query("x").await.unwrap().collect_rows().await.unwrap();
