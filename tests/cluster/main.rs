@@ -1,0 +1,4 @@
+//! Clusters, with a real etcd: `apt-get install etcd-server`.
+
+mod etcd;
+mod server;
