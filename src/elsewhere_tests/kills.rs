@@ -5,7 +5,7 @@ use actix::{Actor, Context, Handler};
 use super::*;
 use crate::{
     Event, Kill, KillCause, KillDenied, KillMode, KillOutcome, KillResult, Params, SessionEvent, Target,
-    supervisor::carry_out,
+    supervisor::ForeignKill,
 };
 
 /// What `KILL` of another node's session is answered, and what is kept of it.
@@ -252,11 +252,15 @@ fn a_node_answers_others_for_its_own_sessions_and_asks_nobody() {
         let (runtime, theirs) = start(Dialect::doris(), &others);
         let registry = &runtime.shared.registry;
         let alice = connect(&runtime, "alice", Privileges::NONE).await;
-        let errand = |by: &str, from, target| Errand {
-            by: Arc::new(Principal::new(by, Privileges::NONE)),
-            from,
-            target,
-            mode: KillMode::Query,
+        let foreign = |by: &str, from: Option<(SessionId, Origin)>, target| ForeignKill {
+            kill: Kill {
+                by: Arc::new(Principal::new(by, Privileges::NONE)),
+                from: from.map(|(session, _)| session),
+                target,
+                mode: KillMode::Query,
+            },
+            origin: from.map(|(_, origin)| origin),
+            server: 2,
         };
         let own = Some((alice.id(), peer()));
         for (by, from, target, expected) in [
@@ -266,19 +270,18 @@ fn a_node_answers_others_for_its_own_sessions_and_asks_nobody() {
             ("alice", None, Target::Session(theirs), Err(KillError::UnknownSession(theirs.to_string()))),
             ("alice", None, Target::Named("x".into()), Err(KillError::UnknownName("x".into()))),
         ] {
-            let answer = carry_out(registry, errand(by, from, target)).await;
-            assert_eq!(answer.map(|receipt| receipt.sessions()), expected);
+            assert_eq!(foreign(by, from, target).carry_out(registry).await, expected);
         }
         let waiting = begin(&alice, "wait").await;
-        let receipt = carry_out(registry, errand("alice", Some((theirs, peer())), Target::Session(alice.id()))).await;
-        assert_eq!(receipt.unwrap().sessions(), 1);
+        let kill = foreign("alice", Some((theirs, peer())), Target::Session(alice.id()));
+        assert_eq!(kill.carry_out(registry).await, Ok(1));
         assert_eq!(waiting.await.unwrap().unwrap_err().code(), 1317);
         let row = runtime.list(&Arc::new(Principal::new("alice", Privileges::NONE))).kills().pop().unwrap();
         assert_eq!((row.by_id, row.by_host), (Some(theirs), Some(peer())), "from where it was asked for");
         assert_eq!(others.kills().len(), 0);
         registry.standing.lose();
-        let offline = carry_out(registry, errand("alice", None, Target::Session(alice.id()))).await;
-        assert_eq!(offline.unwrap_err(), KillError::Offline);
+        let offline = foreign("alice", None, Target::Session(alice.id())).carry_out(registry).await;
+        assert_eq!(offline, Err(KillError::Offline));
         let target = || Target::Named("x".into());
         let root = Arc::new(Principal::new("root", Privileges::ALL));
         assert_eq!(runtime.kill(&root, target(), KillMode::Query).await.unwrap_err(), KillError::Offline);

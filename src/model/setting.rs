@@ -313,6 +313,35 @@ mod tests {
         assert_eq!((warning.code, warning.message.as_str()), (1292, "Truncated incorrect wait_timeout value: '0'"));
     }
 
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn a_switch_is_on_or_off_and_nothing_between() {
+        use OwnedValue::{Int, Text, UInt};
+        let text = |text: &str| Text(text.to_owned());
+        for (value, on) in [
+            (Int(1), 1),
+            (UInt(1), 1),
+            (text("TRUE"), 1),
+            (text("on"), 1),
+            (text("1"), 1),
+            (Int(0), 0),
+            (text("Off"), 0),
+            (text("false"), 0),
+        ] {
+            assert_eq!(set(Setting::ShowAllFeConnection, value.clone()), (UInt(on), false), "{value:?}");
+        }
+        let code = |value| Setting::ShowAllFeConnection.accept(&value).unwrap_err().code();
+        for value in [Int(2), Int(-1), UInt(u64::MAX), text(""), text("yes"), OwnedValue::Null] {
+            assert_eq!(code(value.clone()), 1231, "{value:?}");
+        }
+        assert_eq!(code(OwnedValue::Double(1.0)), 1232);
+        assert_eq!(Setting::ShowAllFeConnection.amount_of(Duration::from_secs(1)), None, "it is no time");
+        let mut settings = crate::Settings::new();
+        settings.read("show_all_fe_connection", " true ").unwrap();
+        assert_eq!(settings, crate::Settings::new().count(Setting::ShowAllFeConnection, 1));
+        assert_eq!(settings.read("show_all_fe_connection", "many").unwrap_err().code(), 1231);
+    }
+
     #[test]
     fn what_is_no_number_of_the_kind_is_refused() {
         for (setting, value, code) in [

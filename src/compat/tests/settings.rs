@@ -54,3 +54,23 @@ fn without_them_there_are_mysqls_alone() {
         ("SHOW VARIABLES LIKE 'idle_transaction_timeout'", "Variable_name|Value"),
     ]);
 }
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_switch_is_a_number_as_a_value_and_a_word_in_a_list() {
+    let globals = Globals::new(&Settings::new());
+    let principal = Principal::new("app", Privileges::NONE);
+    let mut limits = Limits::first(&globals, &principal, false);
+    limits.set(Setting::ShowAllFeConnection, 1);
+    let values = SettingValues::new(limits, Arc::new(globals), &principal);
+    let facts = Facts { settings: Some(&values), ..facts() };
+    let mut state = ClientState::new();
+    for (sql, expected) in [
+        ("SELECT @@show_all_fe_connection, @@global.show_all_fe_connection", "1|0"),
+        ("SHOW VARIABLES LIKE 'show_all_fe%'", "show_all_fe_connection|true"),
+        ("SHOW GLOBAL VARIABLES LIKE 'show_all_fe%'", "show_all_fe_connection|false"),
+    ] {
+        let shown = outcome_with(&mut state, sql, &facts);
+        assert_eq!(shown.split_once('\n').map(|(_, rows)| rows), Some(expected), "{sql}");
+    }
+}

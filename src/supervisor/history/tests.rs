@@ -306,3 +306,35 @@ fn a_row_has_a_value_for_each_column_of_its_type() {
          "unknown", "NULL"],
     ]);
 }
+
+#[cfg(feature = "cluster")]
+#[test]
+fn what_other_nodes_have_ended_for_anybody_drives_out_no_administrators_kills() {
+    let receipt = Receipt::elsewhere(1);
+    let of = |dialect: Dialect, by: &Principal| Kind::of(&dialect, by, &KillCause::Statement, &receipt);
+    let admin = |dialect: &Dialect| {
+        let privileges = Privileges::CONNECTION_ADMIN.and(Privileges::ADMIN_PRIV);
+        let sys = crate::model::Tenant { name: "sys".into(), cluster: None };
+        let admin = Principal::new("root", privileges);
+        if dialect.has_tenants() { admin.in_tenant(sys) } else { admin }
+    };
+    for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
+        assert_eq!(of(dialect, &admin(&dialect)), Kind::Others, "{dialect:?}");
+        assert_eq!(of(dialect, &user("alice")), Kind::Own, "{dialect:?}: it may end its own alone");
+    }
+    let lab = Lab::new(Dialect::mysql());
+    for (error, result) in [
+        (KillError::Unreachable { server: 2 }, KillResult::Unreachable),
+        (KillError::Unanswered { server: 2 }, KillResult::Unanswered),
+        (KillError::UnknownSession("9".into()), KillResult::Unknown),
+    ] {
+        let kill =
+            Kill { by: user("bob"), from: None, target: Target::Session(SessionId::new(9)), mode: KillMode::Query };
+        let refused = Err(Refusal::elsewhere(&lab.0.decoy, error));
+        let number = (lab.0.next_kill(), SystemTime::UNIX_EPOCH);
+        lab.0.history().add(entries(number, &lab.0.dialect, &kill, &KillCause::Statement, None, &refused));
+        let row = lab.rows(&user("bob")).pop().unwrap();
+        assert_eq!((row.result, row.victim, row.sessions), (result, None, 0));
+        assert_eq!(lab.rows(&user("alice")).len(), 0, "who does not see the requester has nothing of it");
+    }
+}
