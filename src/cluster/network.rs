@@ -60,7 +60,7 @@ impl Network {
         let run = move || {
             runtime.block_on(async {
                 let peers = Peers::new(&registry, identity.clone(), members.clone(), deadlines, trust.clone());
-                tokio::spawn(Peers::keep(Arc::downgrade(&peers), members));
+                tokio::spawn(Peers::keep(Arc::downgrade(&peers), members, identity.clone()));
                 let _ = answer.send(peers);
                 let over = async { drop(is_over.await) };
                 if let Err(error) = serve(Hall { registry, trust, identity, listener }, over).await {

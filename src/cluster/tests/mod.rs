@@ -2,6 +2,8 @@
 //! not answer.
 
 mod asking;
+mod silence;
+mod strangers;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -93,6 +95,21 @@ impl Peer {
     fn connect(&self, who: Arc<Principal>) -> Registration {
         let from = format!("10.0.0.{}:5000", self.member.identity.server).parse().unwrap();
         self.registry.admit(from, deaf(), Some(who)).unwrap()
+    }
+
+    /// Ends as a process does that is killed. Until the other node knows that their connection is lost, a kill is one that was
+    /// not answered.
+    async fn go_down(&mut self, other: &Peer) {
+        self.network = None;
+        let server = self.member.identity.server;
+        let id = self.connect(user("nobody")).slot().id();
+        loop {
+            match other.kill_session(root(), id).await {
+                Err(KillError::Unreachable { server: at }) => return assert_eq!(at, server),
+                Err(KillError::UnknownSession(_) | KillError::Unanswered { .. }) => {}
+                told => panic!("{told:?}"),
+            }
+        }
     }
 
     fn elsewhere(&self) -> Arc<dyn Elsewhere> {
