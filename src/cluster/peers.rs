@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::watch, task::AbortHandle, time::sleep};
 
 use super::{
     Deadlines, Identity, Member, Members,
-    rpc::{Fault, Link},
+    rpc::{Dial, Fault, Link},
     trust::Trust,
 };
 use crate::{
@@ -39,6 +39,7 @@ pub(crate) struct Peers {
     members: watch::Receiver<Arc<Members>>,
     deadlines: Deadlines,
     trust: Arc<Trust>,
+    dial: Dial,
     /// Where the connections are served.
     runtime: Handle,
     links: Mutex<HashMap<Member, Warm>>,
@@ -64,6 +65,7 @@ impl Peers {
         members: watch::Receiver<Arc<Members>>,
         deadlines: Deadlines,
         trust: Trust,
+        dial: Dial,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry: Arc::downgrade(registry),
@@ -71,6 +73,7 @@ impl Peers {
             members,
             deadlines,
             trust: Arc::new(trust),
+            dial,
             runtime: Handle::current(),
             links: Mutex::default(),
         })
@@ -121,7 +124,7 @@ impl Peers {
         }
         let _within = self.runtime.enter();
         let patience = self.deadlines.kill.min(self.deadlines.list) / 2;
-        let link = Link::new(member, Arc::clone(&self.trust), patience).map_err(|error| {
+        let link = Link::new(member, Arc::clone(&self.trust), patience, self.dial).map_err(|error| {
             tracing::warn!(server = member.identity.server, %error, "a node cannot be asked");
             Fault::Unreachable(error.to_string())
         })?;

@@ -55,6 +55,9 @@ pub(in crate::cluster) enum Fault {
     Offline,
 }
 
+/// How a connection is made, when it is needed.
+pub(in crate::cluster) type Dial = fn(&Endpoint) -> Channel;
+
 /// A node, and the connections to it: made when they are first needed, and again after they were lost. Lists have one of their
 /// own, so that no kill waits behind their pieces.
 #[derive(Clone, Debug)]
@@ -70,7 +73,12 @@ impl Link {
     ///
     /// # Errors
     /// Nobody at such an address is trusted, or not in this way.
-    pub(in crate::cluster) fn new(member: Member, trust: Arc<Trust>, patience: Duration) -> Result<Self, LinkError> {
+    pub(in crate::cluster) fn new(
+        member: Member,
+        trust: Arc<Trust>,
+        patience: Duration,
+        dial: Dial,
+    ) -> Result<Self, LinkError> {
         let address = member.addresses.peers;
         trust.admits(address)?;
         let scheme = if matches!(trust.0, Kind::MutualTls(_)) { "https" } else { "http" };
@@ -84,7 +92,7 @@ impl Link {
             let name = tls.name.clone().unwrap_or_else(|| address.ip().to_string());
             endpoint = endpoint.tls_config(tls.client.clone().domain_name(name))?;
         }
-        Ok(Self { member, kills: endpoint.connect_lazy(), lists: endpoint.connect_lazy(), trust })
+        Ok(Self { member, kills: dial(&endpoint), lists: dial(&endpoint), trust })
     }
 
     /// Has a kill carried out there, in the name of this node `asker`; says what became of it.

@@ -20,7 +20,8 @@ pub(crate) mod seal;
 mod server;
 
 pub(super) use self::{
-    client::{Fault, Link},
+    client::{Dial, Fault, Link},
+    listen::Listen,
     server::{Hall, serve},
 };
 

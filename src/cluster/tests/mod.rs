@@ -3,6 +3,7 @@
 
 mod asking;
 mod silence;
+mod simulation;
 mod strangers;
 
 use std::{

@@ -121,7 +121,7 @@ async fn an_answer_that_is_not_sealed_is_none() {
     let two = Rules::default().peer(2);
     let victim = two.connect(user("alice"));
     // It answers whoever asks, and cannot seal.
-    let link = Link::new(two.member, Arc::new(sealing().trust), LONG).unwrap();
+    let link = Link::new(two.member, Arc::new(sealing().trust), LONG, Endpoint::connect_lazy).unwrap();
     let target = Target::Session(victim.slot().id());
     let errand = Errand { by: root(), from: None, target, mode: KillMode::Query };
     let forged = Fault::Unanswered("its answer has a wrong seal".into());
@@ -212,7 +212,7 @@ async fn without_a_certificate_of_the_authority_nobody_is_heard() {
         (Trust::loopback(), PeerRefusal::Malformed),
         (sealing().trust, PeerRefusal::Malformed),
     ] {
-        let link = Link::new(two.member, Arc::new(trust), LONG).unwrap();
+        let link = Link::new(two.member, Arc::new(trust), LONG, Endpoint::connect_lazy).unwrap();
         let kill = link.kill(1, &errand, LONG).await;
         assert!(matches!(kill, Err(Fault::Unanswered(_) | Fault::Unreachable(_))), "{kill:?}");
         assert_eq!(refused.next().await, Some(why));
@@ -222,7 +222,7 @@ async fn without_a_certificate_of_the_authority_nobody_is_heard() {
         others.trust(others.certificate("127.0.0.1")),
         authority.trust(authority.certificate("127.0.0.1")).certified_as("other.test"),
     ] {
-        let link = Link::new(two.member, Arc::new(trust), LONG).unwrap();
+        let link = Link::new(two.member, Arc::new(trust), LONG, Endpoint::connect_lazy).unwrap();
         let kill = link.kill(1, &errand, LONG).await;
         assert!(matches!(kill, Err(Fault::Unreachable(_))), "{kill:?}");
     }
