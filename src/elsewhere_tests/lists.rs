@@ -26,7 +26,7 @@ fn session(id: SessionId, user: &str) -> ProcessRow {
         killed: None,
         time: Duration::from_secs(7),
         state_time: Duration::from_secs(7),
-        state: "",
+        state: String::new(),
         info: None,
         statement: None,
         query_id: None,

@@ -19,9 +19,10 @@ pub(crate) mod messages;
 pub(crate) mod seal;
 mod server;
 
+#[cfg(test)]
+pub(super) use self::listen::Listen;
 pub(super) use self::{
     client::{Dial, Fault, Link},
-    listen::Listen,
     server::{Hall, serve},
 };
 

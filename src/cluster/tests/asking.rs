@@ -5,7 +5,7 @@ use crate::{
     dialect::KillDenied,
     model::{KillCause, KillResult, Reason},
     state::{Phase, Running},
-    supervisor::{Kill, Listing, kill_by_id},
+    supervisor::{Kill, KillAnswer, Listing, kill_by_id},
 };
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn who_may_not_gets_the_error_of_a_local_kill_and_the_victim_is_unharmed()
             let victim = two.connect(user("alice"));
             let id = victim.slot().id();
             let local = Kill { by: user("mallory"), from: None, target: Target::Session(id), mode: KillMode::Query };
-            let local = kill_by_id(&two.registry, &local).unwrap().unwrap_err();
+            let Some(KillAnswer::Now(Err(local))) = kill_by_id(&two.registry, &local) else { panic!("{name}") };
             let remote = one.kill(user("mallory"), Target::Session(id), KillMode::Query).await;
             assert_eq!(remote, Err(local), "{name}");
             // The session that asks has the same id, on its own node: that makes the victim nobody's own.

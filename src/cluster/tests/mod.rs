@@ -14,7 +14,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Addresses, Deadlines, Identity, Member, Members, Network, NetworkError, Setup, Trust};
+use super::{
+    Addresses, Deadlines, Identity, Member, Members, Trust,
+    network::{Network, NetworkError, Setup},
+};
 use crate::{
     dialect::{Dialect, Node},
     id::{Layout, SessionId},
@@ -63,7 +66,7 @@ impl Rules {
         let member = Member { identity: Identity { server, epoch: 100 + u64::from(server) }, addresses };
         let settings = Settings::new();
         let layout = Layout::tidb(server).unwrap();
-        let registry = Registry::new(layout, self.dialect.clone(), Node::new(clients), Clock::default(), &settings);
+        let registry = Registry::new(layout, self.dialect, Node::new(clients), Clock::default(), &settings);
         let (identity, own) = watch::channel(Some(member.identity));
         let (members, all) = watch::channel(Arc::default());
         let network = Network::start(Setup {
