@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::{oneshot, watch};
+use tonic::transport::Endpoint;
 
 use super::{
     Deadlines, Identity, Members,
@@ -54,18 +55,23 @@ impl Network {
     pub(crate) fn start(setup: Setup) -> Result<Self, NetworkError> {
         let Setup { registry, identity, members, deadlines, trust, listener } = setup;
         trust.admits(listener.local_addr()?)?;
+        listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (over, is_over) = oneshot::channel::<()>();
+        let listener = {
+            let _within = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
         let (answer, begun) = mpsc::sync_channel(1);
         let run = move || {
             runtime.block_on(async {
-                let peers = Peers::new(&registry, identity.clone(), members.clone(), deadlines, trust.clone());
-                tokio::spawn(Peers::keep(Arc::downgrade(&peers), members));
+                let own = identity.clone();
+                let peers =
+                    Peers::new(&registry, own, members.clone(), deadlines, trust.clone(), Endpoint::connect_lazy);
+                tokio::spawn(Peers::keep(Arc::downgrade(&peers), members, identity.clone()));
                 let _ = answer.send(peers);
                 let over = async { drop(is_over.await) };
-                if let Err(error) = serve(Hall { registry, trust, identity, listener }, over).await {
-                    tracing::error!(%error, "the peers' port is not served any more");
-                }
+                serve(Hall { registry, trust, identity, listener }, over).await;
             });
             // Calls that are under way are dropped.
             runtime.shutdown_background();

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::watch, task::AbortHandle, time::sleep};
 
 use super::{
     Deadlines, Identity, Member, Members,
-    rpc::{Fault, Link},
+    rpc::{Dial, Fault, Link},
     trust::Trust,
 };
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
     model::{KillError, Principal, Target},
     supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry},
 };
+
+/// No statement's name is longer, in bytes: a trace id has at most 256 characters.
+const LONGEST_NAME: usize = 1024;
 
 /// How often each node is asked how it is doing, so that there is a connection when one is needed.
 const WARM_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +39,7 @@ pub(crate) struct Peers {
     members: watch::Receiver<Arc<Members>>,
     deadlines: Deadlines,
     trust: Arc<Trust>,
+    dial: Dial,
     /// Where the connections are served.
     runtime: Handle,
     links: Mutex<HashMap<Member, Warm>>,
@@ -61,6 +65,7 @@ impl Peers {
         members: watch::Receiver<Arc<Members>>,
         deadlines: Deadlines,
         trust: Trust,
+        dial: Dial,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry: Arc::downgrade(registry),
@@ -68,22 +73,34 @@ impl Peers {
             members,
             deadlines,
             trust: Arc::new(trust),
+            dial,
             runtime: Handle::current(),
             links: Mutex::default(),
         })
     }
 
     /// Keeps a connection to each member, for as long as somebody may want it.
-    pub(super) async fn keep(peers: Weak<Self>, mut members: watch::Receiver<Arc<Members>>) {
+    pub(super) async fn keep(
+        peers: Weak<Self>,
+        mut members: watch::Receiver<Arc<Members>>,
+        mut identity: watch::Receiver<Option<Identity>>,
+    ) {
         loop {
+            identity.mark_unchanged();
             let now = Arc::clone(&members.borrow_and_update());
             let Some(peers) = peers.upgrade() else { return };
-            peers.links().retain(|member, _| now.get(&member.identity.server) == Some(member));
-            for member in peers.others(&now) {
+            let others = peers.others(&now);
+            peers.links().retain(|member, _| others.contains(member));
+            for member in others {
+                // What is wrong is in the log.
                 let _ = peers.link(member);
             }
             drop(peers);
-            if members.changed().await.is_err() {
+            let changed = tokio::select! {
+                changed = members.changed() => changed,
+                changed = identity.changed() => changed,
+            };
+            if changed.is_err() {
                 return;
             }
         }
@@ -107,7 +124,7 @@ impl Peers {
         }
         let _within = self.runtime.enter();
         let patience = self.deadlines.kill.min(self.deadlines.list) / 2;
-        let link = Link::new(member, Arc::clone(&self.trust), patience).map_err(|error| {
+        let link = Link::new(member, Arc::clone(&self.trust), patience, self.dial).map_err(|error| {
             tracing::warn!(server = member.identity.server, %error, "a node cannot be asked");
             Fault::Unreachable(error.to_string())
         })?;
@@ -137,6 +154,8 @@ impl Peers {
                 let member = *members.get(&server).ok_or_else(unknown)?;
                 self.ask(own, member, &errand).await
             }
+            // No session has such a name.
+            Target::Named(name) if name.len() > LONGEST_NAME => Search::new(&errand.target).result(false),
             // Each server counts its statements by itself: those of others have the same numbers.
             Target::Statement(query_id) => Err(KillError::UnknownQuery(*query_id)),
             Target::Named(_) | Target::User { .. } => {
@@ -242,7 +261,7 @@ fn of_other(member: &Member, told: Result<super::rpc::messages::StatusAnswer, Fa
 /// Asks a node how it is doing, again and again, so that there is a connection to it.
 async fn warm(link: Link, deadline: Duration) {
     loop {
-        if let Err(fault) = link.status(deadline).await {
+        if let Err(fault) = link.warm(deadline).await {
             tracing::debug!(server = link.member.identity.server, %fault, "another node");
         }
         sleep(WARM_EVERY).await;

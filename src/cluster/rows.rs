@@ -92,7 +92,9 @@ impl From<KillMode> for wire::Mode {
 
 /// As much of a text as is told.
 fn cut(text: &str) -> &str {
-    let end = if text.len() <= LONGEST { text.len() } else { text.floor_char_boundary(LONGEST) };
+    // The first end is right for nearly all.
+    let mut ends = (0..=text.len().min(LONGEST)).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     &text[..end]
 }
 

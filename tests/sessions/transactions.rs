@@ -19,7 +19,7 @@ fn a_victim_is_rolled_back_before_it_leaves_the_list() {
         let before = Instant::now();
         sleep(Duration::from_secs(1)).await;
         let rows = runtime.list(&root()).rows();
-        assert_eq!((rows[0].command.as_str(), rows[0].state), ("Killed", "Rolling back"));
+        assert_eq!((rows[0].command.as_str(), rows[0].state.as_str()), ("Killed", "Rolling back"));
         receipt.ended().await;
         assert_eq!(before.elapsed().as_secs(), 3);
         assert!(runtime.list(&root()).rows().is_empty());

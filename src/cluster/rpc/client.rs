@@ -55,11 +55,16 @@ pub(in crate::cluster) enum Fault {
     Offline,
 }
 
-/// A node, and the connection to it: made when it is first needed, and again after it was lost.
+/// How a connection is made, when it is needed.
+pub(in crate::cluster) type Dial = fn(&Endpoint) -> Channel;
+
+/// A node, and the connections to it: made when they are first needed, and again after they were lost. Lists have one of their
+/// own, so that no kill waits behind their pieces.
 #[derive(Clone, Debug)]
 pub(in crate::cluster) struct Link {
     pub(in crate::cluster) member: Member,
-    channel: Channel,
+    kills: Channel,
+    lists: Channel,
     trust: Arc<Trust>,
 }
 
@@ -68,7 +73,12 @@ impl Link {
     ///
     /// # Errors
     /// Nobody at such an address is trusted, or not in this way.
-    pub(in crate::cluster) fn new(member: Member, trust: Arc<Trust>, patience: Duration) -> Result<Self, LinkError> {
+    pub(in crate::cluster) fn new(
+        member: Member,
+        trust: Arc<Trust>,
+        patience: Duration,
+        dial: Dial,
+    ) -> Result<Self, LinkError> {
         let address = member.addresses.peers;
         trust.admits(address)?;
         let scheme = if matches!(trust.0, Kind::MutualTls(_)) { "https" } else { "http" };
@@ -82,7 +92,7 @@ impl Link {
             let name = tls.name.clone().unwrap_or_else(|| address.ip().to_string());
             endpoint = endpoint.tls_config(tls.client.clone().domain_name(name))?;
         }
-        Ok(Self { member, channel: endpoint.connect_lazy(), trust })
+        Ok(Self { member, kills: dial(&endpoint), lists: dial(&endpoint), trust })
     }
 
     /// Has a kill carried out there, in the name of this node `asker`; says what became of it.
@@ -96,14 +106,20 @@ impl Link {
         if body.len() > LONGEST_CALL - 1024 {
             return Err(Fault::Unreachable("what is looked for is too long to be asked for".into()));
         }
-        let answer: KillAnswer = self.ask(Method::Kill, body, deadline).await?;
+        let answer: KillAnswer = self.ask(&self.kills, Method::Kill, body, deadline).await?;
         let result = Option::<Result<u64, KillError>>::try_from(answer).map_err(unanswered)?;
         result.ok_or_else(|| Fault::Unreachable("it is being stopped".into()))
     }
 
     /// How it is doing.
     pub(in crate::cluster) async fn status(&self, deadline: Duration) -> Result<StatusAnswer, Fault> {
-        self.ask(Method::Status, Vec::new(), deadline).await
+        self.ask(&self.kills, Method::Status, Vec::new(), deadline).await
+    }
+
+    /// Has both connections there.
+    pub(in crate::cluster) async fn warm(&self, deadline: Duration) -> Result<(), Fault> {
+        let lists: Result<StatusAnswer, _> = self.ask(&self.lists, Method::Status, Vec::new(), deadline).await;
+        self.status(deadline).await.and(lists).map(drop)
     }
 
     /// Its sessions, as far as `by` may see them.
@@ -114,7 +130,7 @@ impl Link {
     ) -> Result<(Node, Vec<ProcessRow>), Fault> {
         let body = ListCall { by: Some(by.into()) }.encode_to_vec();
         within(deadline, async {
-            let (call, mut grpc) = (self.call(Method::List, body), self.ready().await?);
+            let (mut grpc, call) = (ready(&self.lists).await?, self.call(Method::List, body));
             let nonce = call.nonce.clone();
             let codec = ProstCodec::<Call, Answer>::default();
             let path = PathAndQuery::from_static(Method::List.path());
@@ -145,9 +161,15 @@ impl Link {
     }
 
     /// Asks for what has one answer.
-    async fn ask<A: Message + Default>(&self, method: Method, body: Vec<u8>, deadline: Duration) -> Result<A, Fault> {
+    async fn ask<A: Message + Default>(
+        &self,
+        channel: &Channel,
+        method: Method,
+        body: Vec<u8>,
+        deadline: Duration,
+    ) -> Result<A, Fault> {
         within(deadline, async {
-            let (call, mut grpc) = (self.call(method, body), self.ready().await?);
+            let (mut grpc, call) = (ready(channel).await?, self.call(method, body));
             let nonce = call.nonce.clone();
             let codec = ProstCodec::<Call, Answer>::default();
             let path = PathAndQuery::from_static(method.path());
@@ -158,13 +180,6 @@ impl Link {
             self.open(method, &nonce, answer)
         })
         .await
-    }
-
-    async fn ready(&self) -> Result<Grpc<Channel>, Fault> {
-        let grpc = Grpc::new(self.channel.clone());
-        let mut grpc = grpc.max_decoding_message_size(LONGEST_ANSWER).max_encoding_message_size(LONGEST_CALL);
-        grpc.ready().await.map_err(|error| Fault::Unreachable(innermost(&error)))?;
-        Ok(grpc)
     }
 
     /// For this node and no other, sealed if there is a secret.
@@ -200,6 +215,13 @@ pub(in crate::cluster) enum LinkError {
     Trust(#[from] TrustError),
     #[error(transparent)]
     Transport(#[from] tonic::transport::Error),
+}
+
+async fn ready(channel: &Channel) -> Result<Grpc<Channel>, Fault> {
+    let grpc = Grpc::new(channel.clone());
+    let mut grpc = grpc.max_decoding_message_size(LONGEST_ANSWER).max_encoding_message_size(LONGEST_CALL);
+    grpc.ready().await.map_err(|error| Fault::Unreachable(innermost(&error)))?;
+    Ok(grpc)
 }
 
 async fn within<T>(deadline: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {

@@ -45,22 +45,45 @@ pub(super) struct Caller {
     pub(super) known: AtomicBool,
 }
 
+/// A port: a socket's, or a simulated one's.
+pub(in crate::cluster) trait Listen: Send + 'static {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one, and from where it comes.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Io = TcpStream;
+
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (io, from) = self.accept().await?;
+        // It would wait for more to send.
+        let _ = io.set_nodelay(true);
+        Ok((io, from))
+    }
+}
+
 /// A connection that is let in.
-pub(super) struct Connection {
-    io: Io,
+pub(super) struct Connection<S> {
+    io: Io<S>,
     caller: Arc<Caller>,
     /// Its place among the strangers, and the end of the patience with it.
     stranger: Option<(OwnedSemaphorePermit, Pin<Box<Sleep>>)>,
     _place: OwnedSemaphorePermit,
 }
 
-enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+enum Io<S> {
+    Plain(S),
+    Tls(Box<TlsStream<S>>),
 }
 
 /// Accepts connections, as long as anybody takes them.
-pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>, to: mpsc::Sender<io::Result<Connection>>) {
+pub(super) async fn accept<L>(listener: L, desk: Arc<Desk>, to: mpsc::Sender<io::Result<Connection<L::Io>>>)
+where
+    L: Listen + Sync,
+{
     let (places, strangers) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Semaphore::new(STRANGERS)));
     let tls = match &desk.trust.0 {
         Kind::MutualTls(tls) => Some(TlsAcceptor::from(Arc::clone(&tls.server))),
@@ -72,7 +95,7 @@ pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>, to: mpsc::Sen
         // Neither is ever closed.
         let (Ok(place), Ok(stranger)) = (place, stranger) else { return };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.next() => accepted,
             () = to.closed() => return,
         };
         let (io, from) = match accepted {
@@ -83,8 +106,6 @@ pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>, to: mpsc::Sen
                 continue;
             }
         };
-        // It would wait for more to send.
-        let _ = io.set_nodelay(true);
         let caller = Arc::new(Caller { from, known: AtomicBool::new(false) });
         let patience = Box::pin(sleep(PATIENCE));
         let connection = move |io| Connection { io, caller, stranger: Some((stranger, patience)), _place: place };
@@ -114,7 +135,7 @@ pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>, to: mpsc::Sen
     }
 }
 
-impl Connected for Connection {
+impl<S> Connected for Connection<S> {
     type ConnectInfo = Arc<Caller>;
 
     fn connect_info(&self) -> Arc<Caller> {
@@ -122,7 +143,7 @@ impl Connected for Connection {
     }
 }
 
-impl Connection {
+impl<S> Connection<S> {
     /// Whether the patience with a stranger is over.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((_, patience)) = &mut self.stranger else { return Poll::Pending };
@@ -134,7 +155,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.poll_patience(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -146,7 +167,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.io {
             Io::Plain(io) => Pin::new(io).poll_write(cx, bytes),

@@ -63,15 +63,15 @@ impl Walk {
         let mut piece = ListPiece { node, rows: Vec::new() };
         let (mut ids, mut slots, mut size) = (Vec::new(), Vec::new(), 0);
         let standing = loop {
-            self.roll.next(RUN, &mut ids);
             // What was listed before it lost its place is nothing to rely on.
             if !self.registry.stands() {
                 piece = ListPiece::default();
                 break Standing::Offline;
             }
-            if ids.is_empty() || size > PIECE {
+            if size > PIECE || self.roll.len() == 0 {
                 break Standing::Good;
             }
+            self.roll.next(RUN, &mut ids);
             self.registry.get_each(&ids, &mut slots);
             for slot in slots.drain(..) {
                 if let Some(row) = self.listing.show(&slot, self.now, |seen| Row::from(seen)) {

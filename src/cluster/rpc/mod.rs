@@ -19,8 +19,10 @@ pub(crate) mod messages;
 pub(crate) mod seal;
 mod server;
 
+#[cfg(test)]
+pub(super) use self::listen::Listen;
 pub(super) use self::{
-    client::{Fault, Link},
+    client::{Dial, Fault, Link},
     server::{Hall, serve},
 };
 

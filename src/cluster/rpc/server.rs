@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::TcpListener,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -25,7 +24,8 @@ use tonic_prost::ProstCodec;
 use super::{
     LONGEST_ANSWER, LONGEST_CALL, Method,
     desk::Desk,
-    listen, lists,
+    listen::{self, Listen},
+    lists,
     messages::{Answer, Call, KillCall, ListCall, Standing, StatusAnswer},
 };
 use crate::{
@@ -47,23 +47,18 @@ const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 const HEADERS: u32 = 8 << 10;
 
 /// What a node needs to answer others.
-pub(in crate::cluster) struct Hall {
+pub(in crate::cluster) struct Hall<L> {
     pub(in crate::cluster) registry: Arc<Registry>,
     pub(in crate::cluster) trust: Trust,
     /// What the node is, while it has a place in the cluster.
     pub(in crate::cluster) identity: watch::Receiver<Option<Identity>>,
     /// Where the others call.
-    pub(in crate::cluster) listener: TcpListener,
+    pub(in crate::cluster) listener: L,
 }
 
 /// Answers other nodes until `over`.
-///
-/// # Errors
-/// The port cannot be listened to.
-pub(in crate::cluster) async fn serve(hall: Hall, over: impl Future<Output = ()>) -> std::io::Result<()> {
+pub(in crate::cluster) async fn serve<L: Listen + Sync>(hall: Hall<L>, over: impl Future<Output = ()>) {
     let Hall { registry, trust, identity, listener } = hall;
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
     let desk = Arc::new(Desk::new(registry, trust, identity));
     let (to, mut accepted) = mpsc::channel(1);
     let accepting = tokio::spawn(listen::accept(listener, Arc::clone(&desk), to));
@@ -76,12 +71,10 @@ pub(in crate::cluster) async fn serve(hall: Hall, over: impl Future<Output = ()>
         .add_service(Peers(desk))
         .serve_with_incoming(incoming);
     tokio::select! {
-        // Its connections are accepted by the one above: there is nothing that fails.
-        served = serving => served.map_err(std::io::Error::other)?,
+        served = serving => tracing::error!(?served, "the peers' port is not served any more"),
         () = over => {}
     }
     accepting.abort();
-    Ok(())
 }
 
 /// The service.

@@ -2,6 +2,9 @@
 //! not answer.
 
 mod asking;
+mod silence;
+mod simulation;
+mod strangers;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -11,7 +14,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Addresses, Deadlines, Identity, Member, Members, Network, NetworkError, Setup, Trust};
+use super::{
+    Addresses, Deadlines, Identity, Member, Members, Trust,
+    network::{Network, NetworkError, Setup},
+};
 use crate::{
     dialect::{Dialect, Node},
     id::{Layout, SessionId},
@@ -60,7 +66,7 @@ impl Rules {
         let member = Member { identity: Identity { server, epoch: 100 + u64::from(server) }, addresses };
         let settings = Settings::new();
         let layout = Layout::tidb(server).unwrap();
-        let registry = Registry::new(layout, self.dialect.clone(), Node::new(clients), Clock::default(), &settings);
+        let registry = Registry::new(layout, self.dialect, Node::new(clients), Clock::default(), &settings);
         let (identity, own) = watch::channel(Some(member.identity));
         let (members, all) = watch::channel(Arc::default());
         let network = Network::start(Setup {
@@ -93,6 +99,21 @@ impl Peer {
     fn connect(&self, who: Arc<Principal>) -> Registration {
         let from = format!("10.0.0.{}:5000", self.member.identity.server).parse().unwrap();
         self.registry.admit(from, deaf(), Some(who)).unwrap()
+    }
+
+    /// Ends as a process does that is killed. Until the other node knows that their connection is lost, a kill is one that was
+    /// not answered.
+    async fn go_down(&mut self, other: &Peer) {
+        self.network = None;
+        let server = self.member.identity.server;
+        let id = self.connect(user("nobody")).slot().id();
+        loop {
+            match other.kill_session(root(), id).await {
+                Err(KillError::Unreachable { server: at }) => return assert_eq!(at, server),
+                Err(KillError::UnknownSession(_) | KillError::Unanswered { .. }) => {}
+                told => panic!("{told:?}"),
+            }
+        }
     }
 
     fn elsewhere(&self) -> Arc<dyn Elsewhere> {

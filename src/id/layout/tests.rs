@@ -25,8 +25,8 @@ fn layout() -> impl Strategy<Value = Layout> {
         }),
     ];
     (whole, any::<u64>(), 0..3).prop_map(|(layout, ids, change)| match change {
-        0 => layout.clone().pool_of(1 + ids % layout.main.size()).unwrap(),
-        1 => layout.clone().keep_bit_31_clear().unwrap_or(layout),
+        0 => layout.pool_of(1 + ids % layout.main.size()).unwrap(),
+        1 => layout.keep_bit_31_clear().unwrap_or(layout),
         _ => layout,
     })
 }
@@ -143,7 +143,7 @@ fn ranges_and_pools_have_bounds() {
         assert_eq!(Layout::range(5, 9).unwrap().pool_of(ids).ok().map(|layout| layout.size()), pool);
     }
     let greatest = Layout::range(u64::MAX, u64::MAX).unwrap();
-    assert_eq!(greatest.clone().pool_of(1), Ok(greatest));
+    assert_eq!(greatest.pool_of(1), Ok(greatest));
 }
 
 #[test]

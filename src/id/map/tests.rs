@@ -62,7 +62,7 @@ proptest! {
         ops in prop::collection::vec(op(), 0..120),
     ) {
         let layout = kind.layout(size, spare).starting_at(start);
-        let map = map(kind, layout.clone(), shards);
+        let map = map(kind, layout, shards);
         let mut naive = Naive::new(kind, &layout);
         let all = ids(&layout);
         // The entry of each live id: its serial number among all entries ever made.
@@ -210,7 +210,7 @@ fn many_threads_never_share_an_id() {
     for kind in Kind::ALL {
         // Fewer ids than the threads would like to have, so that they meet exhaustion too.
         let layout = kind.layout_of(3 * THREADS);
-        let map = &map(kind, layout.clone(), 4);
+        let map = &map(kind, layout, 4);
         let lasting = &map.allocate(|id| id).unwrap();
         let owned: &BTreeMap<SessionId, AtomicBool> =
             &ids(&layout).into_iter().map(|id| (id, AtomicBool::new(false))).collect();
@@ -313,7 +313,7 @@ fn the_ids_of_the_documents_are_given_out() {
         (Ok(Layout::plain32()), vec![(7, 7)]),
     ] {
         for (start, id) in starts {
-            let map = IdMap::new(layout.clone().unwrap().starting_at(start), 4);
+            let map = IdMap::new(layout.unwrap().starting_at(start), 4);
             assert_eq!(map.allocate(|id| id), Some(SessionId::new(id)));
         }
     }
@@ -322,7 +322,7 @@ fn the_ids_of_the_documents_are_given_out() {
 #[test]
 fn all_of_oceanbases_sequences_are_given_out_and_then_no_more() {
     let layout = Layout::oceanbase_older(1).unwrap();
-    let map = IdMap::new(layout.clone().starting_at(60_000), IdMap::<SessionId>::SHARDS);
+    let map = IdMap::new(layout.starting_at(60_000), IdMap::<SessionId>::SHARDS);
     let all: BTreeSet<_> = std::iter::from_fn(|| map.allocate(|id| id)).collect();
     assert_eq!(all.len(), 65_535);
     assert!(all.iter().all(|id| layout.decode(*id).is_some()));
@@ -337,7 +337,7 @@ fn all_of_oceanbases_sequences_are_given_out_and_then_no_more() {
 #[test]
 fn tidbs_ids_go_over_to_64_bits_and_come_back() {
     let layout = Layout::tidb(1).unwrap().pool_of(15).unwrap();
-    let map = IdMap::new(layout.clone(), 4);
+    let map = IdMap::new(layout, 4);
     let take = || map.allocate(|id| id).unwrap();
     let of_32_bits = |id: SessionId| id.get() <= u64::from(u32::MAX);
     let short: Vec<_> = (0..15).map(|_| take()).collect();
