@@ -26,6 +26,7 @@ fn idle() -> ProcessRow {
     let alice = Principal::new("alice", Privileges::NONE).at_host("10.%").in_tenant(tenant);
     ProcessRow {
         id: SessionId::new(7),
+        client: None,
         principal: Some(Arc::new(alice)),
         peer: "10.0.0.7:40007".parse().unwrap(),
         attributes: None,

@@ -2,7 +2,7 @@
 
 use super::{
     Field, Line, Reach, Rules, Table, Verdict, View,
-    field::{active, bare_host, database, host, id, seconds, unknown, user},
+    field::{active, bare_host, database, host, seconds, unknown, user},
     killed,
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) static RULES: Rules = Rules {
     own_kill_is_ok: false,
     tells_inactivity: false,
     shows_outcomes: false,
+    client_sessions: true,
     processlist,
     shows: Reach::Node,
     tables: &[
@@ -74,6 +75,11 @@ fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
         }
         _ => Verdict::Unseen,
     }
+}
+
+/// The id of the proxy's client that the session is for; without one, the session's own.
+fn id<'a>(line: &'a Line<'a>) -> Value<'a> {
+    Value::UInt(line.row.client.map_or(line.row.id, |client| client.id).get())
 }
 
 /// What OceanBase's session states are called.

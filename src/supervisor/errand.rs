@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::{
-    actor::{cause, peer, told},
+    actor::{cause, peer, shown_id, told},
     elsewhere::{Elsewhere, Errand},
     kill::Refusal,
     messages::Kill,
@@ -67,7 +67,7 @@ pub(super) async fn search_elsewhere(
 fn errand(registry: &Registry, kill: &Kill) -> Errand {
     Errand {
         by: Arc::clone(&kill.by),
-        from: kill.from.zip(peer(registry, kill)),
+        from: kill.from.map(|id| shown_id(registry, id)).zip(peer(registry, kill)),
         target: kill.target.clone(),
         mode: kill.mode,
     }

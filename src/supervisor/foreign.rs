@@ -40,7 +40,7 @@ impl ForeignKill {
         let peer = self.origin.filter(|_| registry.dialect.tells_killers());
         let by = Requester { principal: &kill.by, session: None, peer, kill: registry.next_kill() };
         let result = match kill.target {
-            Target::Session(id) => registry.kill_session(&by, id, kill.mode),
+            Target::Session(id) if !registry.is_client_id(id) => registry.kill_session(&by, id, kill.mode),
             _ => search_and_kill(registry, &by, kill).await,
         };
         let cause = KillCause::Peer(self.server);

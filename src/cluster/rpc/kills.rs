@@ -81,9 +81,12 @@ impl From<Result<u64, KillError>> for wire::KillAnswer {
                 Err(KillError::NotQueryOwner(id)) => refused(R::NotQueryOwner, id, String::new()),
                 Err(KillError::Stopped) => refused(R::Stopped, 0, String::new()),
                 // What only who asks can say, and [`wire::Standing`] says: a node has no second hop.
-                Err(KillError::Offline | KillError::Unreachable { .. } | KillError::Unanswered { .. }) => {
-                    refused(R::Unsaid, 0, String::new())
-                }
+                Err(
+                    KillError::Offline
+                    | KillError::Unreachable { .. }
+                    | KillError::Unanswered { .. }
+                    | KillError::ClientNotReached { .. },
+                ) => refused(R::Unsaid, 0, String::new()),
             }),
         }
     }

@@ -285,4 +285,16 @@ pub(crate) struct Row {
     pub(crate) transaction_time: Option<u64>,
     #[prost(bool, tag = "23")]
     pub(crate) autocommit: bool,
+    #[prost(message, optional, tag = "24")]
+    pub(crate) client: Option<Client>,
+}
+
+/// A client of a proxy (OceanBase).
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct Client {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// Microseconds since 1970, by the proxy's clock.
+    #[prost(uint64, tag = "2")]
+    pub(crate) connected: u64,
 }
