@@ -122,7 +122,7 @@ fn processlist(view: &View<'_>) -> &'static [Field] {
         INFO,
         IP,
         PORT,
-        // There is no proxy in front.
+        // Of what a proxy says, its own id of the session is not kept.
         Field::big("Proxy_sessid", 20, unknown).unsigned(),
     ];
     match view.full {
