@@ -99,7 +99,7 @@ mod tests {
             let mut roll = Roll::default();
             roll.lead(ids(&[8, 3]));
             roll.lead(ids(&[5, 99]));
-            [&[9, 3, 8][..], &[5], &[1, 2]].map(|shard| roll.add(ids(shard)));
+            [&[9, 3, 8][..], &[5], &[1, 2]].into_iter().for_each(|shard| roll.add(ids(shard)));
             assert_eq!(roll.len(), 7);
             let (mut all, mut next) = (Vec::new(), Vec::new());
             loop {
