@@ -199,7 +199,9 @@ fn no_other_system_and_no_other_layout_knows_of_clients() {
     let others = ["mysql", "mariadb", "doris", "tidb"].map(|name| Dialect::named(name).unwrap());
     let others = others.map(|dialect| build(Lab::default()).dialect(dialect));
     // Where a server gives such ids out itself.
-    for builder in others.into_iter().chain([oceanbase().ids(Layout::plain32())]) {
+    let plain = oceanbase().ids(Layout::plain32());
+    let mysql = build(Lab::default()).ids(Layout::oceanbase(1).unwrap());
+    for builder in others.into_iter().chain([plain, mysql]) {
         paused(async {
             let runtime = builder.start();
             let session = connect(&runtime, user("alice"), client(4711)).await;

@@ -102,8 +102,9 @@ fn change_user(raw: &mut Raw, user: &str, pairs: &[(&str, &str)]) -> Answer {
 #[test]
 fn one_id_is_shown_for_all_sessions_of_a_client_and_kills_them() {
     let server = server();
-    let (mut one, mut other) = (proxied(&server, "alice@test", "7"), proxied(&server, "alice@test", "7"));
     let mut direct = Raw::login_as(&server, "alice@test", BASIC);
+    let (mut one, mut other) = (proxied(&server, "alice@test", "7"), proxied(&server, "alice@test", "7"));
+    assert!(direct.id < one.id, "by its own id it would come first");
     let listed = vec!["7".to_owned(), "7".into(), direct.id.to_string()];
     assert_eq!(column(direct.query("SHOW PROCESSLIST")), listed);
     assert_eq!(column(direct.query("SHOW FULL PROCESSLIST")), listed);
