@@ -1,13 +1,8 @@
 //! OceanBase: which client of a proxy a session is for.
 
+#[cfg(any(feature = "mysql", test))]
 use super::Attributes;
 use crate::id::SessionId;
-
-/// By this attribute a proxy (ODP) says the client session's id.
-const ID: &str = "__client_session_id";
-
-/// By this one, when its client connected.
-const CONNECTED: &str = "__client_connect_time";
 
 /// The session of a client at an OceanBase proxy, as servers are told of it: all sessions that the proxy opens for that
 /// client have the same, on every server.
@@ -20,7 +15,13 @@ pub struct ClientSession {
     pub connected: u64,
 }
 
+#[cfg(any(feature = "mysql", test))]
 impl ClientSession {
+    /// By this attribute a proxy (ODP) says the client session's id.
+    const ID: &str = "__client_session_id";
+    /// By this one, when its client connected.
+    const CONNECTED: &str = "__client_connect_time";
+
     /// What these attributes say; `None` unless both parts are there once, as decimal numbers: what is said twice may have
     /// been said by two.
     pub(crate) fn told(attributes: &Attributes) -> Option<Self> {
@@ -29,7 +30,7 @@ impl ClientSession {
             let value = values.next().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?;
             if values.next().is_some() { None } else { value.parse::<u64>().ok() }
         };
-        Some(Self { id: SessionId::new(number(ID)?), connected: number(CONNECTED)? })
+        Some(Self { id: SessionId::new(number(Self::ID)?), connected: number(Self::CONNECTED)? })
     }
 }
 

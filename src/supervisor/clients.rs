@@ -235,7 +235,7 @@ mod tests {
         let rows = Listing::new(Arc::clone(&lab.0), Arc::clone(&alice)).rows();
         let shown: Vec<_> = rows.iter().map(|row| (row.client.map_or(row.id, |client| client.id), row.id)).collect();
         assert_eq!(shown.len(), all.len() + 1, "each once");
-        assert!(shown.is_sorted(), "{shown:?}");
+        assert!(shown.is_sorted());
         assert_eq!(shown.last(), Some(&(direct.id(), direct.id())));
         // Of one client more than are looked at in one go.
         let many: Vec<_> = (0..3 * PIECE + 5).map(|_| lab.admit(&alice, client(5))).collect();

@@ -41,8 +41,7 @@ use crate::{
     id::{IdMap, Layout, SessionId},
     lock::{Held, Lock, Over},
     model::{
-        ClientSession, Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings,
-        StatementNo, Tenant,
+        Clock, Event, Globals, Origin, Principal, Privileges, Progress, Reason, Refused, Settings, StatementNo, Tenant,
     },
     state::{CommonLimits, Ending, Phase, Raised, Signal, Slot},
 };
@@ -283,7 +282,7 @@ impl Registry {
         &self,
         slot: &Slot,
         principal: Arc<Principal>,
-        client: Option<ClientSession>,
+        client: Option<crate::model::ClientSession>,
         before: Option<&Principal>,
     ) -> Result<Place, Refused> {
         let entered = self.admission.enter(&self.settings, &principal, before).and_then(|place| {
