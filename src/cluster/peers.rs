@@ -19,9 +19,9 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    id::Reading,
+    id::{Reading, SessionId},
     model::{KillError, Principal, Target},
-    supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry},
+    supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry, Tomb, client_killed},
 };
 
 /// How often each node is asked how it is doing, so that there is a connection when one is needed.
@@ -131,6 +131,9 @@ impl Peers {
         let Some(own) = self.own() else { return Err(KillError::Offline) };
         let members = self.members();
         match &errand.target {
+            Target::Session(client) if registry.is_client_id(*client) => {
+                self.kill_client(&registry, own, *client, &Arc::new(errand)).await
+            }
             Target::Session(id) => {
                 let unknown = || KillError::UnknownSession(id.to_string());
                 let Reading::OfServer(server) = registry.layout().read(id.get()) else { return Err(unknown()) };
@@ -160,21 +163,66 @@ impl Peers {
         }
     }
 
+    /// Has all other nodes end the sessions of a proxy's client, and then refuse it as those do that had some.
+    async fn kill_client(
+        self: &Arc<Self>,
+        registry: &Registry,
+        own: Identity,
+        client: SessionId,
+        errand: &Arc<Errand>,
+    ) -> Result<u64, KillError> {
+        let (mut answers, killed): (Vec<_>, Vec<_>) = self.ask_all(own, errand, &[]).await.into_iter().unzip();
+        killed.iter().flatten().for_each(|tomb| registry.bury(tomb));
+        let tombs = registry.tombs_of_kill(&errand.target, errand.mode);
+        if !tombs.is_empty() {
+            let told = self.ask_all(own, errand, &tombs).await;
+            answers.extend(told.into_iter().map(|(answer, _)| answer));
+        }
+        client_killed(client, answers)
+    }
+
+    /// Has all other nodes carry out a kill, or refuse the clients that these `tombs` are of. Whoever is asked is asked to
+    /// the end.
+    async fn ask_all(
+        self: &Arc<Self>,
+        own: Identity,
+        errand: &Arc<Errand>,
+        tombs: &[Tomb],
+    ) -> Vec<(Result<u64, KillError>, Vec<Tomb>)> {
+        let asked = self.others(&self.members()).into_iter().map(|member| {
+            let (peers, errand, tombs) = (Arc::clone(self), Arc::clone(errand), tombs.to_vec());
+            self.runtime.spawn(async move { peers.ask_for(own, member, &errand, &tombs).await })
+        });
+        let told = join_all(asked).await.into_iter();
+        told.map(|told| told.unwrap_or((Err(KillError::Stopped), Vec::new()))).collect()
+    }
+
     /// Has one node carry out a kill.
     async fn ask(&self, own: Identity, member: Member, errand: &Errand) -> Result<u64, KillError> {
+        self.ask_for(own, member, errand, &[]).await.0
+    }
+
+    async fn ask_for(
+        &self,
+        own: Identity,
+        member: Member,
+        errand: &Errand,
+        tombs: &[Tomb],
+    ) -> (Result<u64, KillError>, Vec<Tomb>) {
         let server = member.identity.server;
-        let asked = async { self.link(member)?.kill(own.server, errand, self.deadlines.kill).await };
+        let asked = async { self.link(member)?.kill(own.server, errand, tombs, self.deadlines.kill).await };
         let fault = match asked.await {
-            Ok(result) => return result,
+            Ok(answer) => return answer,
             Err(fault) => fault,
         };
         tracing::debug!(server, %fault, "a kill on another node");
-        Err(match (fault, &errand.target) {
+        let error = match (fault, &errand.target) {
             // The session was one of the node that had the id before.
             (Fault::Another, Target::Session(id)) => KillError::UnknownSession(id.to_string()),
             (Fault::Unanswered(_), _) => KillError::Unanswered { server },
             (Fault::Unreachable(_) | Fault::Offline | Fault::Another, _) => KillError::Unreachable { server },
-        })
+        };
+        (Err(error), Vec::new())
     }
 
     async fn gather(self: Arc<Self>, by: Arc<Principal>) -> Gathered {

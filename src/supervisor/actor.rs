@@ -189,7 +189,7 @@ pub(super) fn told(
         Err(_) if denied => Asked::Denied,
         Err(refusal) => match refusal.truth() {
             Some(KillError::Unreachable { .. }) => Asked::Unreachable,
-            Some(KillError::Unanswered { .. }) => Asked::Unanswered,
+            Some(KillError::Unanswered { .. } | KillError::ClientNotReached { .. }) => Asked::Unanswered,
             Some(_) => Asked::Unknown,
             None => Asked::NothingToEnd,
         },

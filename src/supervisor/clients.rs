@@ -25,7 +25,7 @@ use crate::{
 };
 #[cfg(feature = "cluster")]
 use crate::{
-    model::Reason,
+    model::{Reason, Target},
     state::{Raised, Signal},
 };
 
@@ -147,10 +147,15 @@ impl Registry {
         passed.receipt(victims, || self.nobody(by, unknown()))
     }
 
-    /// The tombs of a client that was killed here: the other servers of the cluster are to refuse it too.
+    /// The tombs of a client that a kill was aimed at: the other servers of the cluster are to refuse it too.
     #[cfg(feature = "cluster")]
-    pub(crate) fn tombs_of(&self, client: SessionId) -> Vec<Tomb> {
-        self.clients().tombs.of(client, Instant::now())
+    pub(crate) fn tombs_of_kill(&self, target: &Target, mode: KillMode) -> Vec<Tomb> {
+        match (target, mode) {
+            (Target::Session(id), KillMode::Connection) if self.is_client_id(*id) => {
+                self.clients().tombs.of(*id, Instant::now())
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Another server of the cluster has killed this client: it is refused here too, and ended if it came in since this
@@ -288,9 +293,10 @@ mod tests {
         let (alice, bob) = (of("alice", "shop"), of("bob", "shop"));
         let _killed = there.admit(&alice, client(7));
         assert_eq!(there.kill(&alice, 7), Ok(1));
-        let tombs = there.0.tombs_of(SessionId::new(7));
+        let of = |id| there.0.tombs_of_kill(&Target::Session(SessionId::new(id)), KillMode::Connection);
+        let tombs = of(7);
         assert_eq!(tombs, [Tomb::new(client(7), &alice)]);
-        assert!(there.0.tombs_of(SessionId::new(8)).is_empty());
+        assert!(of(8).is_empty());
         // It came in after this server was asked for the kill, and before it was told what had been killed.
         let between: Vec<_> = (0..PIECE + 5).map(|_| here.admit(&alice, client(7))).collect();
         let spared = [

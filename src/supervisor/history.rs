@@ -121,7 +121,9 @@ impl Outcome {
                 }
                 (None, ..) => Outcome::Struck(Vec::new()),
                 (Some(KillError::Unreachable { .. }), ..) => Outcome::Elsewhere(KillResult::Unreachable),
-                (Some(KillError::Unanswered { .. }), ..) => Outcome::Elsewhere(KillResult::Unanswered),
+                (Some(KillError::Unanswered { .. } | KillError::ClientNotReached { .. }), ..) => {
+                    Outcome::Elsewhere(KillResult::Unanswered)
+                }
                 _ => Outcome::Unknown,
             },
         }

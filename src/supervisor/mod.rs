@@ -51,13 +51,15 @@ mod tombs;
 
 #[cfg(feature = "cluster")]
 #[allow(unused_imports)] // until the node answers others
-pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
+pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, client_killed};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
 #[cfg(feature = "cluster")]
 pub(crate) use self::foreign::ForeignKill;
 #[cfg(all(test, feature = "cluster"))]
 pub(crate) use self::kill::tests::deaf;
+#[cfg(feature = "cluster")]
+pub(crate) use self::tombs::Tomb;
 pub use self::{
     actor::Supervisor,
     counters::Status,

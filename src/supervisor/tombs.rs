@@ -19,6 +19,11 @@ const KEPT: Duration = Duration::from_secs(8 * 60 * 60);
 /// So many are remembered: some MiB. The oldest go first.
 const MOST: usize = 16_384;
 
+/// Of one client session's id, so many are told to other servers: more than one there are only where the id was given to
+/// another, or somebody lies.
+#[cfg(feature = "cluster")]
+const TOLD: usize = 64;
+
 /// A client that was killed, as one account's: whoever may say which client a session is for, and says it of somebody
 /// else's, keeps nobody out but itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,11 +68,12 @@ impl Tombs {
         self.known.contains(tomb)
     }
 
-    /// Those of a client session's id.
+    /// Those of a client session's id, the last [`TOLD`] of them.
     #[cfg(feature = "cluster")]
     pub(super) fn of(&mut self, client: SessionId, now: Instant) -> Vec<Tomb> {
         self.forget(now);
-        self.made.iter().map(|(_, tomb)| tomb).filter(|tomb| tomb.client.id == client).cloned().collect()
+        let of = self.made.iter().rev().map(|(_, tomb)| tomb).filter(|tomb| tomb.client.id == client);
+        of.take(TOLD).cloned().collect()
     }
 
     fn forget(&mut self, now: Instant) {
