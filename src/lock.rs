@@ -25,6 +25,8 @@ pub(crate) enum Over {
     Timers,
     /// The kills that were asked for.
     History,
+    /// Which sessions are for the same client of a proxy.
+    Clients,
     /// Who is told of events.
     Subscribers,
     /// The status that was told last.
@@ -109,8 +111,8 @@ mod times {
         longest: [AtomicU64; TURNS],
     }
 
-    const NAMES: [&str; 9] =
-        ["ids", "layout", "shard", "admission", "timers", "history", "subscribers", "status", "slot"];
+    const NAMES: [&str; 10] =
+        ["ids", "layout", "shard", "admission", "timers", "history", "clients", "subscribers", "status", "slot"];
 
     static TIMES: [Times; NAMES.len()] = {
         let mut times = [const { Times::of("") }; NAMES.len()];

@@ -8,8 +8,8 @@ use crate::{
     dialect::{Dialect, Node},
     engine::{Engine, Placement},
     id::Layout,
-    model::{Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
-    session::{Inbox, Session, SessionHandle, Shared, mailbox_work},
+    model::{ClientSession, Clock, KillError, KillMode, Origin, Principal, Reason, Refused, Settings, Target},
+    session::{Inbox, Session, SessionHandle, Shared, Whose, mailbox_work},
     state::owner,
     supervisor::{Kill, Listing, Readiness, Receipt, Registry, SessionEvent, Shutdown, Status, Summary, Supervisor},
 };
@@ -225,12 +225,35 @@ impl<E: Engine> Runtime<E> {
     /// # Errors
     /// No id is free, the runtime is shutting down, or the engine does not open.
     pub async fn connect(&self, who: Principal, peer: Origin) -> Result<SessionHandle, Refused> {
+        self.connect_for(who, peer, None).await
+    }
+
+    /// The same, of a session for a client of an OceanBase proxy: in that dialect it is shown under the client session's id,
+    /// and a kill of that reaches all sessions for the client. An id that a server could have made says nothing.
+    ///
+    /// # Errors
+    /// As [`Runtime::connect`]; [`Refused::ClientKilled`] for a client that was killed in the last 8 hours.
+    pub async fn connect_client(
+        &self,
+        who: Principal,
+        peer: Origin,
+        client: ClientSession,
+    ) -> Result<SessionHandle, Refused> {
+        self.connect_for(who, peer, Some(client)).await
+    }
+
+    async fn connect_for(
+        &self,
+        who: Principal,
+        peer: Origin,
+        client: Option<ClientSession>,
+    ) -> Result<SessionHandle, Refused> {
         let shared = Arc::clone(&self.shared);
         let inbox = Inbox::new(shared.queued_statements);
-        let (registry, owner) = (Arc::clone(&shared.registry), owner::shared(who));
+        let (registry, whose) = (Arc::clone(&shared.registry), Whose { principal: owner::shared(who), client });
         let (admitted, answer) = tokio::sync::oneshot::channel();
         let addr = Session::launch(&registry, Arc::clone(&inbox), |control| {
-            Box::pin(mailbox_work(shared, inbox, control, owner, peer, admitted))
+            Box::pin(mailbox_work(shared, inbox, control, whose, peer, admitted))
         });
         let life = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
         Ok(SessionHandle::new(addr, life))

@@ -217,7 +217,7 @@ impl EchoSession {
         let facts = Facts {
             version: &self.known.version,
             version_comment: "Killdeer echo-SQL",
-            connection_id: cx.session().get(),
+            connection_id: cx.connection_id().get(),
             user: &format!("{}@{}", principal.user(), cx.peer().host()),
             current_user: &principal.account(),
             privileges: principal.privileges(),

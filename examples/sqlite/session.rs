@@ -333,7 +333,7 @@ impl SqliteSession {
         let facts = Facts {
             version: &known.version,
             version_comment: &known.comment,
-            connection_id: cx.session().get(),
+            connection_id: cx.connection_id().get(),
             user: &format!("{}@{}", principal.user(), cx.peer().host()),
             current_user: &principal.account(),
             privileges: principal.privileges(),

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::{Arc, mpsc},
     thread,
 };
@@ -26,7 +26,8 @@ pub(crate) struct Setup {
     pub(crate) members: watch::Receiver<Arc<Members>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) trust: Trust,
-    /// Where the others call.
+    /// Where the others call, as they are told.
+    pub(crate) address: SocketAddr,
     pub(crate) listener: TcpListener,
 }
 
@@ -53,7 +54,7 @@ impl Network {
     /// # Errors
     /// Others than nodes could call at the listener's address; or it cannot be listened to.
     pub(crate) fn start(setup: Setup) -> Result<Self, NetworkError> {
-        let Setup { registry, identity, members, deadlines, trust, listener } = setup;
+        let Setup { registry, identity, members, deadlines, trust, address, listener } = setup;
         trust.admits(listener.local_addr()?)?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -66,8 +67,15 @@ impl Network {
         let run = move || {
             runtime.block_on(async {
                 let own = identity.clone();
-                let peers =
-                    Peers::new(&registry, own, members.clone(), deadlines, trust.clone(), Endpoint::connect_lazy);
+                let peers = Peers::new(
+                    &registry,
+                    address,
+                    own,
+                    members.clone(),
+                    deadlines,
+                    trust.clone(),
+                    Endpoint::connect_lazy,
+                );
                 tokio::spawn(Peers::keep(Arc::downgrade(&peers), members, identity.clone()));
                 let _ = answer.send(peers);
                 let over = async { drop(is_over.await) };

@@ -119,7 +119,15 @@ impl Cluster {
         let members = coordinator.members();
         let (keeper, seat) = Keeper::new(Arc::clone(registry), coordinator, claim, since_boot);
         let (identity, told) = watch::channel(None);
-        let setup = Setup { registry: Arc::clone(registry), identity: told, members, deadlines, trust, listener };
+        let setup = Setup {
+            registry: Arc::clone(registry),
+            identity: told,
+            members,
+            deadlines,
+            trust,
+            address: peers,
+            listener,
+        };
         let network = Network::start(setup).expect("a thread for the calls of other nodes");
         registry.set_elsewhere(network.elsewhere());
         let own = seat.clone();

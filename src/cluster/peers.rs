@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -19,9 +20,9 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    id::Reading,
+    id::{Reading, SessionId},
     model::{KillError, Principal, Target},
-    supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry},
+    supervisor::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, Registry, Tomb, client_killed},
 };
 
 /// No statement's name is longer, in bytes: a trace id has at most 256 characters.
@@ -34,6 +35,8 @@ const WARM_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Peers {
     /// What asks here keeps the registry.
     registry: Weak<Registry>,
+    /// Where others call this node.
+    address: SocketAddr,
     /// What this node is, while it has a place in the cluster.
     identity: watch::Receiver<Option<Identity>>,
     members: watch::Receiver<Arc<Members>>,
@@ -61,6 +64,7 @@ impl Peers {
     /// To be called within the runtime that serves the connections.
     pub(super) fn new(
         registry: &Arc<Registry>,
+        address: SocketAddr,
         identity: watch::Receiver<Option<Identity>>,
         members: watch::Receiver<Arc<Members>>,
         deadlines: Deadlines,
@@ -69,6 +73,7 @@ impl Peers {
     ) -> Arc<Self> {
         Arc::new(Self {
             registry: Arc::downgrade(registry),
+            address,
             identity,
             members,
             deadlines,
@@ -108,8 +113,8 @@ impl Peers {
 
     /// The members but for this node.
     fn others(&self, members: &Members) -> Vec<Member> {
-        let own = *self.identity.borrow();
-        members.values().filter(|member| own.map(|own| own.server) != Some(member.identity.server)).copied().collect()
+        // By where it is: whether it has just got its server id, or has one that it had before, the others may know earlier.
+        members.values().filter(|member| member.addresses.peers != self.address).copied().collect()
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<Member, Warm>> {
@@ -148,6 +153,9 @@ impl Peers {
         let Some(own) = self.own() else { return Err(KillError::Offline) };
         let members = self.members();
         match &errand.target {
+            Target::Session(client) if registry.is_client_id(*client) => {
+                self.kill_client(&registry, own, *client, &Arc::new(errand)).await
+            }
             Target::Session(id) => {
                 let unknown = || KillError::UnknownSession(id.to_string());
                 let Reading::OfServer(server) = registry.layout().read(id.get()) else { return Err(unknown()) };
@@ -179,21 +187,66 @@ impl Peers {
         }
     }
 
+    /// Has all other nodes end the sessions of a proxy's client, and then refuse it as those do that had some.
+    async fn kill_client(
+        self: &Arc<Self>,
+        registry: &Registry,
+        own: Identity,
+        client: SessionId,
+        errand: &Arc<Errand>,
+    ) -> Result<u64, KillError> {
+        let (mut answers, killed): (Vec<_>, Vec<_>) = self.ask_all(own, errand, &[]).await.into_iter().unzip();
+        killed.iter().flatten().for_each(|tomb| registry.bury(tomb));
+        let tombs = registry.tombs_of_kill(&errand.target, errand.mode);
+        if !tombs.is_empty() {
+            let told = self.ask_all(own, errand, &tombs).await;
+            answers.extend(told.into_iter().map(|(answer, _)| answer));
+        }
+        client_killed(client, answers)
+    }
+
+    /// Has all other nodes carry out a kill, or refuse the clients that these `tombs` are of. Whoever is asked is asked to
+    /// the end.
+    async fn ask_all(
+        self: &Arc<Self>,
+        own: Identity,
+        errand: &Arc<Errand>,
+        tombs: &[Tomb],
+    ) -> Vec<(Result<u64, KillError>, Vec<Tomb>)> {
+        let asked = self.others(&self.members()).into_iter().map(|member| {
+            let (peers, errand, tombs) = (Arc::clone(self), Arc::clone(errand), tombs.to_vec());
+            self.runtime.spawn(async move { peers.ask_for(own, member, &errand, &tombs).await })
+        });
+        let told = join_all(asked).await.into_iter();
+        told.map(|told| told.unwrap_or((Err(KillError::Stopped), Vec::new()))).collect()
+    }
+
     /// Has one node carry out a kill.
     async fn ask(&self, own: Identity, member: Member, errand: &Errand) -> Result<u64, KillError> {
+        self.ask_for(own, member, errand, &[]).await.0
+    }
+
+    async fn ask_for(
+        &self,
+        own: Identity,
+        member: Member,
+        errand: &Errand,
+        tombs: &[Tomb],
+    ) -> (Result<u64, KillError>, Vec<Tomb>) {
         let server = member.identity.server;
-        let asked = async { self.link(member)?.kill(own.server, errand, self.deadlines.kill).await };
+        let asked = async { self.link(member)?.kill(own.server, errand, tombs, self.deadlines.kill).await };
         let fault = match asked.await {
-            Ok(result) => return result,
+            Ok(answer) => return answer,
             Err(fault) => fault,
         };
         tracing::debug!(server, %fault, "a kill on another node");
-        Err(match (fault, &errand.target) {
+        let error = match (fault, &errand.target) {
             // The session was one of the node that had the id before.
             (Fault::Another, Target::Session(id)) => KillError::UnknownSession(id.to_string()),
             (Fault::Unanswered(_), _) => KillError::Unanswered { server },
             (Fault::Unreachable(_) | Fault::Offline | Fault::Another, _) => KillError::Unreachable { server },
-        })
+        };
+        (Err(error), Vec::new())
     }
 
     async fn gather(self: Arc<Self>, by: Arc<Principal>) -> Gathered {

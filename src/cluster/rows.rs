@@ -240,6 +240,7 @@ impl From<&Seen<'_>> for wire::Row {
         };
         wire::Row {
             id: seen.id.get(),
+            client: seen.client.map(Into::into),
             principal: seen.principal.map(|principal| (&**principal).into()),
             peer: Some(seen.peer.into()),
             // Of those that are longer than any client sends, none.
@@ -283,6 +284,7 @@ impl TryFrom<wire::Row> for ProcessRow {
         };
         Ok(ProcessRow {
             id: SessionId::new(row.id),
+            client: row.client.map(Into::into),
             principal: row.principal.map(|principal| Arc::new(principal.into())),
             peer: row.peer.ok_or(Misread::Missing("a client's address"))?.try_into()?,
             attributes: row.attributes.map(|bytes| Attributes::from_bytes(&bytes)),

@@ -19,7 +19,7 @@ use crate::{
 /// What the expressions of a `KILL` may speak of.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// The session that asks.
+    /// What `CONNECTION_ID()` says to whoever asks.
     pub own: SessionId,
     /// Its account.
     pub principal: &'a Principal,

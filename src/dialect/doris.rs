@@ -25,6 +25,7 @@ pub(super) static RULES: Rules = Rules {
     own_kill_is_ok: true,
     tells_inactivity: false,
     shows_outcomes: true,
+    client_sessions: false,
     processlist,
     shows: Reach::Chosen,
     tables: &[Table {

@@ -10,8 +10,8 @@ use super::{Dialect, Field, Node, View, columns};
 use crate::{
     id::SessionId,
     model::{
-        Column, ColumnType, Command, Encryption, KillMode, Origin, Outcome, OwnedValue, Principal, Privileges,
-        ProcessRow, StatementNo, Tenant, Value,
+        ClientSession, Column, ColumnType, Command, Encryption, KillMode, Origin, Outcome, OwnedValue, Principal,
+        Privileges, ProcessRow, StatementNo, Tenant, Value,
     },
 };
 
@@ -26,6 +26,7 @@ fn idle() -> ProcessRow {
     let alice = Principal::new("alice", Privileges::NONE).at_host("10.%").in_tenant(tenant);
     ProcessRow {
         id: SessionId::new(7),
+        client: None,
         principal: Some(Arc::new(alice)),
         peer: "10.0.0.7:40007".parse().unwrap(),
         attributes: None,
@@ -325,5 +326,27 @@ fn exactly_the_askers_own_session_is_connected_currently() {
             doris.process_row(&nobody, &row, |values| connected.push(values[0].to_owned()));
         }
         assert!(connected.iter().all(|value| *value == OwnedValue::Text("No".into())), "a host that lists has none");
+    }
+}
+
+#[test]
+fn oceanbases_lists_alone_show_the_id_of_a_proxys_client() {
+    let client = Some(ClientSession { id: SessionId::new(5), connected: 1 });
+    for dialect in Dialect::NAMES.map(|name| Dialect::named(name).unwrap()) {
+        for list in lists(dialect) {
+            let (node, of_client) = (node(), ProcessRow { client, ..idle() });
+            let (plain, shown) = (list.row(&node, &idle()), list.row(&node, &of_client));
+            let changed: Vec<_> = (0..plain.len()).filter(|at| plain[*at] != shown[*at]).collect();
+            match dialect.has_client_sessions() {
+                true => {
+                    assert_eq!(
+                        changed,
+                        [list.columns(&node).iter().position(|c| c.name.eq_ignore_ascii_case("id")).unwrap()]
+                    );
+                    assert_eq!(shown[changed[0]], OwnedValue::UInt(5), "{}", list.name);
+                }
+                false => assert_eq!(changed, [0_usize; 0], "{} of {}", list.name, dialect.name()),
+            }
+        }
     }
 }

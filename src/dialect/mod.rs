@@ -72,6 +72,8 @@ struct Rules {
     tells_inactivity: bool,
     /// Whether its lists show how a session's last statement ended.
     shows_outcomes: bool,
+    /// Whether a proxy may say which client a session is for, whose id lists show then.
+    client_sessions: bool,
     /// The columns of `SHOW [FULL] PROCESSLIST`.
     processlist: fn(view: &View<'_>) -> &'static [Field],
     /// Whose sessions it shows.
@@ -262,6 +264,11 @@ impl Dialect {
     /// Whether a list shows how the last statement ended.
     pub(crate) fn shows_outcomes(&self) -> bool {
         self.rules.shows_outcomes
+    }
+
+    /// Whether a proxy may say which client a session is for.
+    pub(crate) fn has_client_sessions(&self) -> bool {
+        self.rules.client_sessions
     }
 
     /// Whether a `KILL` of this form is carried out at all on a server like this.

@@ -27,6 +27,7 @@ pub(super) static RULES: Rules = Rules {
     own_kill_is_ok: false,
     tells_inactivity: true,
     shows_outcomes: false,
+    client_sessions: false,
     processlist,
     shows: Reach::Node,
     tables: &[

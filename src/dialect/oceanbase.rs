@@ -2,7 +2,7 @@
 
 use super::{
     Field, Line, Reach, Rules, Table, Verdict, View,
-    field::{active, bare_host, database, host, id, seconds, unknown, user},
+    field::{active, bare_host, database, host, seconds, unknown, user},
     killed,
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) static RULES: Rules = Rules {
     own_kill_is_ok: false,
     tells_inactivity: false,
     shows_outcomes: false,
+    client_sessions: true,
     processlist,
     shows: Reach::Node,
     tables: &[
@@ -76,6 +77,11 @@ fn may_kill(by: &Principal, owner: Option<&Principal>) -> Verdict {
     }
 }
 
+/// The id of the proxy's client that the session is for; without one, the session's own.
+fn id<'a>(line: &'a Line<'a>) -> Value<'a> {
+    Value::UInt(line.row.client.map_or(line.row.id, |client| client.id).get())
+}
+
 /// What OceanBase's session states are called.
 fn state<'a>(line: &'a Line<'a>) -> Value<'a> {
     match (line.row.killed, line.row.active) {
@@ -116,7 +122,7 @@ fn processlist(view: &View<'_>) -> &'static [Field] {
         INFO,
         IP,
         PORT,
-        // There is no proxy in front.
+        // Of what a proxy says, its own id of the session is not kept.
         Field::big("Proxy_sessid", 20, unknown).unsigned(),
     ];
     match view.full {

@@ -15,6 +15,7 @@ const CLUSTER: &str = "information_schema.cluster_processlist";
 fn session(id: SessionId, user: &str) -> ProcessRow {
     ProcessRow {
         id,
+        client: None,
         principal: Some(Arc::new(Principal::new(user, Privileges::NONE))),
         peer: peer(),
         attributes: None,

@@ -38,9 +38,15 @@ impl StatementContext {
         Self { principal, ..self.clone() }
     }
 
-    /// The session's id.
+    /// The session's id, by which it is known here.
     pub fn session(&self) -> SessionId {
         self.slot.id()
+    }
+
+    /// What `CONNECTION_ID()` says: the session's id, or (OceanBase) that of the proxy's client that it is for, under which
+    /// lists show it. Looks at what the session shows: not for every statement.
+    pub fn connection_id(&self) -> SessionId {
+        self.slot.shown_id()
     }
 
     /// The statement's number within the session.

@@ -1,6 +1,10 @@
 //! The ids in use, in their order: what a list goes by.
 
-use std::{cmp::Reverse, collections::BinaryHeap, vec};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet, VecDeque},
+    vec,
+};
 
 use super::SessionId;
 
@@ -11,11 +15,25 @@ pub(crate) struct Roll {
     shards: Vec<vec::IntoIter<SessionId>>,
     /// The next id of each shard that has one, with the shard's place.
     heads: BinaryHeap<Reverse<(SessionId, usize)>>,
+    /// Those that come before all others, in the order in which they were given.
+    front: VecDeque<SessionId>,
+    /// The same, to be left out of the shards.
+    fronted: HashSet<SessionId>,
 }
 
 impl Roll {
+    /// These come first, in this order, whatever their ids, and behind those that were given before. To be called before
+    /// any shard is added.
+    pub(crate) fn lead(&mut self, ids: Vec<SessionId>) {
+        self.fronted.extend(&ids);
+        self.front.extend(ids);
+    }
+
     /// Adds a shard's ids, in any order.
     pub(crate) fn add(&mut self, mut ids: Vec<SessionId>) {
+        if !self.fronted.is_empty() {
+            ids.retain(|id| !self.fronted.contains(id));
+        }
         ids.sort_unstable();
         let mut ids = ids.into_iter();
         if let Some(first) = ids.next() {
@@ -28,12 +46,13 @@ impl Roll {
 impl Roll {
     /// How many ids are left.
     pub(crate) fn len(&self) -> usize {
-        self.heads.len() + self.shards.iter().map(|ids| ids.len()).sum::<usize>()
+        self.front.len() + self.heads.len() + self.shards.iter().map(|ids| ids.len()).sum::<usize>()
     }
 
     /// Puts the next ids in place of `ids`, up to `most` of them; none at the end.
     pub(crate) fn next(&mut self, most: usize, ids: &mut Vec<SessionId>) {
         ids.clear();
+        ids.extend(self.front.drain(..self.front.len().min(most)));
         while ids.len() < most
             && let Some(Reverse((first, shard))) = self.heads.pop()
         {
@@ -71,6 +90,26 @@ mod tests {
                 all.extend(ids.iter().map(|id| id.get()));
             }
             assert_eq!(all, [1, 2, 3, 4, 5, 6, 7, 8, 9], "{most} at a time");
+        }
+    }
+    #[test]
+    fn some_come_first_in_their_own_order_and_not_again() {
+        for most in [1, 2, 3, 9] {
+            let ids = |ids: &[u64]| ids.iter().copied().map(SessionId::new).collect::<Vec<_>>();
+            let mut roll = Roll::default();
+            roll.lead(ids(&[8, 3]));
+            roll.lead(ids(&[5, 99]));
+            [&[9, 3, 8][..], &[5], &[1, 2]].into_iter().for_each(|shard| roll.add(ids(shard)));
+            assert_eq!(roll.len(), 7);
+            let (mut all, mut next) = (Vec::new(), Vec::new());
+            loop {
+                roll.next(most, &mut next);
+                if next.is_empty() {
+                    break;
+                }
+                all.extend(next.iter().map(|id| id.get()));
+            }
+            assert_eq!(all, [8, 3, 5, 99, 1, 2, 9], "{most} at a time");
         }
     }
 }

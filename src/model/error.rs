@@ -258,6 +258,9 @@ pub enum Refused {
     /// The server has no place in its cluster, or might have lost it: 3032.
     #[error("the server has no place in its cluster")]
     Offline,
+    /// It is for a client of a proxy that was killed: 4401 (OceanBase).
+    #[error("the client was killed")]
+    ClientKilled,
     /// The session was ended while it was being set up.
     #[error("the session was ended: {0}")]
     Ended(Reason),
@@ -268,13 +271,14 @@ pub enum Refused {
 
 impl Refused {
     /// The causes by which refusals of connections are counted.
-    pub(crate) const CAUSES: [&str; 6] = [
+    pub(crate) const CAUSES: [&str; 7] = [
         "too_many_connections",
         "too_many_user_connections",
         "user_limit_reached",
         "host_blocked",
         "shutdown",
         "offline",
+        "client_killed",
     ];
 
     /// Which of them it is; `None`: the session was admitted before.
@@ -286,6 +290,7 @@ impl Refused {
             Refused::HostBlocked(_) => Some(3),
             Refused::ShuttingDown => Some(4),
             Refused::Offline => Some(5),
+            Refused::ClientKilled => Some(6),
             Refused::Ended(_) | Refused::Engine(_) => None,
         }
     }
@@ -309,6 +314,7 @@ impl From<Refused> for SqlError {
             ),
             Refused::ShuttingDown => Killed(Reason::Shutdown).into(),
             Refused::Offline => Killed(Reason::Offline).into(),
+            Refused::ClientKilled => SqlError::of(ErrorKind::ClientSessionKilled, "Client Session need be killed"),
             Refused::Ended(reason) => Killed(reason).into(),
             Refused::Engine(error) => error,
         }
@@ -328,6 +334,8 @@ mod tests {
         assert_eq!(code(Reason::Shutdown), 1053);
         assert_eq!(code(Reason::Panic), 1105);
         assert_eq!(SqlError::from(Killed(Reason::KillQuery)).state(), "70100");
+        let late = SqlError::from(Refused::ClientKilled);
+        assert_eq!((late.code(), late.state(), late.message()), (4401, "HY000", "Client Session need be killed"));
     }
 
     #[test]

@@ -70,6 +70,10 @@ pub enum ErrorKind {
     FrameWithoutOrder,
     /// Doris's.
     UnknownQueryName,
+    /// OceanBase's.
+    ClientSessionKilled,
+    /// OceanBase's.
+    ClientSessionNotKilled,
     /// MariaDB's, where MySQL has QueryTimeout.
     StatementTimeout,
     /// MariaDB's, where MySQL has NotSupportedYet.
@@ -147,6 +151,9 @@ impl ErrorKind {
             ErrorKind::FrameWithoutOrder => (3587, "HY000"),
             // Doris's: MySQL has another meaning for the number.
             ErrorKind::UnknownQueryName => (1097, "HY000"),
+            // OceanBase's: its OB_ERR_KILL_CLIENT_SESSION and OB_ERR_KILL_CLIENT_SESSION_FAILED.
+            ErrorKind::ClientSessionKilled => (4401, "HY000"),
+            ErrorKind::ClientSessionNotKilled => (4402, "HY000"),
             ErrorKind::StatementTimeout => (1969, "70100"),
             ErrorKind::SubqueriesNotSupported => (1970, "42000"),
         }

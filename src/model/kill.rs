@@ -76,6 +76,13 @@ pub enum KillError {
         /// Its id.
         server: u32,
     },
+    /// Not all servers of the cluster have answered: sessions of this client may be left there (OceanBase). Those of the
+    /// others were ended.
+    #[error("sessions of client {client} may be left on servers that have not answered")]
+    ClientNotReached {
+        /// The client session's id.
+        client: SessionId,
+    },
     /// This server has no place in its cluster, or might have lost it.
     #[error("the server has no place in its cluster")]
     Offline,
@@ -112,6 +119,9 @@ impl From<KillError> for SqlError {
                      {server} of the cluster has not answered in time, and may or may not carry out the kill"
                 ),
             ),
+            KillError::ClientNotReached { .. } => {
+                SqlError::of(ErrorKind::ClientSessionNotKilled, "Kill Client Session failed")
+            }
             KillError::Offline => Killed(Reason::Offline).into(),
             KillError::Stopped => Killed(Reason::Shutdown).into(),
         }
@@ -128,6 +138,8 @@ mod tests {
         assert_eq!((e.code(), e.state(), e.message()), (1094, "HY000", "Unknown thread id: 99"));
         let e = SqlError::from(KillError::NotOwner(SessionId::new(7)));
         assert_eq!((e.code(), e.state(), e.message()), (1095, "HY000", "You are not owner of thread 7"));
+        let e = SqlError::from(KillError::ClientNotReached { client: SessionId::new(7) });
+        assert_eq!((e.code(), e.state(), e.message()), (4402, "HY000", "Kill Client Session failed"));
         assert_eq!(SqlError::from(KillError::UnknownQuery(3)).code(), 1957);
         assert_eq!(SqlError::from(KillError::NotQueryOwner(3)).code(), 1979);
     }

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod charset;
+mod client;
 mod clock;
 mod digits;
 mod encryption;
@@ -32,6 +33,7 @@ mod warning;
 
 pub use attributes::Attributes;
 pub use charset::{CharacterSet, CharacterSets};
+pub use client::ClientSession;
 pub use clock::Clock;
 pub(crate) use digits::Digits;
 pub use encryption::Encryption;

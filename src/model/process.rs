@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Attributes, Encryption, KillMode, Origin, Principal, StatementNo};
+use super::{Attributes, ClientSession, Encryption, KillMode, Origin, Principal, StatementNo};
 use crate::id::SessionId;
 
 /// What a session is doing, in MySQL's words.
@@ -77,6 +77,9 @@ const NOBODY_YET: &str = "unauthenticated user";
 pub struct ProcessRow {
     /// The session's id: the one in the greeting, of `CONNECTION_ID()`, and what `KILL` takes.
     pub id: SessionId,
+    /// OceanBase: the client of a proxy that it is for, if the proxy has said so. Lists and `CONNECTION_ID()` show that one's
+    /// id instead, and `KILL` takes both.
+    pub client: Option<ClientSession>,
     /// Who it belongs to; `None` before login.
     pub principal: Option<Arc<Principal>>,
     /// Where the client is.
@@ -133,6 +136,7 @@ impl ProcessRow {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) id: SessionId,
+    pub(crate) client: Option<ClientSession>,
     pub(crate) principal: Option<&'a Arc<Principal>>,
     pub(crate) peer: Origin,
     pub(crate) attributes: Option<&'a Attributes>,
@@ -167,6 +171,7 @@ impl<'a> From<&'a ProcessRow> for Seen<'a> {
     fn from(row: &'a ProcessRow) -> Self {
         Seen {
             id: row.id,
+            client: row.client,
             principal: row.principal.as_ref(),
             peer: row.peer,
             attributes: row.attributes.as_ref(),
@@ -196,6 +201,7 @@ impl From<&Seen<'_>> for ProcessRow {
     fn from(seen: &Seen<'_>) -> Self {
         ProcessRow {
             id: seen.id,
+            client: seen.client,
             principal: seen.principal.cloned(),
             peer: seen.peer,
             attributes: seen.attributes.cloned(),

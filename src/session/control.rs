@@ -72,7 +72,7 @@ pub(super) fn plan<S: EngineSession>(
     }
     let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
     let scope = Scope {
-        own: cx.session(),
+        own: cx.connection_id(),
         principal: cx.principal(),
         variable: &variable,
         params: params.map(|params| params.0.as_slice()),
@@ -164,9 +164,14 @@ async fn list<E: Engine>(
     // In order of their ids, and in pieces: others on the arbiter have their turn in between. Each slot is looked at once:
     // they are all over the memory, and of a long list that is most of the time.
     let (mut roll, mut gathered) = (Roll::default(), 0);
-    for ids in shared.registry.ids() {
+    let leading = shared.registry.client_ids().map(|ids| (true, ids));
+    for (leads, ids) in leading.chain(shared.registry.ids().map(|ids| (false, ids))) {
         gathered += ids.len();
-        roll.add(ids);
+        if leads {
+            roll.lead(ids)
+        } else {
+            roll.add(ids)
+        }
         if gathered > IDS {
             gathered = 0;
             yield_now().await;

@@ -250,12 +250,13 @@ impl<E: Engine> Core<E> {
     }
 
     /// Goes on as another user, who has proved itself: the old one's session is rolled back and dropped, the new one's is
-    /// opened, and the list shows it. The id stays. After an error the session is to end.
+    /// opened, and the list shows it, for the `client` of a proxy that is named now. The id stays. After an error the session
+    /// is to end.
     #[cfg(feature = "mysql")]
     pub(crate) async fn change_user(
         &mut self,
         cx: &StatementContext,
-        principal: Arc<Principal>,
+        (principal, client): (Arc<Principal>, Option<crate::model::ClientSession>),
         database: Option<String>,
         sink: &mut RowSink,
         began: Instant,
@@ -269,7 +270,7 @@ impl<E: Engine> Core<E> {
         cx.check()?;
         // The database goes with the old user.
         let before = Some(&*self.principal);
-        let place = self.shared.registry.authenticate(self.slot(), Arc::clone(&principal), before)?;
+        let place = self.shared.registry.authenticate(self.slot(), Arc::clone(&principal), client, before)?;
         self.registration.enter(place);
         self.principal = Arc::clone(&principal);
         self.set_limits(self.first_limits());

@@ -19,12 +19,19 @@ use super::{
 };
 use crate::{
     engine::{Engine, RowSink, StatementContext},
-    model::{Command, Killed, Origin, Principal, Reason, Refused, SqlError, Statement},
+    model::{ClientSession, Command, Killed, Origin, Principal, Reason, Refused, SqlError, Statement},
     state::Signal,
 };
 
 /// Who waits to hear whether the session was admitted.
 pub(crate) type Admitted = tokio::sync::oneshot::Sender<Result<Life, Refused>>;
+
+/// Whose session it is.
+pub(crate) struct Whose {
+    pub(crate) principal: Arc<Principal>,
+    /// The client of a proxy that it is for.
+    pub(crate) client: Option<ClientSession>,
+}
 
 /// The life of a session that the host connected. What an idle one waits with is all that it has room for: the way in is on
 /// the heap, and gone when the session is open.
@@ -32,11 +39,11 @@ pub(crate) fn live<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
-    principal: Arc<Principal>,
+    whose: Whose,
     peer: Origin,
     admitted: Admitted,
 ) -> impl Future<Output = ()> + Send {
-    let entering = Box::pin(enter(shared, Arc::clone(&inbox), control, principal, peer, admitted));
+    let entering = Box::pin(enter(shared, Arc::clone(&inbox), control, whose, peer, admitted));
     async move {
         let Some(core) = entering.await else { return };
         let reason = serve(core, &inbox).await;
@@ -49,11 +56,16 @@ async fn enter<E: Engine>(
     shared: Arc<Shared<E>>,
     inbox: Arc<Inbox>,
     control: WeakRecipient<Signal>,
-    principal: Arc<Principal>,
+    Whose { principal, client }: Whose,
     peer: Origin,
     mut admitted: Admitted,
 ) -> Option<Box<Core<E>>> {
-    let registration = match shared.registry.admit(peer, control, Some(Arc::clone(&principal))) {
+    let registry = &shared.registry;
+    let registered = registry.admit(peer, control, Some(Arc::clone(&principal))).and_then(|registration| {
+        let named = registry.name_client(registration.slot(), client);
+        named.inspect_err(|refused| registry.counters.refused(refused)).map(|()| registration)
+    });
+    let registration = match registered {
         Ok(registration) => registration,
         Err(refused) => {
             let _ = admitted.send(Err(refused));

@@ -57,4 +57,8 @@ pub(crate) use self::{
     pipe::Pipe,
     timer::{Timer, within},
 };
-pub(crate) use self::{inbox::Inbox, mailbox::live as mailbox_work, shared::Shared};
+pub(crate) use self::{
+    inbox::Inbox,
+    mailbox::{Whose, live as mailbox_work},
+    shared::Shared,
+};

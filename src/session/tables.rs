@@ -113,7 +113,7 @@ impl<E: Engine> Core<E> {
         let facts = Facts {
             user: format!("{}@{}", principal.user(), cx.peer().host()),
             current_user: principal.account(),
-            connection_id: cx.session().get(),
+            connection_id: cx.connection_id().get(),
             database: cx.database().map(|name| name.to_string()),
             version: self.shared.server_version.to_string(),
             now: self.shared.registry.clock().now(),

@@ -24,7 +24,10 @@ use super::{due::Watch, ending::Ending, notes::Notes, signal::Signal, switch::Ki
 use crate::{
     id::SessionId,
     lock::{Held, Lock, Over},
-    model::{Attributes, Command, Done, Encryption, Globals, Origin, Outcome, Principal, Settings, StatementNo},
+    model::{
+        Attributes, ClientSession, Command, Done, Encryption, Globals, Origin, Outcome, Principal, Settings,
+        StatementNo,
+    },
 };
 
 #[cfg(feature = "policies")]
@@ -84,6 +87,8 @@ pub(super) struct Shown {
 #[derive(Default)]
 struct Rare {
     trace_id: Option<Arc<str>>,
+    /// OceanBase: the client of a proxy that it is for. A box: those who have the rest seldom have this.
+    client: Option<Box<ClientSession>>,
     outcome: Outcome,
     /// When it, or its statement, was killed, and from where.
     killed: Option<(Instant, Option<Origin>)>,
@@ -91,6 +96,12 @@ struct Rare {
     statement_ending: Option<(StatementNo, Arc<Ending>)>,
     /// The session's end, if somebody's kill was aimed at it.
     ending: Option<Arc<Ending>>,
+}
+
+impl Shown {
+    fn client(&self) -> Option<ClientSession> {
+        self.rare.as_ref()?.client.as_deref().copied()
+    }
 }
 
 /// The two numbers of a statement that runs.
@@ -186,6 +197,23 @@ impl Slot {
     pub(crate) fn set_attributes(&self, attributes: Option<Attributes>) {
         let before = std::mem::replace(&mut self.shown().attributes, attributes);
         drop(before);
+    }
+
+    /// OceanBase: the client of a proxy that it is for.
+    pub(crate) fn client(&self) -> Option<ClientSession> {
+        self.shown().client()
+    }
+
+    pub(crate) fn set_client(&self, client: Option<ClientSession>) {
+        let mut shown = self.shown();
+        if client.is_some() || shown.rare.is_some() {
+            shown.rare.get_or_insert_default().client = client.map(Box::new);
+        }
+    }
+
+    /// The id that lists show: the client's, if it is for one of a proxy's.
+    pub(crate) fn shown_id(&self) -> SessionId {
+        self.client().map_or(self.id, |client| client.id)
     }
 
     pub(crate) fn database(&self) -> Option<Arc<str>> {

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     control::{logged, logged_target, shown_kill_error, shown_target},
+    id::SessionId,
     model::{Event, KillCause, KillError, Origin, Target},
     state::Slot,
 };
@@ -101,6 +102,10 @@ impl Handler<Kill> for Supervisor {
 /// has woken its thread, which takes longer than all of the rest, and milliseconds where the processors are busy.
 pub(crate) fn kill_by_id(registry: &Arc<Registry>, kill: &Kill) -> Option<KillAnswer> {
     let Target::Session(id) = kill.target else { return None };
+    // A client of a proxy has several.
+    if registry.is_client_id(id) {
+        return None;
+    }
     if !registry.is_supervised() {
         return Some(KillAnswer::Now(Err(KillError::Stopped)));
     }
@@ -118,6 +123,10 @@ pub(crate) fn kill_by_id(registry: &Arc<Registry>, kill: &Kill) -> Option<KillAn
 
 /// Looks for the victims among this server's sessions, some at a time.
 pub(super) async fn search_and_kill(registry: &Registry, by: &Requester<'_>, kill: &Kill) -> Result<Receipt, Refusal> {
+    // By its id, that can be nothing but a client of a proxy: others were not looked for.
+    if let Target::Session(id) = kill.target {
+        return registry.kill_client(by, id, kill.mode);
+    }
     // With room for one: whether one is found is not to show by the time that it takes.
     let mut found: Vec<Arc<Slot>> = Vec::with_capacity(1);
     for chunk in registry.chunks() {
@@ -140,6 +149,11 @@ fn requester<'a>(registry: &Registry, kill: &'a Kill) -> Requester<'a> {
 
 pub(super) fn peer(registry: &Registry, kill: &Kill) -> Option<Origin> {
     kill.from.and_then(|id| registry.get(id)).map(|slot| slot.peer())
+}
+
+/// The id that lists show of a session: of one that is not here, its own.
+pub(super) fn shown_id(registry: &Registry, id: SessionId) -> SessionId {
+    registry.get(id).map_or(id, |slot| slot.shown_id())
 }
 
 /// Why it was asked for, if by somebody else than the policies.
@@ -175,7 +189,7 @@ pub(super) fn told(
         Err(_) if denied => Asked::Denied,
         Err(refusal) => match refusal.truth() {
             Some(KillError::Unreachable { .. }) => Asked::Unreachable,
-            Some(KillError::Unanswered { .. }) => Asked::Unanswered,
+            Some(KillError::Unanswered { .. } | KillError::ClientNotReached { .. }) => Asked::Unanswered,
             Some(_) => Asked::Unknown,
             None => Asked::NothingToEnd,
         },
@@ -195,7 +209,8 @@ pub(super) fn told(
     }
     // The host's clock is not asked under the lock: its code may panic, or look at the history itself.
     let at = registry.clock().now();
-    let entries = history::entries((number, at), &registry.dialect, kill, &cause, from, &result);
+    let asker = kill.from.map(|id| (shown_id(registry, id), from));
+    let entries = history::entries((number, at), &registry.dialect, kill, &cause, asker, &result);
     registry.history().add(entries);
     registry.events.publish(kill.from, || Event::KillAsked {
         kill: number,

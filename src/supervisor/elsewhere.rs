@@ -124,3 +124,57 @@ pub(crate) trait Elsewhere: Send + Sync {
     /// All nodes, this one among them, by ascending server id.
     fn nodes(&self) -> BoxFuture<'static, Vec<NodeRow>>;
 }
+
+/// What whoever asked for the kill of a proxy's client is told, of which any server may have sessions: `answers` are those
+/// of all of them, this one included. Never OK while sessions may be left where nobody has answered: then
+/// [`KillError::ClientNotReached`] (OceanBase: 4402), whatever the others have ended.
+pub(crate) fn client_killed(
+    client: SessionId,
+    answers: impl IntoIterator<Item = Result<u64, KillError>>,
+) -> Result<u64, KillError> {
+    let (mut reached, mut silent, mut denied) = (0, false, None);
+    for answer in answers {
+        match answer {
+            Ok(sessions) => reached += sessions,
+            Err(KillError::UnknownSession(_)) => {}
+            Err(denial) if denial.is_denial() => denied = denied.or(Some(denial)),
+            Err(_) => silent = true,
+        }
+    }
+    match (silent, reached, denied) {
+        (true, ..) => Err(KillError::ClientNotReached { client }),
+        (false, 0, Some(denied)) => Err(denied),
+        (false, 0, None) => Err(KillError::UnknownSession(client.to_string())),
+        // As on one server: what is somebody else's is left alone without a word.
+        (false, reached, _) => Ok(reached),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_counts_as_killed_only_if_every_server_has_answered() {
+        let client = SessionId::new(7);
+        let unknown = || Err(KillError::UnknownSession("7".into()));
+        let denied = || Err(KillError::NotOwner(client));
+        let failed = || Err(KillError::ClientNotReached { client });
+        let (unreachable, unanswered) =
+            (|| Err(KillError::Unreachable { server: 2 }), || Err(KillError::Unanswered { server: 3 }));
+        for (answers, told) in [
+            (vec![unknown(), unknown()], unknown()),
+            (vec![Ok(1), unknown(), Ok(2)], Ok(3)),
+            (vec![unknown(), Ok(1)], Ok(1)),
+            (vec![unknown(), denied()], denied()),
+            (vec![denied(), Ok(1)], Ok(1)),
+            (vec![Ok(1), unreachable()], failed()),
+            (vec![unknown(), unanswered()], failed()),
+            (vec![denied(), unreachable()], failed()),
+            (vec![Ok(1), Err(KillError::Offline)], failed()),
+            (vec![], unknown()),
+        ] {
+            assert_eq!(client_killed(client, answers.clone()), told, "{answers:?}");
+        }
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::{
-    actor::{cause, peer, told},
-    elsewhere::{Elsewhere, Errand},
+    actor::{cause, peer, shown_id, told},
+    elsewhere::{Elsewhere, Errand, client_killed},
     kill::Refusal,
     messages::Kill,
     receipt::{Receipt, Spared},
@@ -48,7 +48,11 @@ pub(super) async fn search_elsewhere(
     kill: &Kill,
     here: Result<Receipt, Refusal>,
 ) -> Result<Receipt, Refusal> {
-    let (Target::Named(_), Some(elsewhere)) = (&kill.target, registry.elsewhere()) else { return here };
+    let Some(elsewhere) = registry.elsewhere() else { return here };
+    if let Target::Session(client) = kill.target {
+        return kill_client_elsewhere(registry, (elsewhere, errand(registry, kill)), client, here).await;
+    }
+    let Target::Named(_) = &kill.target else { return here };
     let refusal = match here {
         Err(refusal) if matches!(refusal.told, Some(KillError::UnknownName(_))) => refusal,
         known => return known,
@@ -63,11 +67,34 @@ pub(super) async fn search_elsewhere(
     }
 }
 
+/// A proxy's client may have sessions on every node.
+async fn kill_client_elsewhere(
+    registry: &Registry,
+    (elsewhere, errand): (&Arc<dyn Elsewhere>, Errand),
+    client: SessionId,
+    here: Result<Receipt, Refusal>,
+) -> Result<Receipt, Refusal> {
+    let there = elsewhere.kill(errand).await;
+    let of = match &here {
+        Ok(receipt) => Ok(receipt.sessions() as u64),
+        Err(refusal) => Err(refusal.told.clone().unwrap_or_else(|| KillError::UnknownSession(client.to_string()))),
+    };
+    let reached = there.clone().unwrap_or(0);
+    match (client_killed(client, [of, there]), here) {
+        // Those of the other nodes end there, and are known there.
+        (Ok(_), Ok(receipt)) => Ok(receipt),
+        (Ok(_), Err(_)) => Ok(Receipt::elsewhere(reached)),
+        (Err(error), Err(refusal)) => Err(refusal.saying(error)),
+        // What was ended here is over all the same.
+        (Err(error), Ok(_)) => Err(Refusal::elsewhere(&registry.decoy, error)),
+    }
+}
+
 /// What the other nodes are asked for.
 fn errand(registry: &Registry, kill: &Kill) -> Errand {
     Errand {
         by: Arc::clone(&kill.by),
-        from: kill.from.zip(peer(registry, kill)),
+        from: kill.from.map(|id| shown_id(registry, id)).zip(peer(registry, kill)),
         target: kill.target.clone(),
         mode: kill.mode,
     }

@@ -23,7 +23,7 @@ const KEPT: usize = 1024;
 /// counted.
 pub(super) const VICTIMS: usize = 16;
 
-/// A session that a kill was aimed at.
+/// A session that a kill was aimed at, by the id that lists show.
 #[derive(Clone, Debug)]
 pub(crate) struct Suspect {
     id: SessionId,
@@ -33,7 +33,7 @@ pub(crate) struct Suspect {
 
 impl Suspect {
     pub(super) fn of(slot: &Slot) -> Self {
-        Self { id: slot.id(), principal: slot.principal(), peer: slot.peer() }
+        Self { id: slot.shown_id(), principal: slot.principal(), peer: slot.peer() }
     }
 }
 
@@ -121,7 +121,9 @@ impl Outcome {
                 }
                 (None, ..) => Outcome::Struck(Vec::new()),
                 (Some(KillError::Unreachable { .. }), ..) => Outcome::Elsewhere(KillResult::Unreachable),
-                (Some(KillError::Unanswered { .. }), ..) => Outcome::Elsewhere(KillResult::Unanswered),
+                (Some(KillError::Unanswered { .. } | KillError::ClientNotReached { .. }), ..) => {
+                    Outcome::Elsewhere(KillResult::Unanswered)
+                }
                 _ => Outcome::Unknown,
             },
         }
@@ -145,7 +147,7 @@ pub(super) fn entries(
     dialect: &Dialect,
     kill: &Kill,
     cause: &KillCause,
-    peer: Option<Origin>,
+    from: Option<(SessionId, Option<Origin>)>,
     result: &Result<Receipt, Refusal>,
 ) -> impl Iterator<Item = Entry> + use<> {
     let victims = result.as_ref().map_or(&[][..], Receipt::victims);
@@ -159,7 +161,6 @@ pub(super) fn entries(
         }
         Err(refusal) => (refusal.suspects(), Kind::InVain),
     };
-    let from = kill.from.map(|session| (session, peer));
     let entry = |found, sessions, kind: Kind, outcome| {
         let record = Record {
             number,

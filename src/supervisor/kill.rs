@@ -131,7 +131,7 @@ impl Registry {
     pub(crate) fn kill_named(&self, by: &Requester<'_>, name: &str, found: Vec<Arc<Slot>>) -> Result<Receipt, Refusal> {
         let unknown = || KillError::UnknownName(crate::control::truncate_chars(name, 80).to_owned());
         let number = self.node.query_id(name);
-        let (mut victims, mut spared, mut refusal) = (Vec::new(), Spared::default(), None);
+        let (mut victims, mut passed) = (Vec::new(), Passed::default());
         for slot in found {
             let observed = match number.filter(|number| *number != 0 && slot.last_query_id() == *number) {
                 Some(number) => slot.running().filter(|running| running.query_id == number),
@@ -141,21 +141,10 @@ impl Registry {
             };
             match self.may_kill(by, &slot) {
                 Verdict::Allowed => victims.push(strike(by, slot, KillMode::Query, observed.map(|r| r.statement))),
-                verdict => {
-                    spared.add(&slot);
-                    let next = Refusal::denied(verdict, &slot, denial(verdict, slot.id()), Some(unknown()));
-                    // What may be told is told.
-                    if refusal.as_ref().is_none_or(|refusal: &Refusal| refusal.hidden.is_some()) {
-                        refusal = Some(next);
-                    }
-                }
+                verdict => passed.add(verdict, &slot, denial(verdict, slot.id()), Some(unknown())),
             }
         }
-        match refusal {
-            _ if !victims.is_empty() => Ok(Receipt::of(victims).sparing(spared)),
-            Some(refusal) => Err(refusal),
-            None => Err(self.nobody(by, Some(unknown()))),
-        }
+        passed.receipt(victims, || self.nobody(by, Some(unknown())))
     }
 
     /// Kills all of a user's sessions, or their statements: all of them, or none if one of them is not the requester's
@@ -200,12 +189,12 @@ impl Registry {
     }
 
     /// That nobody was found: what is done for a session that is hidden is done with the decoy.
-    fn nobody(&self, by: &Requester<'_>, unknown: Option<KillError>) -> Refusal {
+    pub(super) fn nobody(&self, by: &Requester<'_>, unknown: Option<KillError>) -> Refusal {
         let verdict = self.may_kill(by, &self.decoy);
         Refusal::absent(verdict, &self.decoy, KillError::NotOwner(self.decoy.id()), unknown)
     }
 
-    fn may_kill(&self, by: &Requester<'_>, slot: &Slot) -> Verdict {
+    pub(super) fn may_kill(&self, by: &Requester<'_>, slot: &Slot) -> Verdict {
         let verdict = self.dialect.may_kill(by.principal, slot.principal().as_deref());
         if by.session == Some(slot.id()) { Verdict::Allowed } else { verdict }
     }
@@ -224,6 +213,34 @@ impl Registry {
     }
 }
 
+/// What of that which was found is not the requester's to kill.
+#[derive(Default)]
+pub(super) struct Passed {
+    spared: Spared,
+    refusal: Option<Refusal>,
+}
+
+impl Passed {
+    /// One more.
+    pub(super) fn add(&mut self, verdict: Verdict, slot: &Slot, denial: KillError, unknown: Option<KillError>) {
+        self.spared.add(slot);
+        let next = Refusal::denied(verdict, slot, denial, unknown);
+        // What may be told is told.
+        if self.refusal.as_ref().is_none_or(|refusal| refusal.hidden.is_some()) {
+            self.refusal = Some(next);
+        }
+    }
+
+    /// What the requester is told, if these were its victims; `nobody`: there was nothing at all.
+    pub(super) fn receipt(self, victims: Vec<Victim>, nobody: impl FnOnce() -> Refusal) -> Result<Receipt, Refusal> {
+        match self.refusal {
+            _ if !victims.is_empty() => Ok(Receipt::of(victims).sparing(self.spared)),
+            Some(refusal) => Err(refusal),
+            None => Err(nobody()),
+        }
+    }
+}
+
 /// Whether it is a session of this user's, at this host if one is given.
 fn is_of(slot: &Slot, user: &str, host: Option<&str>) -> bool {
     let from = slot.peer();
@@ -237,12 +254,12 @@ fn is_of(slot: &Slot, user: &str, host: Option<&str>) -> bool {
 }
 
 /// The error that says why not.
-fn denial(verdict: Verdict, id: SessionId) -> KillError {
+pub(super) fn denial(verdict: Verdict, id: SessionId) -> KillError {
     if verdict == Verdict::Protected { KillError::Protected(id) } else { KillError::NotOwner(id) }
 }
 
 /// Throws the switch. Only who throws it sends the message: a flood of kills cannot fill a mailbox.
-fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<StatementNo>) -> Victim {
+pub(super) fn strike(by: &Requester<'_>, slot: Arc<Slot>, mode: KillMode, observed: Option<StatementNo>) -> Victim {
     let strike = Strike { kill: by.kill, at: Instant::now(), from: by.peer };
     let (what, ending) = match (mode, observed) {
         (KillMode::Query, None) => (What::Nothing, None),

@@ -27,10 +27,11 @@ impl Listing {
         Self { registry, by, syntax }
     }
 
-    /// The rows that the requester may see, by ascending id (as MySQL lists them). None on a node of a cluster that has no
-    /// place there, or may have lost it.
+    /// The rows that the requester may see, by ascending id (as MySQL lists them), of the ids that lists show. None on a node
+    /// of a cluster that has no place there, or may have lost it.
     pub fn rows(&self) -> Vec<ProcessRow> {
         let mut roll = Roll::default();
+        self.registry.client_ids().for_each(|ids| roll.lead(ids));
         self.registry.ids().for_each(|ids| roll.add(ids));
         let now = Instant::now();
         // Room for all at once: to make room anew takes as long as the rows.

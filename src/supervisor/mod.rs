@@ -6,6 +6,7 @@
 //! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
+//! | `clients`, `tombs` | the sessions for one client of a proxy, and the clients that were killed (OceanBase) |
 //! | `enforce` | kills by the policies |
 //! | `foreign` | kills by other nodes of the cluster |
 //! | `receipt` | what a kill has reached |
@@ -19,6 +20,7 @@
 
 mod actor;
 mod admission;
+mod clients;
 mod counters;
 #[cfg(feature = "cluster")]
 mod elsewhere;
@@ -45,16 +47,19 @@ mod shutdown;
 #[cfg(feature = "cluster")]
 mod standing;
 mod timers;
+mod tombs;
 
 #[cfg(feature = "cluster")]
 #[allow(unused_imports)] // until the node answers others
-pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState};
+pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, client_killed};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;
 #[cfg(feature = "cluster")]
 pub(crate) use self::foreign::ForeignKill;
 #[cfg(all(test, feature = "cluster"))]
 pub(crate) use self::kill::tests::deaf;
+#[cfg(feature = "cluster")]
+pub(crate) use self::tombs::Tomb;
 pub use self::{
     actor::Supervisor,
     counters::Status,

@@ -22,6 +22,7 @@ use super::figures;
 use super::{
     actor::Supervisor,
     admission::{Admission, Waiting},
+    clients::Clients,
     counters::{Counters, Status},
     events::Events,
     gauge::Gauged,
@@ -84,6 +85,8 @@ pub(crate) struct Registry {
     pub(crate) settings: Arc<Globals>,
     pub(crate) limits: CommonLimits,
     history: Lock<History>,
+    /// Which sessions are for the same client of a proxy.
+    pub(super) clients: Lock<Clients>,
     pub(crate) timers: Timers,
     admission: Arc<Admission>,
     pub(crate) counters: Counters,
@@ -115,6 +118,7 @@ impl Registry {
             settings: Arc::new(Globals::new(settings)),
             limits: CommonLimits::default(),
             history: Lock::new(Over::History, History::default()),
+            clients: Lock::new(Over::Clients, Clients::default()),
             timers: Timers::new(),
             admission: Arc::default(),
             counters: Counters::default(),
@@ -271,21 +275,25 @@ impl Registry {
         }
     }
 
-    /// The session's owner is known, and has a place for it. `before`: whose it was, if it changes its user.
+    /// The session's owner is known, and has a place for it. `client`: the client of a proxy that it is for; `before`: whose
+    /// it was, if it changes its user.
     #[cfg(feature = "mysql")]
     pub(crate) fn authenticate(
         &self,
         slot: &Slot,
         principal: Arc<Principal>,
+        client: Option<crate::model::ClientSession>,
         before: Option<&Principal>,
     ) -> Result<Place, Refused> {
-        let entered = self.admission.enter(&self.settings, &principal, before);
-        match &entered {
-            Ok(_) => self.authenticated(slot, principal),
-            Err(refused) => {
-                self.counters.refused(refused);
-                tracing::debug!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
-            }
+        let entered = self.admission.enter(&self.settings, &principal, before).and_then(|place| {
+            // Nobody finds one's session as a client of the other's.
+            self.name_client(slot, None)?;
+            self.authenticated(slot, Arc::clone(&principal));
+            self.name_client(slot, client).map(|()| place)
+        });
+        if let Err(refused) = &entered {
+            self.counters.refused(refused);
+            tracing::debug!(session = %slot.id(), user = crate::control::logged(principal.user()), %refused, "no place");
         }
         entered
     }
@@ -496,6 +504,8 @@ impl Registry {
         if self.sessions.release(slot.id()).is_none() {
             return;
         }
+        // Of no client's any more: that cannot fail.
+        let _ = self.name_client(slot, None);
         self.timers.disarm(slot);
         let word = slot.switch.word();
         self.counters.retired(word.number().get());

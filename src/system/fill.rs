@@ -166,6 +166,10 @@ fn sessions(
     room: &mut Room,
 ) -> Result<(), SqlError> {
     let mut roll = Roll::default();
+    for ids in registry.client_ids() {
+        roll.lead(ids);
+        cx.check()?;
+    }
     for ids in registry.ids() {
         roll.add(ids);
         cx.check()?;

@@ -16,7 +16,10 @@ use super::{
     keepalive::Keepalive,
     proxy::Network,
 };
-use crate::supervisor::{Gauge, Gauged};
+use crate::{
+    model::Origin,
+    supervisor::{Gauge, Gauged},
+};
 
 /// So many clients that were turned away may take their time to read why, all at once: they have no place any more that
 /// would bound them.
@@ -35,6 +38,7 @@ pub struct Terms {
     plugin: AuthPlugin,
     rsa: bool,
     proxies: Vec<Network>,
+    odp: Vec<Network>,
     keepalive: Option<Keepalive>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
@@ -47,6 +51,7 @@ impl Default for Terms {
             plugin: AuthPlugin::default(),
             rsa: true,
             proxies: Vec::new(),
+            odp: Vec::new(),
             keepalive: Some(Keepalive::default()),
             #[cfg(feature = "tls")]
             tls: None,
@@ -91,6 +96,20 @@ impl Terms {
         Self { proxies: networks.into_iter().collect(), ..self }
     }
 
+    /// Believes OceanBase's proxies (ODP) of these networks when they say which of their clients a connection is for, by the
+    /// attributes `__client_session_id` and `__client_connect_time`; none unless said otherwise. It counts in the dialect
+    /// [`oceanbase`](crate::Dialect::oceanbase) alone. Lists and `CONNECTION_ID()` show the client session's id then, and
+    /// `KILL` of it reaches all connections for that client. From elsewhere, and over Unix sockets, the attributes are
+    /// kept and mean nothing. Where a connection comes from, a header of the PROXY protocol says, if one is trusted.
+    ///
+    /// Whoever connects from these networks can say any id. It gains no right over others by it: who may see and kill a
+    /// session, its account decides. It can have its own sessions shown under the id of somebody else's client, so that
+    /// whoever may kill both ends both. Name proxies alone.
+    #[must_use]
+    pub fn odp_from(self, networks: impl IntoIterator<Item = Network>) -> Self {
+        Self { odp: networks.into_iter().collect(), ..self }
+    }
+
     /// When a client of TCP that is silent is given up; [`Keepalive::default`] unless said otherwise, and `None`: never.
     #[must_use]
     pub fn keepalive(self, keepalive: impl Into<Option<Keepalive>>) -> Self {
@@ -102,6 +121,7 @@ impl Terms {
         Gate {
             prover: Prover::new(self.plugin, self.rsa),
             proxies: self.proxies.into(),
+            odp: self.odp.into(),
             keepalive: self.keepalive,
             came: AtomicU64::new(0),
             lingering: Gauge::default(),
@@ -116,6 +136,7 @@ impl Terms {
 pub(super) struct Gate {
     pub(super) prover: Prover,
     proxies: Box<[Network]>,
+    odp: Box<[Network]>,
     pub(super) keepalive: Option<Keepalive>,
     /// How many connections over TCP have come.
     came: AtomicU64,
@@ -129,6 +150,11 @@ impl Gate {
     /// Whether what comes from there is a proxy's.
     pub(super) fn trusts(&self, from: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(from))
+    }
+
+    /// Whether a client session's id is believed that comes from there.
+    pub(super) fn names_clients(&self, from: &Origin) -> bool {
+        from.ip().is_some_and(|from| self.odp.iter().any(|network| network.contains(from)))
     }
 
     /// Has the system ask for a new connection over TCP at another time than for those that came with it.

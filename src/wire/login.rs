@@ -20,7 +20,7 @@ use crate::{
     control::{logged, logged_attributes},
     engine::{Engine, RowSink},
     id::SessionId,
-    model::{CharacterSet, Command, ErrorKind, Login, Principal, Refused, SqlError},
+    model::{CharacterSet, ClientSession, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Shared},
     state::{Slot, owner},
     supervisor::{Gauged, Registration},
@@ -114,7 +114,7 @@ pub(super) async fn login<E: Engine>(
         Ok(known) => announce(shared, &mut registration, known),
         unproved => unproved,
     };
-    let Known { principal, database } = match known {
+    let Known { principal, database, .. } = match known {
         Ok(known) => known,
         Err(unproved) => {
             let why = match unproved {
@@ -175,6 +175,8 @@ pub(super) struct Known {
     pub(super) principal: Arc<Principal>,
     /// The database that it wants.
     pub(super) database: Option<String>,
+    /// If it is a proxy that is believed: which of its clients this is for.
+    pub(super) client: Option<ClientSession>,
 }
 
 /// Makes the session that one's.
@@ -183,7 +185,7 @@ fn announce<E: Engine>(
     registration: &mut Registration,
     known: Known,
 ) -> Result<Known, Unproved> {
-    match shared.registry.authenticate(registration.slot(), Arc::clone(&known.principal), None) {
+    match shared.registry.authenticate(registration.slot(), Arc::clone(&known.principal), known.client, None) {
         Ok(place) => {
             registration.enter(place);
             Ok(known)
@@ -236,10 +238,11 @@ pub(super) async fn prove<E: Engine>(
     };
     let said = || logged_attributes(attributes.as_ref());
     tracing::debug!(session = %id, user = logged(principal.user()), %from, charset, attributes = said(), "logged in");
+    let client = attributes.as_ref().filter(|_| gate.names_clients(&from)).and_then(ClientSession::told);
     slot.set_attributes(attributes);
     #[cfg(feature = "tls")]
     slot.set_encryption(talk.conn.encryption());
-    Ok(Known { principal, database })
+    Ok(Known { principal, database, client })
 }
 
 /// The packets of a handshake, back and forth.

@@ -157,6 +157,13 @@ impl Serve {
         Self { terms: self.terms.proxied_from(networks), ..self }
     }
 
+    /// Believes OceanBase's proxies (ODP) of these networks when they say which of their clients a connection is for; none
+    /// unless said otherwise: see [`Terms::odp_from`].
+    #[must_use]
+    pub fn odp_from(self, networks: impl IntoIterator<Item = Network>) -> Self {
+        Self { terms: self.terms.odp_from(networks), ..self }
+    }
+
     /// When a client of TCP that is silent is given up; [`Keepalive::default`] unless said otherwise, and `None`: never.
     #[must_use]
     pub fn keepalive(self, keepalive: impl Into<Option<Keepalive>>) -> Self {

@@ -4,6 +4,7 @@
 mod arbiters;
 mod audit;
 mod blocking;
+mod clients;
 mod commands;
 mod diagnostics;
 mod doris;

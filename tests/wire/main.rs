@@ -6,6 +6,7 @@ mod bounds;
 mod change_user;
 mod charsets;
 mod client;
+mod clients;
 #[cfg(feature = "compression")]
 mod compressed;
 mod door;

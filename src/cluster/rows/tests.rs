@@ -77,12 +77,14 @@ prop_compose! {
         statement in proptest::option::of(any::<u64>()),
         outcome in outcome(),
         (in_transaction, autocommit) in (any::<bool>(), any::<bool>()),
+        client in proptest::option::of((any::<u32>(), any::<u64>())),
     ) -> ProcessRow {
         ProcessRow {
             id: SessionId::new(id), principal: principal.map(Arc::new), peer, attributes, encryption,
             database: database.map(Into::into), login, command, active, killed, time, state_time, state, info,
             statement: statement.map(StatementNo::new), query_id, last_query_id, trace_id: trace_id.map(Into::into),
             outcome, in_transaction, transaction_time, autocommit,
+            client: client.map(|(id, connected)| crate::ClientSession { id: SessionId::new(id.into()), connected }),
         }
     }
 }
@@ -117,6 +119,7 @@ fn idle() -> ProcessRow {
         in_transaction: false,
         transaction_time: None,
         autocommit: true,
+        client: None,
     }
 }
 

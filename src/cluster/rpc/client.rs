@@ -29,7 +29,7 @@ use crate::{
     },
     dialect::Node,
     model::{KillError, Principal, ProcessRow},
-    supervisor::Errand,
+    supervisor::{Errand, Tomb},
 };
 
 /// A connection that has been silent for so long is asked whether anybody is there, also while nothing is asked.
@@ -95,20 +95,25 @@ impl Link {
         Ok(Self { member, kills: dial(&endpoint), lists: dial(&endpoint), trust })
     }
 
-    /// Has a kill carried out there, in the name of this node `asker`; says what became of it.
+    /// Has a kill carried out there, in the name of this node `asker`; says what became of it, and which clients of proxies
+    /// are refused there for it. `tombs`: if there are any, that these are refused there, and nothing else.
     pub(in crate::cluster) async fn kill(
         &self,
         asker: u32,
         errand: &Errand,
+        tombs: &[Tomb],
         deadline: Duration,
-    ) -> Result<Result<u64, KillError>, Fault> {
-        let body = KillCall::new(asker, errand).encode_to_vec();
+    ) -> Result<(Result<u64, KillError>, Vec<Tomb>), Fault> {
+        let body = KillCall::new(asker, errand, tombs).encode_to_vec();
         if body.len() > LONGEST_CALL - 1024 {
             return Err(Fault::Unreachable("what is looked for is too long to be asked for".into()));
         }
-        let answer: KillAnswer = self.ask(&self.kills, Method::Kill, body, deadline).await?;
+        let mut answer: KillAnswer = self.ask(&self.kills, Method::Kill, body, deadline).await?;
+        let tombs = std::mem::take(&mut answer.tombs).into_iter().map(Tomb::try_from).collect::<Result<_, _>>();
+        let tombs = tombs.map_err(unanswered)?;
         let result = Option::<Result<u64, KillError>>::try_from(answer).map_err(unanswered)?;
-        result.ok_or_else(|| Fault::Unreachable("it is being stopped".into()))
+        let result = result.ok_or_else(|| Fault::Unreachable("it is being stopped".into()))?;
+        Ok((result, tombs))
     }
 
     /// How it is doing.

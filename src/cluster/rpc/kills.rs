@@ -6,19 +6,21 @@ use super::messages as wire;
 use crate::{
     cluster::rows::{Misread, mode},
     id::SessionId,
-    model::{KillError, Origin, Target},
-    supervisor::{Errand, ForeignKill, Kill},
+    model::{ClientSession, KillError, Origin, Target},
+    supervisor::{Errand, ForeignKill, Kill, Tomb},
 };
 
 impl wire::KillCall {
     /// What the node `asker` asks another for.
-    pub(crate) fn new(asker: u32, errand: &Errand) -> Self {
+    /// `tombs`: if there are any, that these are refused from now on, and nothing else.
+    pub(crate) fn new(asker: u32, errand: &Errand, tombs: &[Tomb]) -> Self {
         wire::KillCall {
             by: Some((&*errand.by).into()),
             asker,
             from: errand.from.map(|(session, peer)| wire::From { session: session.get(), peer: Some(peer.into()) }),
             mode: wire::Mode::from(errand.mode).into(),
             target: Some((&errand.target).into()),
+            tombs: tombs.iter().map(wire::Tomb::from).collect(),
         }
     }
 }
@@ -39,7 +41,39 @@ impl TryFrom<wire::KillCall> for ForeignKill {
             target: call.target.ok_or(Misread::Missing("what a kill is aimed at"))?.into(),
             mode: mode(call.mode)?.ok_or(Misread::Missing("the mode of a kill"))?,
         };
-        Ok(ForeignKill { kill, origin, server: call.asker })
+        let tombs = call.tombs.into_iter().map(Tomb::try_from).collect::<Result<_, _>>()?;
+        Ok(ForeignKill { kill, origin, server: call.asker, tombs })
+    }
+}
+
+impl From<ClientSession> for wire::Client {
+    fn from(client: ClientSession) -> Self {
+        wire::Client { id: client.id.get(), connected: client.connected }
+    }
+}
+
+impl From<wire::Client> for ClientSession {
+    fn from(client: wire::Client) -> Self {
+        ClientSession { id: SessionId::new(client.id), connected: client.connected }
+    }
+}
+
+impl From<&Tomb> for wire::Tomb {
+    fn from(tomb: &Tomb) -> Self {
+        wire::Tomb {
+            client: Some(tomb.client.into()),
+            user: tomb.user.to_string(),
+            tenant: tomb.tenant.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl TryFrom<wire::Tomb> for Tomb {
+    type Error = Misread;
+
+    fn try_from(tomb: wire::Tomb) -> Result<Self, Misread> {
+        let client = tomb.client.ok_or(Misread::Missing("a killed client"))?.into();
+        Ok(Tomb { client, user: tomb.user.into(), tenant: tomb.tenant.map(String::into_boxed_str) })
     }
 }
 
@@ -71,6 +105,7 @@ impl From<Result<u64, KillError>> for wire::KillAnswer {
         let refused = |why: R, id, name| wire::Outcome::Refused(wire::Refused { why: why.into(), id, name });
         let of = |why, id: SessionId| refused(why, id.get(), String::new());
         wire::KillAnswer {
+            tombs: Vec::new(),
             outcome: Some(match result {
                 Ok(sessions) => wire::Outcome::Reached(sessions),
                 Err(KillError::UnknownSession(id)) => refused(R::UnknownSession, 0, id),
@@ -81,9 +116,12 @@ impl From<Result<u64, KillError>> for wire::KillAnswer {
                 Err(KillError::NotQueryOwner(id)) => refused(R::NotQueryOwner, id, String::new()),
                 Err(KillError::Stopped) => refused(R::Stopped, 0, String::new()),
                 // What only who asks can say, and [`wire::Standing`] says: a node has no second hop.
-                Err(KillError::Offline | KillError::Unreachable { .. } | KillError::Unanswered { .. }) => {
-                    refused(R::Unsaid, 0, String::new())
-                }
+                Err(
+                    KillError::Offline
+                    | KillError::Unreachable { .. }
+                    | KillError::Unanswered { .. }
+                    | KillError::ClientNotReached { .. },
+                ) => refused(R::Unsaid, 0, String::new()),
             }),
         }
     }

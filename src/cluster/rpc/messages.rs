@@ -76,6 +76,20 @@ pub(crate) struct KillCall {
     pub(crate) mode: i32,
     #[prost(oneof = "Target", tags = "5, 6, 7, 8")]
     pub(crate) target: Option<Target>,
+    /// If there are any: nothing is to be killed but these, which another node has killed.
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) tombs: Vec<Tomb>,
+}
+
+/// A client of a proxy that was killed, as one account's (OceanBase).
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Tomb {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) client: Option<Client>,
+    #[prost(string, tag = "2")]
+    pub(crate) user: String,
+    #[prost(string, optional, tag = "3")]
+    pub(crate) tenant: Option<String>,
 }
 
 /// A session that asks.
@@ -121,6 +135,9 @@ pub(crate) struct User {
 pub(crate) struct KillAnswer {
     #[prost(oneof = "Outcome", tags = "1, 2")]
     pub(crate) outcome: Option<Outcome>,
+    /// The clients that the node refuses from now on: the other nodes are to refuse them too.
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) tombs: Vec<Tomb>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -285,4 +302,16 @@ pub(crate) struct Row {
     pub(crate) transaction_time: Option<u64>,
     #[prost(bool, tag = "23")]
     pub(crate) autocommit: bool,
+    #[prost(message, optional, tag = "24")]
+    pub(crate) client: Option<Client>,
+}
+
+/// A client of a proxy (OceanBase).
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct Client {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// Microseconds since 1970, by the proxy's clock.
+    #[prost(uint64, tag = "2")]
+    pub(crate) connected: u64,
 }

@@ -26,7 +26,7 @@ use super::{
     desk::Desk,
     listen::{self, Listen},
     lists,
-    messages::{Answer, Call, KillCall, ListCall, Standing, StatusAnswer},
+    messages::{Answer, Call, KillAnswer, KillCall, ListCall, Standing, StatusAnswer},
 };
 use crate::{
     cluster::{Identity, rows::Misread, trust::Trust},
@@ -164,7 +164,10 @@ async fn kill(registry: &Arc<Registry>, call: &Call) -> Result<(Standing, Vec<u8
     let kill = ForeignKill::try_from(call).map_err(misread)?;
     Ok(match kill.carry_out(registry).await {
         Err(KillError::Offline) => (Standing::Offline, Vec::new()),
-        result => (Standing::Good, super::messages::KillAnswer::from(result).encode_to_vec()),
+        result => {
+            let tombs = kill.tombs(registry).iter().map(Into::into).collect();
+            (Standing::Good, KillAnswer { tombs, ..result.into() }.encode_to_vec())
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 //! not answer.
 
 mod asking;
+mod clients;
 mod silence;
 mod simulation;
 mod strangers;
@@ -65,7 +66,10 @@ impl Rules {
         let addresses = Addresses { clients, peers: listener.local_addr().unwrap() };
         let member = Member { identity: Identity { server, epoch: 100 + u64::from(server) }, addresses };
         let settings = Settings::new();
-        let layout = Layout::tidb(server).unwrap();
+        let layout = match self.dialect.has_tenants() {
+            true => Layout::oceanbase(server).unwrap(),
+            false => Layout::tidb(server).unwrap(),
+        };
         let registry = Registry::new(layout, self.dialect, Node::new(clients), Clock::default(), &settings);
         let (identity, own) = watch::channel(Some(member.identity));
         let (members, all) = watch::channel(Arc::default());
@@ -75,6 +79,7 @@ impl Rules {
             members: all,
             deadlines: self.deadlines,
             trust: self.trust.clone(),
+            address: addresses.peers,
             listener,
         });
         Peer { registry, member, identity, members, network: Some(network.unwrap()) }

@@ -95,9 +95,10 @@ async fn without_a_secret_nodes_are_on_one_machine() {
     let gathered = one.list(root()).await;
     assert!(gathered.missing[0].why.contains("192.0.2.1:7000 is not a loopback address"), "{gathered:?}");
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let address = listener.local_addr().unwrap();
     let (_, identity) = watch::channel(None);
     let (_, members) = watch::channel(Arc::default());
     let (registry, deadlines, trust) = (Arc::clone(&one.registry), Deadlines::default(), Trust::loopback());
-    let refused = Network::start(Setup { registry, identity, members, deadlines, trust, listener });
+    let refused = Network::start(Setup { registry, identity, members, deadlines, trust, address, listener });
     assert!(matches!(refused.err(), Some(NetworkError::Trust(_))));
 }

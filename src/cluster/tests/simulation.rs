@@ -218,7 +218,8 @@ fn simulate(seed: u64) -> BTreeSet<&'static str> {
         let own = registry(1);
         let (_keep, identity) = watch::channel(Some(Identity { server: 1, epoch: 1 }));
         let (_keep, members) = watch::channel(Arc::new(members));
-        let peers = Peers::new(&own, identity.clone(), members.clone(), DEADLINES, trust, dial);
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], PORT));
+        let peers = Peers::new(&own, nowhere, identity.clone(), members.clone(), DEADLINES, trust, dial);
         tokio::spawn(Peers::keep(Arc::downgrade(&peers), members, identity));
         *tell.lock().unwrap() = play(seed, peers, registries).await;
         Ok(())

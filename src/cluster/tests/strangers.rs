@@ -54,7 +54,7 @@ fn guard(peer: &Peer) -> futures::channel::mpsc::UnboundedReceiver<PeerRefusal> 
 fn kill(of: Identity, id: SessionId) -> Call {
     let target = Target::Session(id);
     let errand = Errand { by: root(), from: None, target, mode: KillMode::Connection };
-    let body = KillCall::new(1, &errand).encode_to_vec().into();
+    let body = KillCall::new(1, &errand, &[]).encode_to_vec().into();
     Call { server: of.server, epoch: of.epoch, body, ..Call::default() }
 }
 
@@ -125,7 +125,7 @@ async fn an_answer_that_is_not_sealed_is_none() {
     let target = Target::Session(victim.slot().id());
     let errand = Errand { by: root(), from: None, target, mode: KillMode::Query };
     let forged = Fault::Unanswered("its answer has a wrong seal".into());
-    assert_eq!(link.kill(1, &errand, LONG).await, Err(forged.clone()));
+    assert_eq!(link.kill(1, &errand, &[], LONG).await.map(|(result, _)| result), Err(forged.clone()));
     assert_eq!(link.list(&root(), LONG).await.unwrap_err(), forged);
 }
 
@@ -213,7 +213,7 @@ async fn without_a_certificate_of_the_authority_nobody_is_heard() {
         (sealing().trust, PeerRefusal::Malformed),
     ] {
         let link = Link::new(two.member, Arc::new(trust), LONG, Endpoint::connect_lazy).unwrap();
-        let kill = link.kill(1, &errand, LONG).await;
+        let kill = link.kill(1, &errand, &[], LONG).await;
         assert!(matches!(kill, Err(Fault::Unanswered(_) | Fault::Unreachable(_))), "{kill:?}");
         assert_eq!(refused.next().await, Some(why));
     }
@@ -223,7 +223,7 @@ async fn without_a_certificate_of_the_authority_nobody_is_heard() {
         authority.trust(authority.certificate("127.0.0.1")).certified_as("other.test"),
     ] {
         let link = Link::new(two.member, Arc::new(trust), LONG, Endpoint::connect_lazy).unwrap();
-        let kill = link.kill(1, &errand, LONG).await;
+        let kill = link.kill(1, &errand, &[], LONG).await;
         assert!(matches!(kill, Err(Fault::Unreachable(_))), "{kill:?}");
     }
     assert!(is_unharmed(victim.slot()));

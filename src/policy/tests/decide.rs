@@ -10,6 +10,7 @@ use crate::{
 fn idle(id: u64) -> ProcessRow {
     ProcessRow {
         id: SessionId::new(id),
+        client: None,
         principal: Some(Arc::new(Principal::new("alice", Privileges::NONE))),
         peer: "10.0.0.7:40007".parse().unwrap(),
         attributes: None,

@@ -20,7 +20,7 @@ const LONGEST_INFO: usize = 64 * 1024;
 
 /// What most sessions have of [`Rare`].
 static NOTHING_RARE: Rare =
-    Rare { trace_id: None, outcome: Outcome::None, killed: None, statement_ending: None, ending: None };
+    Rare { trace_id: None, client: None, outcome: Outcome::None, killed: None, statement_ending: None, ending: None };
 
 impl Slot {
     /// Shows the row for the lists where it stands, if whoever asks `sees` sessions of its owner. Others who look at the
@@ -91,6 +91,7 @@ impl Slot {
         };
         Seen {
             id: self.id,
+            client: rare.client.as_deref().copied(),
             principal: shown.principal.as_ref(),
             peer: self.peer,
             attributes: shown.attributes.as_ref(),

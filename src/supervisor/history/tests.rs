@@ -37,9 +37,9 @@ impl Lab {
             Target::Named(name) => self.0.kill_named(&requester, name, Vec::new()),
             Target::User { .. } => self.0.kill_user(&requester, &kill.target, all, mode),
         };
-        let peer = from.map(|from| from.slot().peer());
+        let asker = from.map(|from| (from.id(), Some(from.slot().peer())));
         let cause = if from.is_some() { KillCause::Statement } else { KillCause::Host };
-        let entries = entries((number, self.0.clock().now()), &self.0.dialect, &kill, &cause, peer, &result);
+        let entries = entries((number, self.0.clock().now()), &self.0.dialect, &kill, &cause, asker, &result);
         self.0.history().add(entries);
     }
 

@@ -32,9 +32,9 @@ impl<E: Engine> Driver<E> {
         let state = self.core.state();
         self.rows().begin(sequence.unwrap_or_default(), state);
         let result = match proved {
-            Ok(Known { principal, database }) => {
+            Ok(Known { principal, database, client }) => {
                 let run = self.watched(&cx, began, |core, cx, sink, began| {
-                    Box::pin(core.change_user(cx, principal, database, sink, began))
+                    Box::pin(core.change_user(cx, (principal, client), database, sink, began))
                 });
                 run.await
             }
