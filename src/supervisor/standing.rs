@@ -22,6 +22,9 @@ pub(crate) struct Standing {
 
 const FOREVER: u64 = u64::MAX;
 
+/// That of a member whose place cannot be lost.
+const ENDLESS: u64 = FOREVER - 1;
+
 impl Default for Standing {
     fn default() -> Self {
         Self { until: AtomicU64::new(FOREVER), now: OnceLock::new() }
@@ -38,8 +41,8 @@ impl Standing {
 
     /// It may act until this moment.
     pub(crate) fn extend(&self, until: Duration) {
-        let nanos = u64::try_from(until.as_nanos()).unwrap_or(FOREVER - 1);
-        self.until.store(nanos.min(FOREVER - 1), Ordering::Release);
+        let nanos = u64::try_from(until.as_nanos()).unwrap_or(ENDLESS);
+        self.until.store(nanos.min(ENDLESS), Ordering::Release);
     }
 
     /// It may not act any more.
@@ -50,7 +53,7 @@ impl Standing {
     /// For how long it may still act; `None`: for ever.
     pub(crate) fn left(&self) -> Option<Duration> {
         match self.until.load(Ordering::Acquire) {
-            FOREVER => None,
+            FOREVER | ENDLESS => None,
             until => {
                 let now = self.now.get().map_or(Duration::MAX, |now| now());
                 Some(Duration::from_nanos(until).saturating_sub(now))
@@ -88,7 +91,7 @@ mod tests {
         standing.extend(Duration::from_nanos(9));
         assert_eq!(standing.left(), Some(Duration::from_nanos(2)));
         standing.extend(Duration::MAX);
-        assert!(standing.holds());
+        assert!(standing.holds() && standing.left().is_none());
         standing.lose();
         assert!(!standing.holds());
     }
