@@ -5,7 +5,7 @@ use actix::{Actor, Context, Handler};
 use super::*;
 use crate::{
     Event, Kill, KillCause, KillDenied, KillMode, KillOutcome, KillResult, Params, SessionEvent, Target,
-    supervisor::ForeignKill,
+    supervisor::{ForeignKill, Registry},
 };
 
 /// What `KILL` of another node's session is answered, and what is kept of it.

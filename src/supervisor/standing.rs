@@ -22,7 +22,7 @@ pub(crate) struct Standing {
 
 const FOREVER: u64 = u64::MAX;
 
-/// The last moment that there is.
+/// That of a member whose place cannot be lost.
 const ENDLESS: u64 = FOREVER - 1;
 
 impl Default for Standing {
@@ -53,8 +53,7 @@ impl Standing {
     /// For how long it may still act; `None`: for ever.
     pub(crate) fn left(&self) -> Option<Duration> {
         match self.until.load(Ordering::Acquire) {
-            // Of a member too, where nobody else is ever given its server id.
-            ENDLESS.. => None,
+            FOREVER | ENDLESS => None,
             until => {
                 let now = self.now.get().map_or(Duration::MAX, |now| now());
                 Some(Duration::from_nanos(until).saturating_sub(now))
@@ -92,8 +91,7 @@ mod tests {
         standing.extend(Duration::from_nanos(9));
         assert_eq!(standing.left(), Some(Duration::from_nanos(2)));
         standing.extend(Duration::MAX);
-        assert!(standing.holds());
-        assert_eq!(standing.left(), None);
+        assert!(standing.holds() && standing.left().is_none());
         standing.lose();
         assert!(!standing.holds());
     }

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
@@ -31,7 +31,7 @@ impl Server {
     }
 
     /// `options` may write files to the directory that it is given.
-    pub fn with(scheme: &'static str, options: impl FnOnce(&PathBuf) -> Vec<String>) -> Self {
+    pub fn with(scheme: &'static str, options: impl FnOnce(&Path) -> Vec<String>) -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("killdeer-etcd-{}-{number}", std::process::id()));
@@ -88,7 +88,7 @@ fn free() -> [String; 2] {
 }
 
 /// `None`: it has ended again.
-fn run(scheme: &str, address: &str, peers: &str, directory: &PathBuf, options: &[String]) -> Option<Child> {
+fn run(scheme: &str, address: &str, peers: &str, directory: &Path, options: &[String]) -> Option<Child> {
     let (clients, peers) = (format!("{scheme}://{address}"), format!("http://{peers}"));
     let mut command = Command::new("etcd");
     command.arg("--data-dir").arg(directory.join("data"));
