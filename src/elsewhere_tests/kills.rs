@@ -245,13 +245,6 @@ fn in_doris_a_query_that_nobody_here_runs_is_looked_for_elsewhere() {
     });
 }
 
-/// What another node asks for is done here.
-async fn carry_out(registry: &Arc<Registry>, errand: Errand) -> Result<u64, KillError> {
-    let Errand { by, from, target, mode } = errand;
-    let (from, origin) = from.unzip();
-    ForeignKill { kill: Kill { by, from, target, mode }, origin, server: 9 }.carry_out(registry).await
-}
-
 #[test]
 fn a_node_answers_others_for_its_own_sessions_and_asks_nobody() {
     paused(async {
