@@ -17,7 +17,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::{
-    LONGEST_ANSWER, LONGEST_CALL, Method,
+    LONGEST_ANSWER, LONGEST_CALL, LONGEST_LIST, Method,
     messages::{Answer, Call, KillAnswer, KillCall, ListCall, ListPiece, Standing, StatusAnswer},
     millis,
 };
@@ -127,7 +127,8 @@ impl Link {
         self.status(deadline).await.and(lists).map(drop)
     }
 
-    /// Its sessions, as far as `by` may see them.
+    /// Its sessions, as far as `by` may see them; those of a node whose part of the list has more than [`LONGEST_LIST`] bytes
+    /// are missing.
     pub(in crate::cluster) async fn list(
         &self,
         by: &Principal,
@@ -140,7 +141,7 @@ impl Link {
             let codec = ProstCodec::<Call, Answer>::default();
             let path = PathAndQuery::from_static(Method::List.path());
             let mut pieces = grpc.server_streaming(Request::new(call), path, codec).await.map_err(fault)?.into_inner();
-            let (mut number, mut node, mut rows) = (0, None, Vec::new());
+            let (mut number, mut size, mut node, mut rows) = (0, 0, None, Vec::new());
             loop {
                 let piece = pieces.message().await.map_err(fault)?;
                 let piece = piece.ok_or_else(|| unanswered("its list has no end"))?;
@@ -148,6 +149,10 @@ impl Link {
                     return Err(unanswered("its list has a gap"));
                 }
                 number += 1;
+                size += piece.body.len();
+                if size > LONGEST_LIST {
+                    return Err(unanswered("its list is too long"));
+                }
                 let last = piece.last;
                 let piece: ListPiece = self.open(Method::List, &nonce, piece)?;
                 if let Some(told) = piece.node {

@@ -32,6 +32,9 @@ const LONGEST_ANSWER: usize = 4 << 20;
 /// No call is: it may come from a stranger, whose calls are kept until they are refused.
 const LONGEST_CALL: usize = 64 << 10;
 
+/// What is taken of one node for a list, in bytes: some 300,000 sessions.
+const LONGEST_LIST: usize = 64 << 20;
+
 /// What a node can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
