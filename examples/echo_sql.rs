@@ -82,9 +82,6 @@ struct Options {
     /// Networks of OceanBase's proxies, whose word on which client a connection is for is taken (--dialect oceanbase)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     odp_networks: Vec<Network>,
-    /// Networks of OceanBase's proxies, whose word on which client a connection is for is taken (--dialect oceanbase)
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    odp_networks: Vec<Network>,
     /// After so much silence a client is asked whether it is there, again after each such interval, and given up after so
     /// many questions; times in seconds, or 0 for never
     #[arg(long, value_name = "IDLE,INTERVAL,RETRIES", default_value = "60,10,6", value_parser = probes)]
@@ -279,7 +276,6 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
     let mut serve = Serve::new(listener, workers)
         .default_plugin(options.default_plugin)
         .proxied_from(options.proxy_networks.iter().copied())
-        .odp_from(options.odp_networks.iter().copied())
         .odp_from(options.odp_networks.iter().copied())
         .keepalive(options.keepalive.0);
     if let Some(tls) = tls {
