@@ -171,7 +171,7 @@ impl<E: Engine> Builder<E> {
         #[cfg(feature = "policies")]
         let policies = Arc::new(crate::policy::Enforcer::new(Arc::clone(&registry), self.own_arbiter));
         #[cfg(feature = "cluster")]
-        let node = self.cluster.map(|cluster| cluster.start(&registry));
+        let node = self.cluster.map(|cluster| cluster.start(&registry, self.rollback_timeout));
         let shared = Shared {
             engine: self.engine,
             #[cfg(feature = "policies")]

@@ -141,11 +141,9 @@ impl Nodes {
         if let Some(first) = self.first_id {
             ids = ids.starting_at(first);
         }
-        let mut cluster = Cluster::new(coordinator, listener, self.trust()?)?.times(times)?.ids(ids);
-        if let Some(reached) = self.peers_address {
-            cluster = cluster.reached_at(reached);
-        }
-        cluster.check()?;
+        // What stands in the configuration is what the others know.
+        let reached = self.peers_address.or(own).map_or_else(|| listener.local_addr(), Ok)?;
+        let cluster = Cluster::reached_at(coordinator, listener, reached, self.trust()?)?.times(times)?.ids(ids);
         Ok(Some(cluster))
     }
 

@@ -4,6 +4,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -55,7 +56,24 @@ impl Cluster {
     /// say at which the others reach it: see [`Cluster::reached_at`].
     pub fn new(coordinator: Arc<dyn Coordinator>, listener: TcpListener, trust: Trust) -> Result<Self, ClusterError> {
         let peers = listener.local_addr()?;
+        Self::reached_at(coordinator, listener, peers, trust)
+    }
+
+    /// The same, which the others call at this address: the listener's may be another, behind a translation.
+    ///
+    /// # Errors
+    /// As above, of either address.
+    pub fn reached_at(
+        coordinator: Arc<dyn Coordinator>,
+        listener: TcpListener,
+        peers: SocketAddr,
+        trust: Trust,
+    ) -> Result<Self, ClusterError> {
+        trust.admits(listener.local_addr()?)?;
         trust.admits(peers)?;
+        if peers.ip().is_unspecified() || peers.port() == 0 {
+            return Err(ClusterError::NoAddress(peers));
+        }
         Ok(Self {
             coordinator,
             listener,
@@ -65,12 +83,6 @@ impl Cluster {
             deadlines: Deadlines::default(),
             ids: None,
         })
-    }
-
-    /// The address at which the other nodes reach this one; that of the listener unless said otherwise.
-    #[must_use]
-    pub fn reached_at(self, peers: SocketAddr) -> Self {
-        Self { peers, ..self }
     }
 
     /// How long it may go without its coordinator. They are the same on all nodes.
@@ -94,23 +106,18 @@ impl Cluster {
         Self { ids: Some(ids), ..self }
     }
 
-    /// Whether other nodes can reach it.
-    ///
-    /// # Errors
-    /// They cannot: there is no such address.
-    pub fn check(&self) -> Result<(), ClusterError> {
-        match self.peers.ip().is_unspecified() {
-            true => Err(ClusterError::NoAddress(self.peers)),
-            false => Ok(()),
-        }
-    }
-
     /// Makes the server of this registry a node: it admits nobody before it has its place.
     ///
     /// # Panics
     /// There are no threads to be had, or the listener is none any more.
-    pub(crate) fn start(self, registry: &Arc<Registry>) -> Node {
+    pub(crate) fn start(self, registry: &Arc<Registry>, rollback: Duration) -> Node {
         let Self { coordinator, listener, peers, trust, times, deadlines, ids } = self;
+        if coordinator.expires() && rollback > times.lease.saturating_sub(times.fence_after) {
+            tracing::warn!(
+                ?rollback,
+                "a rollback may take longer than there is between the fence and the end of the lease"
+            );
+        }
         let claim = Claim {
             ids: ids.unwrap_or_else(|| ServerIds::of(&registry.dialect)),
             addresses: Addresses { clients: registry.node.address, peers },

@@ -114,7 +114,10 @@ impl Peers {
     /// The members but for this node.
     fn others(&self, members: &Members) -> Vec<Member> {
         // By where it is: whether it has just got its server id, or has one that it had before, the others may know earlier.
-        members.values().filter(|member| member.addresses.peers != self.address).copied().collect()
+        // And by that, where its address was written down in another way.
+        let own = *self.identity.borrow();
+        let is_own = |member: &Member| member.addresses.peers == self.address || Some(member.identity) == own;
+        members.values().filter(|member| !is_own(member)).copied().collect()
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<Member, Warm>> {
@@ -242,11 +245,18 @@ impl Peers {
         tracing::debug!(server, %fault, "a kill on another node");
         let error = match (fault, &errand.target) {
             // The session was one of the node that had the id before.
-            (Fault::Another, Target::Session(id)) => KillError::UnknownSession(id.to_string()),
+            (Fault::Another, Target::Session(id)) if !self.is_client_id(*id) => {
+                KillError::UnknownSession(id.to_string())
+            }
             (Fault::Unanswered(_), _) => KillError::Unanswered { server },
             (Fault::Unreachable(_) | Fault::Offline | Fault::Another, _) => KillError::Unreachable { server },
         };
         (Err(error), Vec::new())
+    }
+
+    /// Whether a proxy's clients have such ids: no node's own.
+    fn is_client_id(&self, id: SessionId) -> bool {
+        self.registry.upgrade().is_some_and(|registry| registry.is_client_id(id))
     }
 
     async fn gather(self: Arc<Self>, by: Arc<Principal>) -> Gathered {

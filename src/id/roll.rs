@@ -24,8 +24,9 @@ pub(crate) struct Roll {
 impl Roll {
     /// These come first, in this order, whatever their ids, and behind those that were given before. To be called before
     /// any shard is added.
-    pub(crate) fn lead(&mut self, ids: Vec<SessionId>) {
-        self.fronted.extend(&ids);
+    pub(crate) fn lead(&mut self, mut ids: Vec<SessionId>) {
+        // One may have got another place meanwhile.
+        ids.retain(|id| self.fronted.insert(*id));
         self.front.extend(ids);
     }
 

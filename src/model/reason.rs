@@ -88,6 +88,11 @@ impl Reason {
         matches!(self, KillOwnConnection | Shutdown | Panic | Protocol | Offline)
     }
 
+    /// Whether the server as a whole ends its sessions: whoever has asked for something by then is told so.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Reason::Shutdown | Reason::Offline)
+    }
+
     /// Whether the client has done nothing for too long.
     pub fn is_inactivity(self) -> bool {
         matches!(self, Reason::WaitTimeout | Reason::IdleTransaction)

@@ -183,8 +183,11 @@ async fn list<E: Engine>(
     let mut spent = 0;
     loop {
         roll.next(RUN, &mut ids);
-        // A node that may have lost its place has no sessions to show.
-        if ids.is_empty() || !shared.registry.stands() {
+        if !shared.registry.stands() {
+            // A node that may have lost its place has no sessions to show.
+            return Err(Killed(Reason::Offline).into());
+        }
+        if ids.is_empty() {
             break;
         }
         shared.registry.get_each(&ids, &mut slots);

@@ -216,6 +216,10 @@ impl<E: Engine> Core<E> {
             let began = match timed {
                 Timed::Not(began) => {
                     // Of several statements in one command, none is begun once the command was killed.
+                    #[cfg(feature = "cluster")]
+                    if !self.shared.registry.stands() {
+                        self.shared.registry.end_offline(self.slot());
+                    }
                     cx.check()?;
                     self.time(&statement.sql, began);
                     began

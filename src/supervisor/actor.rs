@@ -184,7 +184,7 @@ pub(super) fn told(
     registry.counters.denied(denied.into());
     let came_of_it = match &result {
         Ok(receipt) if receipt.is_elsewhere() => Asked::Signalled,
-        Ok(receipt) if receipt.victims().iter().any(|victim| victim.struck.is_some()) => Asked::Signalled,
+        Ok(receipt) if receipt.has_struck() => Asked::Signalled,
         Ok(_) => Asked::NothingToEnd,
         Err(_) if denied => Asked::Denied,
         Err(refusal) => match refusal.truth() {
@@ -221,7 +221,10 @@ pub(super) fn told(
         spared,
         outcome: outcome.map_err(shown_kill_error),
     });
-    result.or_else(|refusal| refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err))
+    match result {
+        Ok(receipt) => receipt.told(),
+        Err(refusal) => refusal.told.map_or_else(|| Ok(Receipt::of(Vec::new())), Err),
+    }
 }
 
 /// A kill of one session of this server is answered at once; one that must be looked for, or is for another node to carry

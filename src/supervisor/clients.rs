@@ -102,6 +102,24 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether a client of this account may have sessions: to be asked before anybody is told that it is logged in.
+    ///
+    /// # Errors
+    /// It was killed.
+    #[cfg(feature = "mysql")]
+    pub(super) fn refuse_client(
+        &self,
+        client: Option<ClientSession>,
+        owner: &crate::model::Principal,
+    ) -> Result<(), Refused> {
+        match client.filter(|client| self.is_client_id(client.id)) {
+            Some(client) if self.clients().tombs.has(&Tomb::new(client, owner), Instant::now()) => {
+                Err(Refused::ClientKilled)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The sessions that are for a proxy's client, in the order in which lists show them, some at a time.
     pub(crate) fn client_ids(&self) -> impl Iterator<Item = Vec<SessionId>> + '_ {
         let mut after = (NOBODY, NOBODY);

@@ -50,27 +50,31 @@ pub(super) async fn search_elsewhere(
 ) -> Result<Receipt, Refusal> {
     let Some(elsewhere) = registry.elsewhere() else { return here };
     if let Target::Session(client) = kill.target {
-        return kill_client_elsewhere(registry, (elsewhere, errand(registry, kill)), client, here).await;
+        return kill_client_elsewhere(elsewhere, errand(registry, kill), client, here).await;
     }
     let Target::Named(_) = &kill.target else { return here };
-    let refusal = match here {
-        Err(refusal) if matches!(refusal.told, Some(KillError::UnknownName(_))) => refusal,
-        known => return known,
-    };
-    match elsewhere.kill(errand(registry, kill)).await {
-        Ok(0) | Err(KillError::UnknownName(_)) => Err(refusal),
-        Ok(sessions) => {
-            let hidden = if refusal.hidden().is_some() { refusal.suspects() } else { Vec::new() };
-            Ok(Receipt::elsewhere(sessions).sparing(Spared::from(hidden)))
+    // A namesake here, of somebody else or with nothing to end, is not all that there may be: clients choose trace ids.
+    if here.as_ref().is_ok_and(Receipt::has_struck) {
+        return here;
+    }
+    match (elsewhere.kill(errand(registry, kill)).await, here) {
+        (Ok(0) | Err(KillError::UnknownName(_)), here) => here,
+        (Ok(sessions), Err(refusal)) if refusal.truth().is_some_and(KillError::is_denial) => {
+            Ok(Receipt::elsewhere(sessions).sparing(Spared::from(refusal.suspects())))
         }
-        Err(error) => Err(refusal.saying(error)),
+        (Ok(sessions), _) => Ok(Receipt::elsewhere(sessions)),
+        (Err(error), Err(refusal)) if matches!(refusal.told, Some(KillError::UnknownName(_))) => {
+            Err(refusal.saying(error))
+        }
+        // It is known here.
+        (Err(_), here) => here,
     }
 }
 
 /// A proxy's client may have sessions on every node.
 async fn kill_client_elsewhere(
-    registry: &Registry,
-    (elsewhere, errand): (&Arc<dyn Elsewhere>, Errand),
+    elsewhere: &Arc<dyn Elsewhere>,
+    errand: Errand,
     client: SessionId,
     here: Result<Receipt, Refusal>,
 ) -> Result<Receipt, Refusal> {
@@ -83,10 +87,13 @@ async fn kill_client_elsewhere(
     match (client_killed(client, [of, there]), here) {
         // Those of the other nodes end there, and are known there.
         (Ok(_), Ok(receipt)) => Ok(receipt),
+        (Ok(_), Err(refusal)) if refusal.truth().is_some_and(KillError::is_denial) => {
+            Ok(Receipt::elsewhere(reached).sparing(Spared::from(refusal.suspects())))
+        }
         (Ok(_), Err(_)) => Ok(Receipt::elsewhere(reached)),
         (Err(error), Err(refusal)) => Err(refusal.saying(error)),
         // What was ended here is over all the same.
-        (Err(error), Ok(_)) => Err(Refusal::elsewhere(&registry.decoy, error)),
+        (Err(error), Ok(receipt)) => Ok(receipt.but(error)),
     }
 }
 

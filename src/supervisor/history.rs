@@ -116,7 +116,15 @@ impl Outcome {
             Ok(_) => Outcome::Struck(remembered.iter().map(|victim| victim.fate()).collect()),
             Err(refusal) => match (refusal.truth(), refusal.hidden(), &refusal.told) {
                 (Some(truth), hidden, told) if truth.is_denial() => {
-                    let as_if = if told.is_some() { KillResult::Unknown } else { KillResult::NothingToEnd };
+                    let as_if = match told {
+                        None => KillResult::NothingToEnd,
+                        Some(told) if told.is_denial() => KillResult::Denied,
+                        Some(KillError::Unreachable { .. }) => KillResult::Unreachable,
+                        Some(KillError::Unanswered { .. } | KillError::ClientNotReached { .. }) => {
+                            KillResult::Unanswered
+                        }
+                        Some(_) => KillResult::Unknown,
+                    };
                     Outcome::Denied { told: hidden.map(|_| as_if) }
                 }
                 (None, ..) => Outcome::Struck(Vec::new()),

@@ -8,7 +8,8 @@ pub enum Readiness {
     /// Clients are welcome.
     Ready,
     /// A shutdown was announced, or has begun: new clients belong elsewhere. Those that come all the same are let in as
-    /// long as it was only announced, and refused with 1053 from its begin on.
+    /// long as it was only announced, and refused with 1053 from its begin on. Or the server has no place in its cluster,
+    /// not yet or not any more: then they are refused with 3032 until it has one.
     Draining,
     /// The shutdown is over.
     Stopped,

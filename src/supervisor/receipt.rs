@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::history::{Suspect, VICTIMS};
 use crate::{
-    model::{KillOutcome, Reason, StatementNo},
+    model::{KillError, KillOutcome, Reason, StatementNo},
     state::{Ending, Slot},
 };
 
@@ -18,6 +18,8 @@ pub struct Receipt {
     spared: Spared,
     /// How many sessions of other nodes it reached.
     elsewhere: u64,
+    /// What the requester is told all the same: it may not have reached all.
+    but: Option<KillError>,
 }
 
 /// The sessions that a kill was aimed at beside those that it reached, and that were not the requester's to kill. The
@@ -88,13 +90,29 @@ impl Fate {
 impl Receipt {
     /// Of the sessions that it reached; none: that there was nobody.
     pub(super) fn of(victims: Vec<Victim>) -> Self {
-        Self { victims, spared: Spared::default(), elsewhere: 0 }
+        Self { victims, spared: Spared::default(), elsewhere: 0, but: None }
     }
 
     /// Of so many sessions of other nodes.
     #[cfg(feature = "cluster")]
     pub(super) fn elsewhere(sessions: u64) -> Self {
         Self { elsewhere: sessions, ..Self::of(Vec::new()) }
+    }
+
+    /// The same; but the requester is told this error, since it may not have reached all.
+    #[cfg(feature = "cluster")]
+    pub(super) fn but(self, error: KillError) -> Self {
+        Self { but: Some(error), ..self }
+    }
+
+    /// What the requester is told.
+    pub(super) fn told(mut self) -> Result<Self, KillError> {
+        self.but.take().map_or(Ok(self), Err)
+    }
+
+    /// Whether it has ended anything here.
+    pub(super) fn has_struck(&self) -> bool {
+        self.victims.iter().any(|victim| victim.struck.is_some())
     }
 
     /// Whether other nodes carried it out.

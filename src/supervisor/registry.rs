@@ -285,9 +285,11 @@ impl Registry {
         client: Option<crate::model::ClientSession>,
         before: Option<&Principal>,
     ) -> Result<Place, Refused> {
-        let entered = self.admission.enter(&self.settings, &principal, before).and_then(|place| {
+        let entered = self.stands().then_some(()).ok_or(Refused::Offline).and_then(|()| {
+            let place = self.admission.enter(&self.settings, &principal, before)?;
             // Nobody finds one's session as a client of the other's.
             self.name_client(slot, None)?;
+            self.refuse_client(client, &principal)?;
             self.authenticated(slot, Arc::clone(&principal));
             self.name_client(slot, client).map(|()| place)
         });
@@ -333,7 +335,11 @@ impl Registry {
 
     /// What load balancers are to be told.
     pub(crate) fn readiness(&self) -> Readiness {
-        self.stage.readiness()
+        match self.stage.readiness() {
+            // Whoever comes is refused, for as long as that lasts.
+            Readiness::Ready if !self.stands() => Readiness::Draining,
+            stage => stage,
+        }
     }
 
     /// A shutdown will follow.

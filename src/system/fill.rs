@@ -9,7 +9,7 @@ use crate::{
     dialect::{self, Dialect, KILL_HISTORY, Node, View, columns, row_of},
     engine::StatementContext,
     id::{RUN, Roll},
-    model::{Column, KillRow, OwnedValue, ProcessRow, Seen, SqlError, Value},
+    model::{Column, KillRow, Killed, OwnedValue, ProcessRow, Reason, Seen, SqlError, Value},
     supervisor::{Listing, Registry},
 };
 #[cfg(feature = "cluster")]
@@ -178,8 +178,11 @@ fn sessions(
     let (mut ids, mut slots) = (Vec::new(), Vec::new());
     loop {
         roll.next(RUN, &mut ids);
-        // A node that may have lost its place has no sessions to show.
-        if ids.is_empty() || !registry.stands() {
+        if !registry.stands() {
+            // A node that may have lost its place has no sessions to show.
+            return Err(Killed(Reason::Offline).into());
+        }
+        if ids.is_empty() {
             return Ok(());
         }
         registry.get_each(&ids, &mut slots);

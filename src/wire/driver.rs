@@ -144,8 +144,8 @@ impl<E: Engine> Driver<E> {
     /// The end of the connection, and of its session.
     async fn leave(mut self: Box<Self>, slot: &Slot, reason: Reason) {
         let reason = slot.switch.word().leaving().unwrap_or(reason);
-        if reason == Reason::Shutdown && !self.told {
-            self.turn_down_arrived().await;
+        if reason.is_of_server() && !self.told {
+            self.turn_down_arrived(reason).await;
         }
         let shared = self.core.shared();
         let tell = shared.tell_killed || reason.is_inactivity() && shared.registry.dialect.tells_inactivity();

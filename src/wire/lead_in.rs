@@ -113,7 +113,7 @@ pub(super) async fn lead_in<E: Engine>(
     match led {
         Ok(Ok(welcome)) => return Some(Entered { slot, conn, welcome }),
         Ok(Err(unwelcome)) => turn_away(conn, gate, &slot, unwelcome, tell).await,
-        Err(reason) if tell || reason == Reason::Shutdown => tell_and_close(conn, gate, reason).await,
+        Err(reason) if tell || reason.is_of_server() => tell_and_close(conn, gate, reason).await,
         Err(_) => {}
     }
     closed(&slot);
@@ -151,7 +151,7 @@ async fn turn_away<E: Engine>(mut conn: Conn, gate: &Gate, slot: &Slot, unwelcom
         return conn.close();
     }
     let forced = slot.switch.word().leaving().filter(|reason| !reason.is_goodbye());
-    if let Some(reason) = forced.filter(|reason| tell || *reason == Reason::Shutdown) {
+    if let Some(reason) = forced.filter(|reason| tell || reason.is_of_server()) {
         tell_and_close(conn, gate, reason).await;
     }
 }

@@ -32,6 +32,8 @@ from cluster import (
 )
 
 NODES = 4
+# So few server ids that they come back within the run.
+SERVER_IDS = 8
 SESSIONS = 24
 # Which errors a client may be told, whatever happens, and what each says.
 EXPLAINED = {
@@ -151,9 +153,14 @@ class Run:
             self.end(self.dice.choice(idle))
 
     def look(self) -> None:
-        """No id is on two nodes: each is asked for its own sessions, and one for everybody's."""
+        """No id is on two nodes: each is asked who it is, and for its own sessions, and one for everybody's."""
         seen: dict[int, int] = {}
+        servers: dict[str, int] = {}
         for node in self.up():
+            for row in self.rows(node, f"SELECT SERVER_ID FROM killdeer.nodes WHERE ADDRESS = '127.0.0.1:{node.port}' AND STATE = 'UP'"):
+                other = servers.setdefault(row["SERVER_ID"] or "", node.port)
+                if other != node.port:
+                    raise Failure(f"server id {row['SERVER_ID']} is of the nodes at {other} and at {node.port}")
             for row in self.rows(node, "SELECT ID FROM INFORMATION_SCHEMA.PROCESSLIST"):
                 other = seen.setdefault(int(row["ID"]), node.port)
                 if other != node.port:
@@ -285,7 +292,7 @@ def main() -> None:
     options = parser.parse_args()
     etcd.require()
     print(f"seed {options.seed}", flush=True)
-    with Cluster(options.binary, "--dialect", "tidb") as cluster:
+    with Cluster(options.binary, "--dialect", "tidb", "--server-ids", str(SERVER_IDS)) as cluster:
         for _ in range(NODES):
             cluster.add().admits().close()
         run = Run(cluster, random.Random(options.seed))

@@ -103,8 +103,15 @@ impl Node {
         held.filter(|held| held.identity == identity)
     }
 
-    fn hold(&self, held: Option<Held>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    /// Says what was held before.
+    fn hold(&self, held: Option<Held>) -> Option<Held> {
+        std::mem::replace(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner), held)
+    }
+
+    /// It is held no more, if it still is.
+    fn let_go(&self, identity: Identity) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.take_if(|held| held.identity == identity);
     }
 
     async fn claim(&self, claim: Claim) -> Result<Identity, CoordinatorError> {
@@ -121,7 +128,13 @@ impl Node {
         };
         let claimed = self.draw(&claim, taken, lease, cool_down).await;
         match claimed {
-            Ok(identity) => self.hold(Some(Held { identity, lease, cool_down })),
+            Ok(identity) => {
+                let before = self.hold(Some(Held { identity, lease, cool_down }));
+                // No session has that server id any more, and its cool-down stays: others are not to look for it.
+                if let Some(before) = before {
+                    self.link.revoke(before.lease).await.ok();
+                }
+            }
             // What was put, if it was, has been no session's: it need not cool down. If this fails too, it runs out.
             Err(_) => {
                 let _ = join(self.link.revoke(lease), self.link.revoke(cool_down)).await;
@@ -171,10 +184,12 @@ impl Node {
         let Some(Held { lease, cool_down, .. }) = self.held(identity) else { return Ok(Renewal::Gone) };
         let Ok(epoch) = i64::try_from(identity.epoch) else { return Ok(Renewal::Gone) };
         let key = self.keys.server(identity.server);
-        let same = Compare::create_revision(key.as_str(), CompareOp::Equal, epoch);
+        // Both were put by one transaction.
+        let same = [&key, &self.keys.cool_down(identity.server)]
+            .map(|key| Compare::create_revision(key.as_str(), CompareOp::Equal, epoch));
         // With something to be read, or an etcd answers it that has lost the others.
         let read = TxnOp::get(key, Some(GetOptions::new().with_count_only()));
-        let check = self.link.ask(async |mut etcd| etcd.txn(Txn::new().when([same]).and_then([read])).await);
+        let check = self.link.ask(async |mut etcd| etcd.txn(Txn::new().when(same).and_then([read])).await);
         let (check, lease, cool_down) =
             try_join3(check, self.link.keep_alive(lease), self.link.keep_alive(cool_down)).await?;
         Ok(if check.succeeded() && lease && cool_down { Renewal::Renewed } else { Renewal::Gone })
@@ -184,7 +199,7 @@ impl Node {
     async fn release(&self, identity: Identity) -> Result<(), CoordinatorError> {
         let Some(held) = self.held(identity) else { return Ok(()) };
         self.link.revoke(held.lease).await?;
-        self.hold(None);
+        self.let_go(identity);
         Ok(())
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Desk {
     pub(super) trust: Trust,
     /// What this node is, while it has a place in the cluster.
     identity: watch::Receiver<Option<Identity>>,
+    /// Since when it hears, in milliseconds since 1970.
+    begun: u64,
     heard: Mutex<Heard>,
     /// When somebody was last warned of, and how many since.
     warned: Mutex<(Option<Instant>, u64)>,
@@ -46,7 +48,8 @@ pub(super) struct Heeded {
 
 impl Desk {
     pub(super) fn new(registry: Arc<Registry>, trust: Trust, identity: watch::Receiver<Option<Identity>>) -> Self {
-        Self { registry, trust, identity, heard: Mutex::default(), warned: Mutex::default() }
+        let begun = millis(SystemTime::now());
+        Self { registry, trust, identity, begun, heard: Mutex::default(), warned: Mutex::default() }
     }
 
     /// Hears a call: whether it is a node's comes first. Then, whether this node may act, and whether it is the one that
@@ -65,6 +68,10 @@ impl Desk {
                 Unheard::TooMany => Status::resource_exhausted("too many calls within the time of a seal"),
             };
             let nonce = secret.check_call(method.path(), &call).map_err(|why| unheard(Unheard::Refused(why)))?;
+            // Without epochs nothing else tells a call to this process from one to the one before, which may have heard it.
+            if call.epoch == 0 && call.moment < self.begun {
+                return Err(unheard(Unheard::Refused(PeerRefusal::Stale)));
+            }
             let now = millis(SystemTime::now());
             let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
             let result = heard.hear(now, call.moment, nonce);

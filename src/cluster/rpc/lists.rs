@@ -1,6 +1,6 @@
 //! The list of this node's sessions for another node: as much of it as the requester may see, in pieces.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use futures::{Stream, stream};
 use prost::Message;
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     id::{RUN, Roll},
     model::Principal,
+    state::Slot,
     supervisor::{Listing, Registry},
 };
 
@@ -30,6 +31,8 @@ struct Walk {
     heeded: Heeded,
     now: Instant,
     roll: Roll,
+    /// Those that come next.
+    found: VecDeque<Arc<Slot>>,
     number: u32,
 }
 
@@ -49,7 +52,7 @@ pub(super) async fn list(
         }
     }
     let listing = Listing::new(Arc::clone(&registry), by);
-    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, number: 0 };
+    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, found: VecDeque::new(), number: 0 };
     stream::unfold(Some(walk), |walk| async move {
         let (answer, walk) = walk?.piece().await;
         Some((Ok(answer), walk))
@@ -57,6 +60,10 @@ pub(super) async fn list(
 }
 
 impl Walk {
+    fn is_over(&self) -> bool {
+        self.found.is_empty() && self.roll.len() == 0
+    }
+
     /// The next piece, and what is left; others have their turn in between.
     async fn piece(mut self) -> (Answer, Option<Self>) {
         let node = (self.number == 0).then(|| (&self.registry.node).into());
@@ -68,12 +75,18 @@ impl Walk {
                 piece = ListPiece::default();
                 break Standing::Offline;
             }
-            if size > PIECE || self.roll.len() == 0 {
+            if size > PIECE || self.is_over() {
                 break Standing::Good;
             }
-            self.roll.next(RUN, &mut ids);
-            self.registry.get_each(&ids, &mut slots);
-            for slot in slots.drain(..) {
+            if self.found.is_empty() {
+                self.roll.next(RUN, &mut ids);
+                self.registry.get_each(&ids, &mut slots);
+                self.found.extend(slots.drain(..));
+            }
+            // Any row may be long: a message has its bound, and others their turn.
+            while size <= PIECE
+                && let Some(slot) = self.found.pop_front()
+            {
                 if let Some(row) = self.listing.show(&slot, self.now, |seen| Row::from(seen)) {
                     size += row.encoded_len();
                     piece.rows.push(row);
@@ -81,7 +94,7 @@ impl Walk {
             }
             yield_now().await;
         };
-        let last = standing != Standing::Good || self.roll.len() == 0;
+        let last = standing != Standing::Good || self.is_over();
         let answer = self.heeded.piece(self.number, last, standing, piece.encode_to_vec());
         self.number += 1;
         (answer, (!last).then_some(self))

@@ -77,18 +77,18 @@ impl<E: Engine> Driver<E> {
         self.flush().await
     }
 
-    /// A command that came too late to be begun is told so at a shutdown. For the other reasons clients are told, or not,
+    /// A command that came too late to be begun is told so if the whole server ends its sessions. For the other reasons clients are told, or not,
     /// as if they had sent none.
     pub(super) async fn turn_down(&mut self, reason: Reason) {
-        if reason == Reason::Shutdown {
+        if reason.is_of_server() {
             self.begin().failed(&Killed(reason).into());
             self.told = true;
             self.flush().await;
         }
     }
 
-    /// The same, at a shutdown, for a command that has arrived behind the last answer, and was not looked at.
-    pub(super) async fn turn_down_arrived(&mut self) {
+    /// The same, for a command that has arrived behind the last answer, and was not looked at.
+    pub(super) async fn turn_down_arrived(&mut self, reason: Reason) {
         let longest = self.core.shared().max_allowed_packet;
         loop {
             let arrived = poll_fn(|task| match self.conn.poll_packet(task, 0, longest) {
@@ -100,7 +100,7 @@ impl<E: Engine> Driver<E> {
                 Ok(WireCommand::Quit) => return,
                 // Nobody waits for an answer to these.
                 Ok(WireCommand::LongData(_) | WireCommand::CloseStatement(_)) => {}
-                _ => return self.turn_down(Reason::Shutdown).await,
+                _ => return self.turn_down(reason).await,
             }
         }
     }

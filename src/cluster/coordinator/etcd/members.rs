@@ -29,7 +29,6 @@ pub(super) async fn attend(link: &Link, keys: &Keys, members: &watch::Sender<Arc
         if std::mem::replace(&mut known, false) {
             tracing::warn!(%error, "the members of the cluster are not known any more: they stay as they were last seen");
         }
-        link.turn();
         sleep(PAUSE).await;
     }
 }
@@ -48,12 +47,17 @@ async fn follow(
         tracing::info!(members = seen.len(), "the members of the cluster are known again");
     }
     publish(members, &seen);
+    // What was asked and failed has turned to the next etcd already; what was heard and breaks off has not.
+    let broken = |why: String| {
+        link.turn();
+        CoordinatorError::Silent(why)
+    };
     loop {
         // For as long as nothing changes. That the connection is there is looked after by pings.
-        let change = changes.message().await.map_err(|error| CoordinatorError::Silent(error.to_string()))?;
-        let change = change.ok_or_else(|| CoordinatorError::Silent("the watch has ended".into()))?;
+        let change = changes.message().await.map_err(|error| broken(error.to_string()))?;
+        let change = change.ok_or_else(|| broken("the watch has ended".into()))?;
         if change.canceled() {
-            return Err(CoordinatorError::Silent(format!("the watch was ended: {}", change.cancel_reason())));
+            return Err(broken(format!("the watch was ended: {}", change.cancel_reason())));
         }
         for event in change.events() {
             let Some(entry) = event.kv() else { continue };
