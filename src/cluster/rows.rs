@@ -242,6 +242,7 @@ impl From<&Seen<'_>> for wire::Row {
             id: seen.id.get(),
             client: seen.client.map(Into::into),
             principal: seen.principal.map(|principal| (&**principal).into()),
+            same_principal: false,
             peer: Some(seen.peer.into()),
             // Of those that are longer than any client sends, none.
             attributes: seen

@@ -141,7 +141,7 @@ impl Link {
             let codec = ProstCodec::<Call, Answer>::default();
             let path = PathAndQuery::from_static(Method::List.path());
             let mut pieces = grpc.server_streaming(Request::new(call), path, codec).await.map_err(fault)?.into_inner();
-            let (mut number, mut size, mut node, mut rows) = (0, 0, None, Vec::new());
+            let (mut number, mut size, mut node, mut rows, mut last_principal) = (0, 0, None, Vec::new(), None);
             loop {
                 let piece = pieces.message().await.map_err(fault)?;
                 let piece = piece.ok_or_else(|| unanswered("its list has no end"))?;
@@ -159,7 +159,13 @@ impl Link {
                     node = Some(Node::try_from(told).map_err(unanswered)?);
                 }
                 for row in piece.rows {
-                    rows.push(ProcessRow::try_from(row).map_err(unanswered)?);
+                    let same = row.same_principal;
+                    let mut row = ProcessRow::try_from(row).map_err(unanswered)?;
+                    match same {
+                        true => row.principal = last_principal.clone(),
+                        false => last_principal = row.principal.clone(),
+                    }
+                    rows.push(row);
                 }
                 if last {
                     let node = node.ok_or(Misread::Missing("where the node is")).map_err(unanswered)?;

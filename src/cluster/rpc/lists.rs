@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     id::{RUN, Roll},
-    model::Principal,
+    model::{Principal, Seen},
     state::Slot,
     supervisor::{Listing, Registry},
 };
@@ -31,6 +31,8 @@ struct Walk {
     heeded: Heeded,
     now: Instant,
     roll: Roll,
+    /// Whose the last row is.
+    last: Option<Arc<Principal>>,
     /// Those that come next.
     found: VecDeque<Arc<Slot>>,
     number: u32,
@@ -52,7 +54,7 @@ pub(super) async fn list(
         }
     }
     let listing = Listing::new(Arc::clone(&registry), by);
-    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, found: VecDeque::new(), number: 0 };
+    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, last: None, found: VecDeque::new(), number: 0 };
     stream::unfold(Some(walk), |walk| async move {
         let (answer, walk) = walk?.piece().await;
         Some((Ok(answer), walk))
@@ -87,7 +89,17 @@ impl Walk {
             while size <= PIECE
                 && let Some(slot) = self.found.pop_front()
             {
-                if let Some(row) = self.listing.show(&slot, self.now, |seen| Row::from(seen)) {
+                let last = &mut self.last;
+                let row = self.listing.show(&slot, self.now, |seen| {
+                    // Many sessions in a row are of one account, which is told once. And no list shows attributes.
+                    let same = seen.principal.zip(last.as_ref()).is_some_and(|(this, last)| Arc::ptr_eq(this, last));
+                    let principal = seen.principal.filter(|_| !same);
+                    if !same {
+                        *last = principal.cloned();
+                    }
+                    Row { same_principal: same, ..Row::from(&Seen { principal, attributes: None, ..*seen }) }
+                });
+                if let Some(row) = row {
                     size += row.encoded_len();
                     piece.rows.push(row);
                 }

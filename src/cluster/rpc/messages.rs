@@ -259,6 +259,9 @@ pub(crate) struct Row {
     pub(crate) id: u64,
     #[prost(message, optional, tag = "2")]
     pub(crate) principal: Option<Principal>,
+    /// In place of `principal`: the one of the row before in the list.
+    #[prost(bool, tag = "25")]
+    pub(crate) same_principal: bool,
     #[prost(message, optional, tag = "3")]
     pub(crate) peer: Option<Address>,
     #[prost(bytes = "bytes", optional, tag = "4")]

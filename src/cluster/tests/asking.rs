@@ -151,11 +151,14 @@ async fn a_list_has_the_sessions_of_all_other_nodes() {
 #[tokio::test]
 async fn a_long_list_comes_in_pieces_and_whole() {
     let [one, two] = Rules::default().peers();
-    let sessions: Vec<_> = (0..3000).map(|_| two.connect(user("alice"))).collect();
-    let mut ids: Vec<_> = sessions.iter().map(|session| session.slot().id()).collect();
-    ids.sort_unstable();
+    // Some of one account in a row, and then of another: each is told once.
+    let accounts = [user("alice"), user("bob")];
+    let sessions: Vec<_> = (0..3000).map(|n| two.connect(Arc::clone(&accounts[n / 3 % 2]))).collect();
+    let mut ids: Vec<_> =
+        sessions.iter().map(|session| (session.slot().id(), session.slot().principal().unwrap())).collect();
+    ids.sort_unstable_by_key(|(id, _)| *id);
     let gathered = one.list(root()).await;
-    let told: Vec<_> = gathered.lists[0].1.iter().map(|row| row.id).collect();
+    let told: Vec<_> = gathered.lists[0].1.iter().map(|row| (row.id, row.principal.clone().unwrap())).collect();
     assert_eq!(told, ids);
     drop(sessions);
     let gathered = one.list(root()).await;
