@@ -162,7 +162,10 @@ impl Peers {
             Target::Session(id) => {
                 let unknown = || KillError::UnknownSession(id.to_string());
                 let Reading::OfServer(server) = registry.layout().read(id.get()) else { return Err(unknown()) };
-                let member = *members.get(&server).ok_or_else(unknown)?;
+                // Whoever has not yet heard of itself has not heard of others either.
+                let heard = members.contains_key(&own.server);
+                let absent = || if heard { unknown() } else { KillError::Unreachable { server } };
+                let member = *members.get(&server).ok_or_else(absent)?;
                 self.ask(own, member, &errand).await
             }
             // No session has such a name.
@@ -260,7 +263,8 @@ impl Peers {
     }
 
     async fn gather(self: Arc<Self>, by: Arc<Principal>) -> Gathered {
-        let others = self.others(&self.members());
+        let members = self.members();
+        let others = self.others(&members);
         let asked = others.iter().map(|member| {
             let (peers, by) = (&self, &by);
             async move { peers.link(*member)?.list(by, peers.deadlines.list).await }
@@ -269,6 +273,10 @@ impl Peers {
         // What has come after this node lost its place may be of others that have its sessions' ids by now.
         let own = self.own();
         let mut gathered = Gathered::default();
+        if let Some(Identity { server, .. }) = own.filter(|own| !members.contains_key(&own.server)) {
+            let why = "it has not heard yet who is in the cluster".into();
+            gathered.missing.push(Missing { server, why });
+        }
         for (member, told) in others.iter().zip(told) {
             let server = member.identity.server;
             match told {

@@ -44,6 +44,7 @@ pub(crate) struct Missing {
 }
 
 /// A node of the cluster, as `killdeer.nodes` shows it.
+#[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "for `killdeer.nodes` alone"))]
 #[derive(Clone, Debug)]
 pub(crate) struct NodeRow {
     /// `None`: it is this one, and it has no server id.
@@ -71,6 +72,7 @@ pub(crate) enum NodeState {
 
 impl NodeState {
     /// As the table shows it.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "for `killdeer.nodes` alone"))]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Up => "UP",
@@ -122,6 +124,7 @@ pub(crate) trait Elsewhere: Send + Sync {
     fn list(&self, by: Arc<Principal>) -> BoxFuture<'static, Gathered>;
 
     /// All nodes, this one among them, by ascending server id.
+    #[cfg_attr(not(feature = "system-tables"), expect(dead_code, reason = "for `killdeer.nodes` alone"))]
     fn nodes(&self) -> BoxFuture<'static, Vec<NodeRow>>;
 }
 

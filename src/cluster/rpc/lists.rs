@@ -54,7 +54,8 @@ pub(super) async fn list(
         }
     }
     let listing = Listing::new(Arc::clone(&registry), by);
-    let walk = Walk { registry, listing, heeded, now: Instant::now(), roll, last: None, found: VecDeque::new(), number: 0 };
+    let walk =
+        Walk { registry, listing, heeded, now: Instant::now(), roll, last: None, found: VecDeque::new(), number: 0 };
     stream::unfold(Some(walk), |walk| async move {
         let (answer, walk) = walk?.piece().await;
         Some((Ok(answer), walk))
