@@ -216,9 +216,12 @@ fn simulate(seed: u64) -> BTreeSet<&'static str> {
     }
     simulation.client(name(1), async move {
         let own = registry(1);
-        let (_keep, identity) = watch::channel(Some(Identity { server: 1, epoch: 1 }));
-        let (_keep, members) = watch::channel(Arc::new(members));
+        let this = Identity { server: 1, epoch: 1 };
+        let (_keep, identity) = watch::channel(Some(this));
         let nowhere = SocketAddr::from(([0, 0, 0, 0], PORT));
+        let mut members = members;
+        members.insert(1, Member { identity: this, addresses: Addresses { clients: nowhere, peers: nowhere } });
+        let (_keep, members) = watch::channel(Arc::new(members));
         let peers = Peers::new(&own, nowhere, identity.clone(), members.clone(), DEADLINES, trust, dial);
         tokio::spawn(Peers::keep(Arc::downgrade(&peers), members, identity));
         *tell.lock().unwrap() = play(seed, peers, registries).await;
