@@ -46,8 +46,10 @@ def told(client: Client, sql: str) -> tuple[int, str]:
 def denials_are_the_same_from_afar(cluster: Cluster, root: str, bob: str) -> None:
     here, there = cluster.add(), cluster.add()
     with here.admits(root) as victim, here.admits(bob) as local, there.admits(bob) as remote:
-        for client in (victim, remote):
-            cluster.await_members(2, client)
+        # Each node hears of the other by itself; who sees nobody's sessions but its own does not see that.
+        with there.admits(root) as by:
+            for client in (victim, by):
+                cluster.await_members(2, client)
         session = victim.id()
         victim.begin(SLEEP)
         for kill in (f"KILL QUERY {session}", f"KILL {session}"):
