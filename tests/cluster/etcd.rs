@@ -282,6 +282,9 @@ async fn the_next_etcd_is_asked_when_one_does_not_answer() {
     for _ in 0..5 {
         assert_eq!(node.renew(identity).await, Ok(Renewal::Renewed), "it stays there");
     }
+    // So it is for who watches the members: of two, each failure turns to the other one.
+    let mut other = watching(&Etcd::at([&silent.address, &good.address]).unwrap());
+    other.sees(|members| members.contains_key(&identity.server)).await;
     silent.go_on();
 }
 
