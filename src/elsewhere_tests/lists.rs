@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Command, Node, Outcome, ProcessRow,
+    Node, ProcessRow,
     supervisor::{Missing, NodeState},
     system::SystemTables,
 };
@@ -14,29 +14,11 @@ const CLUSTER: &str = "information_schema.cluster_processlist";
 /// An idle session of this user's.
 fn session(id: SessionId, user: &str) -> ProcessRow {
     ProcessRow {
-        id,
-        client: None,
         principal: Some(Arc::new(Principal::new(user, Privileges::NONE))),
         peer: peer(),
-        attributes: None,
-        encryption: None,
-        database: None,
-        login: None,
-        command: Command::Sleep,
-        active: Command::Sleep,
-        killed: None,
         time: Duration::from_secs(7),
         state_time: Duration::from_secs(7),
-        state: String::new(),
-        info: None,
-        statement: None,
-        query_id: None,
-        last_query_id: 0,
-        trace_id: None,
-        outcome: Outcome::None,
-        in_transaction: false,
-        transaction_time: None,
-        autocommit: true,
+        ..ProcessRow::idle(id)
     }
 }
 

@@ -126,6 +126,36 @@ pub struct ProcessRow {
 }
 
 impl ProcessRow {
+    /// A session that nothing is known of but its id, for tests to go on from.
+    #[cfg(all(test, any(feature = "cluster", feature = "policies")))]
+    pub(crate) fn idle(id: SessionId) -> Self {
+        Self {
+            id,
+            client: None,
+            principal: None,
+            peer: Origin::Local,
+            attributes: None,
+            encryption: None,
+            database: None,
+            login: None,
+            command: Command::Sleep,
+            active: Command::Sleep,
+            killed: None,
+            time: Duration::ZERO,
+            state_time: Duration::ZERO,
+            state: String::new(),
+            info: None,
+            statement: None,
+            query_id: None,
+            last_query_id: 0,
+            trace_id: None,
+            outcome: Outcome::None,
+            in_transaction: false,
+            transaction_time: None,
+            autocommit: true,
+        }
+    }
+
     /// The User column: before login MySQL shows `unauthenticated user`.
     pub fn user(&self) -> &str {
         self.principal.as_ref().map_or(NOBODY_YET, |p| p.user())

@@ -169,10 +169,7 @@ impl<E: Engine> Core<E> {
         info: Option<Bytes>,
     ) -> Result<(StatementContext, Instant), Reason> {
         let slot = self.registration.slot();
-        #[cfg(feature = "cluster")]
-        if !self.shared.registry.stands() {
-            self.shared.registry.end_offline(slot);
-        }
+        self.shared.registry.end_unless_standing(slot);
         let statement = slot.switch.begin()?;
         let query_id = self.shared.registry.next_query_id();
         let began = Instant::now();
@@ -216,10 +213,7 @@ impl<E: Engine> Core<E> {
             let began = match timed {
                 Timed::Not(began) => {
                     // Of several statements in one command, none is begun once the command was killed.
-                    #[cfg(feature = "cluster")]
-                    if !self.shared.registry.stands() {
-                        self.shared.registry.end_offline(self.slot());
-                    }
+                    self.shared.registry.end_unless_standing(self.slot());
                     cx.check()?;
                     self.time(&statement.sql, began);
                     began

@@ -14,7 +14,7 @@
 //! | `listing` | what somebody may see of the list |
 //! | `events` | what subscribers are told |
 //! | `counters`, `gauge` | what is counted |
-//! | `standing`, `elsewhere` | whether a node of a cluster may act, and what it asks of the others |
+//! | `membership`, `standing`, `elsewhere` | whether a node of a cluster may act, and what it asks of the others |
 //! | `errand` | kills that this node asks of others, and others of it |
 //! | `figures` | the same for those who collect figures |
 
@@ -38,6 +38,8 @@ mod history;
 mod hosts;
 mod kill;
 mod listing;
+#[cfg(feature = "cluster")]
+mod membership;
 mod messages;
 mod readiness;
 mod receipt;
@@ -50,7 +52,6 @@ mod timers;
 mod tombs;
 
 #[cfg(feature = "cluster")]
-#[allow(unused_imports)] // until the node answers others
 pub(crate) use self::elsewhere::{Elsewhere, Errand, Gathered, Missing, NodeRow, NodeState, client_killed};
 #[cfg(feature = "policies")]
 pub(crate) use self::enforce::Enforce;

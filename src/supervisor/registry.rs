@@ -15,8 +15,6 @@ use tokio::time::Instant;
 
 #[cfg(feature = "mysql")]
 use super::admission::Place;
-#[cfg(all(feature = "cluster", feature = "system-tables"))]
-use super::elsewhere::{NodeRow, NodeState};
 #[cfg(feature = "metrics")]
 use super::figures;
 use super::{
@@ -60,7 +58,7 @@ const SLOW_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Registry {
     /// Which of this process's registries it is, from 1.
     number: u64,
-    sessions: IdMap<Arc<Slot>>,
+    pub(super) sessions: IdMap<Arc<Slot>>,
     /// See [`Slot::decoy`].
     pub(super) decoy: Arc<Slot>,
     /// How far it has come on its way down.
@@ -77,7 +75,7 @@ pub(crate) struct Registry {
     pub(crate) standing: Standing,
     /// The other nodes.
     #[cfg(feature = "cluster")]
-    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    pub(super) elsewhere: OnceLock<Arc<dyn Elsewhere>>,
     pub(crate) dialect: Dialect,
     pub(crate) node: Node,
     clock: Clock,
@@ -213,55 +211,13 @@ impl Registry {
         true
     }
 
-    /// Who asks the other nodes of the cluster, if there is one. Once, by the builder.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn set_elsewhere(&self, elsewhere: Arc<dyn Elsewhere>) {
-        let _ = self.elsewhere.set(elsewhere);
-    }
-
-    /// The other nodes of the cluster, if there is one.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
-        self.elsewhere.get()
-    }
-
-    /// This server where there are no others.
-    #[cfg(all(feature = "cluster", feature = "system-tables"))]
-    pub(crate) fn alone(&self) -> NodeRow {
-        NodeRow {
-            server: self.layout().server(),
-            address: self.node.address.to_string(),
-            epoch: 0,
-            state: if self.stands() { NodeState::Up } else { NodeState::Offline },
-            sessions: Some(self.len() as u64),
-            lease_left: None,
-        }
-    }
-
-    /// Gives out the ids of another layout from now on. `false`, and nothing happens, while there are sessions.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn renumber(&self, layout: Layout) -> bool {
-        self.sessions.renumber(layout)
-    }
-
-    /// This node may have lost its place in the cluster: it does nothing more, and its sessions are to end. Says how many
-    /// there were. To be called again until there are none.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn fence(&self) -> usize {
-        self.standing.lose();
-        let mut sessions = 0;
-        for slot in self.chunks().flatten() {
-            sessions += 1;
-            self.end_offline(&slot);
-        }
-        sessions
-    }
-
-    /// A session of a node that may not act is to end.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn end_offline(&self, slot: &Slot) {
-        if slot.switch.terminate(Reason::Offline) == Raised::First {
-            slot.signal(Signal::Leaving);
+    /// To be asked before anything is begun in a session: of a node that may not act, it is to end.
+    #[inline]
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables, reason = "a server of its own always may"))]
+    pub(crate) fn end_unless_standing(&self, slot: &Slot) {
+        #[cfg(feature = "cluster")]
+        if !self.stands() {
+            self.end_offline(slot);
         }
     }
 

@@ -6,8 +6,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from check import PATIENCE, Failure
 from etcd import Etcd
@@ -234,6 +235,21 @@ def forward(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
     except OSError:
         target.close()
+
+
+def each(scenes: Iterable[tuple[str, Callable[[], None]]]) -> NoReturn:
+    """Plays scenes by their names: those that have one of the further arguments in it, or all."""
+    failed = 0
+    for name, scene in scenes:
+        if sys.argv[2:] and not any(wanted in name for wanted in sys.argv[2:]):
+            continue
+        try:
+            scene()
+            print(f"ok   {name}", flush=True)
+        except (Failure, SqlError, OSError) as why:
+            failed += 1
+            print(f"FAIL {name}: {type(why).__name__}: {why}", flush=True)
+    sys.exit(1 if failed else 0)
 
 
 def moments(what: str, patience: float = 4 * PATIENCE) -> Iterator[None]:

@@ -9,6 +9,7 @@ The server is built with the feature cluster.
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import etcd
 from check import Failure, expect_equal, expect_match
@@ -25,6 +26,7 @@ from cluster import (
     SqlError,
     await_code,
     code_of,
+    each,
     moments,
 )
 
@@ -208,19 +210,12 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     etcd.require()
-    failed = 0
-    for scene, options in SCENES:
-        name = " ".join([scene.__name__.replace("_", " "), *options])
-        if sys.argv[2:] and not any(wanted in name for wanted in sys.argv[2:]):
-            continue
-        try:
-            with Cluster(sys.argv[1], *options) as cluster:
-                scene(cluster)
-            print(f"ok   {name}", flush=True)
-        except (Failure, SqlError, OSError) as why:
-            failed += 1
-            print(f"FAIL {name}: {type(why).__name__}: {why}", flush=True)
-    sys.exit(1 if failed else 0)
+    each((" ".join([scene.__name__.replace("_", " "), *options]), partial(play, scene, options)) for scene, options in SCENES)
+
+
+def play(scene: Callable[[Cluster], None], options: tuple[str, ...]) -> None:
+    with Cluster(sys.argv[1], *options) as cluster:
+        scene(cluster)
 
 
 main()

@@ -11,11 +11,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import etcd
 from check import Failure, attempts, expect_equal, expect_match
-from cluster import INTERRUPTED, OFFLINE, Balancer, Client, Cluster, Node, SqlError, await_code, code_of, moments
+from cluster import INTERRUPTED, OFFLINE, Balancer, Client, Cluster, await_code, code_of, each, moments
 from server import Server
 from systems import begin, expect_running
 from terminal import Terminal
@@ -187,19 +188,11 @@ def main() -> None:
     etcd.require()
     if shutil.which("mariadb") is None:
         sys.exit("mariadb is not installed; to install it: apt-get install mariadb-client")
-    failed = 0
-    for scenario, widths in SCENARIOS:
-        for wide in widths:
-            name = f"{scenario.__name__.replace('_', ' ')}, {64 if wide else 32} bits"
-            if sys.argv[2:] and not any(wanted in name for wanted in sys.argv[2:]):
-                continue
-            try:
-                scenario(sys.argv[1], wide)
-                print(f"ok   {name}", flush=True)
-            except (Failure, SqlError, OSError) as why:
-                failed += 1
-                print(f"FAIL {name}: {type(why).__name__}: {why}", flush=True)
-    sys.exit(1 if failed else 0)
+    each(
+        (f"{scenario.__name__.replace('_', ' ')}, {64 if wide else 32} bits", partial(scenario, sys.argv[1], wide))
+        for scenario, widths in SCENARIOS
+        for wide in widths
+    )
 
 
 main()

@@ -96,31 +96,7 @@ fn sent(row: &ProcessRow) -> Result<ProcessRow, Misread> {
 }
 
 fn idle() -> ProcessRow {
-    ProcessRow {
-        id: SessionId::new(7),
-        principal: None,
-        peer: Origin::Local,
-        attributes: None,
-        encryption: None,
-        database: None,
-        login: None,
-        command: Command::Sleep,
-        active: Command::Sleep,
-        killed: None,
-        time: Duration::ZERO,
-        state_time: Duration::ZERO,
-        state: String::new(),
-        info: None,
-        statement: None,
-        query_id: None,
-        last_query_id: 0,
-        trace_id: None,
-        outcome: Outcome::None,
-        in_transaction: false,
-        transaction_time: None,
-        autocommit: true,
-        client: None,
-    }
+    ProcessRow::idle(SessionId::new(7))
 }
 
 proptest! {

@@ -2,36 +2,20 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::SessionId,
-    model::{Command, KillMode, Origin, Outcome, Principal, Privileges, ProcessRow, StatementNo},
+    model::{Command, KillMode, Origin, Principal, Privileges, ProcessRow, StatementNo},
     policy::{Action, Hit, Policies},
 };
 
 /// An idle session of alice's, from 10.0.0.7, in the database shop, for 100 s.
 fn idle(id: u64) -> ProcessRow {
     ProcessRow {
-        id: SessionId::new(id),
-        client: None,
         principal: Some(Arc::new(Principal::new("alice", Privileges::NONE))),
         peer: "10.0.0.7:40007".parse().unwrap(),
-        attributes: None,
-        encryption: None,
         database: Some("shop".into()),
-        login: None,
-        command: Command::Sleep,
-        active: Command::Sleep,
-        killed: None,
         time: Duration::from_secs(100),
         state_time: Duration::from_secs(100),
-        state: String::new(),
-        info: None,
-        statement: None,
-        query_id: None,
         last_query_id: 12,
-        trace_id: None,
-        outcome: Outcome::None,
-        in_transaction: false,
-        transaction_time: None,
-        autocommit: true,
+        ..ProcessRow::idle(SessionId::new(id))
     }
 }
 
