@@ -16,6 +16,7 @@
 //! | `rpc` | what nodes ask of each other: gRPC |
 //! | `rows` | rows of the list, as nodes tell each other |
 //! | `peers` | the other nodes, as this one asks them |
+//! | `links` | the connections to them |
 //! | `network` | the thread for all of that |
 //! | `keeper` | what asks it, and lets clients in or ends their sessions by what it says |
 //! | `clock` | the clock that leases go by |
@@ -25,6 +26,7 @@ mod coordinator;
 mod ids;
 mod keeper;
 mod lease;
+mod links;
 mod member;
 mod network;
 mod node;

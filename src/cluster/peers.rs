@@ -1,9 +1,8 @@
 //! The other nodes, as this one asks them: each kill goes straight to the node that has the session, each list to all at once.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -12,11 +11,12 @@ use futures::{
     future::{BoxFuture, join_all},
     stream::FuturesUnordered,
 };
-use tokio::{runtime::Handle, sync::watch, task::AbortHandle, time::sleep};
+use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     Deadlines, Identity, Member, Members,
-    rpc::{Dial, Fault, Link},
+    links::Links,
+    rpc::{Dial, Fault},
     trust::Trust,
 };
 use crate::{
@@ -28,9 +28,6 @@ use crate::{
 /// No statement's name is longer, in bytes: a trace id has at most 256 characters.
 const LONGEST_NAME: usize = 1024;
 
-/// How often each node is asked how it is doing, so that there is a connection when one is needed.
-const WARM_EVERY: Duration = Duration::from_secs(5);
-
 /// See the module's text.
 pub(crate) struct Peers {
     /// What asks here keeps the registry.
@@ -41,23 +38,9 @@ pub(crate) struct Peers {
     identity: watch::Receiver<Option<Identity>>,
     members: watch::Receiver<Arc<Members>>,
     deadlines: Deadlines,
-    trust: Arc<Trust>,
-    dial: Dial,
-    /// Where the connections are served.
+    links: Links,
+    /// Where what is asked to the end runs.
     runtime: Handle,
-    links: Mutex<HashMap<Member, Warm>>,
-}
-
-/// A connection that is kept. It is no more when this is dropped.
-struct Warm {
-    link: Link,
-    keeping: AbortHandle,
-}
-
-impl Drop for Warm {
-    fn drop(&mut self) {
-        self.keeping.abort();
-    }
 }
 
 impl Peers {
@@ -77,10 +60,8 @@ impl Peers {
             identity,
             members,
             deadlines,
-            trust: Arc::new(trust),
-            dial,
+            links: Links::new(deadlines, trust, dial),
             runtime: Handle::current(),
-            links: Mutex::default(),
         })
     }
 
@@ -94,12 +75,7 @@ impl Peers {
             identity.mark_unchanged();
             let now = Arc::clone(&members.borrow_and_update());
             let Some(peers) = peers.upgrade() else { return };
-            let others = peers.others(&now);
-            peers.links().retain(|member, _| others.contains(member));
-            for member in others {
-                // What is wrong is in the log.
-                let _ = peers.link(member);
-            }
+            peers.links.keep(&peers.others(&now));
             drop(peers);
             let changed = tokio::select! {
                 changed = members.changed() => changed,
@@ -118,27 +94,6 @@ impl Peers {
         let own = *self.identity.borrow();
         let is_own = |member: &Member| member.addresses.peers == self.address || Some(member.identity) == own;
         members.values().filter(|member| !is_own(member)).copied().collect()
-    }
-
-    fn links(&self) -> MutexGuard<'_, HashMap<Member, Warm>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection to a member; not made yet, if it has just come.
-    fn link(&self, member: Member) -> Result<Link, Fault> {
-        let mut links = self.links();
-        if let Some(warm) = links.get(&member) {
-            return Ok(warm.link.clone());
-        }
-        let _within = self.runtime.enter();
-        let patience = self.deadlines.kill.min(self.deadlines.list) / 2;
-        let link = Link::new(member, Arc::clone(&self.trust), patience, self.dial).map_err(|error| {
-            tracing::warn!(server = member.identity.server, %error, "a node cannot be asked");
-            Fault::Unreachable(error.to_string())
-        })?;
-        let keeping = self.runtime.spawn(warm(link.clone(), self.deadlines.list)).abort_handle();
-        links.insert(member, Warm { link: link.clone(), keeping });
-        Ok(link)
     }
 
     /// What this node is, if it may act.
@@ -240,7 +195,7 @@ impl Peers {
         tombs: &[Tomb],
     ) -> (Result<u64, KillError>, Vec<Tomb>) {
         let server = member.identity.server;
-        let asked = async { self.link(member)?.kill(own.server, errand, tombs, self.deadlines.kill).await };
+        let asked = async { self.links.nearest(member)?.kill(own.server, errand, tombs, self.deadlines.kill).await };
         let fault = match asked.await {
             Ok(answer) => return answer,
             Err(fault) => fault,
@@ -267,7 +222,7 @@ impl Peers {
         let others = self.others(&members);
         let asked = others.iter().map(|member| {
             let (peers, by) = (&self, &by);
-            async move { peers.link(*member)?.list(by, peers.deadlines.list).await }
+            async move { peers.links.shared(*member)?.list(by, peers.deadlines.list).await }
         });
         let told = join_all(asked).await;
         // What has come after this node lost its place may be of others that have its sessions' ids by now.
@@ -297,7 +252,7 @@ impl Peers {
         let others = self.others(&members);
         let asked = others.iter().map(|member| {
             let peers = &self;
-            async move { peers.link(*member)?.status(peers.deadlines.list).await }
+            async move { peers.links.shared(*member)?.status(peers.deadlines.list).await }
         });
         let told = join_all(asked).await;
         let mut rows: Vec<_> = others.iter().zip(told).map(|(member, told)| of_other(member, told)).collect();
@@ -326,16 +281,6 @@ fn of_other(member: &Member, told: Result<super::rpc::messages::StatusAnswer, Fa
         state: if told.is_some() { NodeState::Up } else { NodeState::Unreachable },
         sessions: told.as_ref().map(|told| told.sessions),
         lease_left: told.and_then(|told| told.lease_left).map(Duration::from_millis),
-    }
-}
-
-/// Asks a node how it is doing, again and again, so that there is a connection to it.
-async fn warm(link: Link, deadline: Duration) {
-    loop {
-        if let Err(fault) = link.warm(deadline).await {
-            tracing::debug!(server = link.member.identity.server, %fault, "another node");
-        }
-        sleep(WARM_EVERY).await;
     }
 }
 

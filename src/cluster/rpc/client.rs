@@ -18,7 +18,7 @@ use tonic_prost::ProstCodec;
 
 use super::{
     LONGEST_ANSWER, LONGEST_CALL, LONGEST_LIST, Method,
-    messages::{Answer, Call, KillAnswer, KillCall, ListCall, ListPiece, Standing, StatusAnswer},
+    messages::{Answer, Call, KillAnswer, KillCall, ListCall, ListPiece, Row, Standing, StatusAnswer},
     millis,
 };
 use crate::{
@@ -158,7 +158,9 @@ impl Link {
                 if let Some(told) = piece.node {
                     node = Some(Node::try_from(told).map_err(unanswered)?);
                 }
+                rows.reserve(piece.rows.len());
                 for row in piece.rows {
+                    let row = Row::decode(row).map_err(unanswered)?;
                     let same = row.same_principal;
                     let mut row = ProcessRow::try_from(row).map_err(unanswered)?;
                     match same {

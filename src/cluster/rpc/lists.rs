@@ -70,15 +70,17 @@ impl Walk {
     /// The next piece, and what is left; others have their turn in between.
     async fn piece(mut self) -> (Answer, Option<Self>) {
         let node = (self.number == 0).then(|| (&self.registry.node).into());
-        let mut piece = ListPiece { node, rows: Vec::new() };
-        let (mut ids, mut slots, mut size) = (Vec::new(), Vec::new(), 0);
+        // A row is some hundred bytes, but any may be long.
+        let mut piece = Vec::with_capacity(PIECE + (1 << 10));
+        ListPiece { node, rows: Vec::new() }.encode(&mut piece).expect("a Vec has room");
+        let (mut ids, mut slots) = (Vec::new(), Vec::new());
         let standing = loop {
             // What was listed before it lost its place is nothing to rely on.
             if !self.registry.stands() {
-                piece = ListPiece::default();
+                piece.clear();
                 break Standing::Offline;
             }
-            if size > PIECE || self.is_over() {
+            if piece.len() > PIECE || self.is_over() {
                 break Standing::Good;
             }
             if self.found.is_empty() {
@@ -87,7 +89,7 @@ impl Walk {
                 self.found.extend(slots.drain(..));
             }
             // Any row may be long: a message has its bound, and others their turn.
-            while size <= PIECE
+            while piece.len() <= PIECE
                 && let Some(slot) = self.found.pop_front()
             {
                 let last = &mut self.last;
@@ -101,14 +103,13 @@ impl Walk {
                     Row { same_principal: same, ..Row::from(&Seen { principal, attributes: None, ..*seen }) }
                 });
                 if let Some(row) = row {
-                    size += row.encoded_len();
-                    piece.rows.push(row);
+                    ListPiece::encode_row(&row, &mut piece);
                 }
             }
             yield_now().await;
         };
         let last = standing != Standing::Good || self.is_over();
-        let answer = self.heeded.piece(self.number, last, standing, piece.encode_to_vec());
+        let answer = self.heeded.piece(self.number, last, standing, piece);
         self.number += 1;
         (answer, (!last).then_some(self))
     }

@@ -6,6 +6,7 @@
 //! such as what a kill is aimed at, and is not, gives an error.
 
 use bytes::Bytes;
+use prost::Message as _;
 
 /// What is asked of which node.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -188,8 +189,20 @@ pub(crate) struct ListPiece {
     /// In the first piece.
     #[prost(message, optional, tag = "1")]
     pub(crate) node: Option<Node>,
-    #[prost(message, repeated, tag = "2")]
-    pub(crate) rows: Vec<Row>,
+    /// Each a [`Row`]. They are decoded one at a time: all of them together take ten times the room of what they say.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(crate) rows: Vec<Bytes>,
+}
+
+impl ListPiece {
+    /// What stands before a row in the encoded message: the field's number, and that its length follows.
+    const ROW: u8 = 2 << 3 | 2;
+
+    /// Adds a row to the encoded message.
+    pub(crate) fn encode_row(row: &Row, message: &mut Vec<u8>) {
+        message.push(Self::ROW);
+        row.encode_length_delimited(message).expect("a Vec has room");
+    }
 }
 
 /// What lists say of the node itself.

@@ -3,6 +3,7 @@
 
 mod asking;
 mod clients;
+mod links;
 mod silence;
 mod simulation;
 mod strangers;
