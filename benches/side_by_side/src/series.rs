@@ -12,6 +12,11 @@ impl Series {
         self.0.push(figure);
     }
 
+    /// Whether there was no round.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The middle one; of an even number the upper of the two.
     pub fn median(&self) -> f64 {
         let sorted = self.sorted();
