@@ -6,7 +6,7 @@ use super::{
     SessionId,
     layout::{Layout, Local, Pool},
     order::{Order, Search},
-    table::Table,
+    table::{Room, Table},
 };
 use crate::lock::{Lock, Over};
 
@@ -140,6 +140,7 @@ impl<T: Clone> IdMap<T> {
         let local = layout.decode(id)?;
         let mut shard = self.shard(local).hold();
         let entry = shard.remove(id.get())?;
+        let enough = shard.enough();
         // The count goes down under the lock behind which the number becomes free, so it never exceeds the range.
         if takes_back == Some(local.pool) {
             // Not both locks at once: the desk's would come first.
@@ -150,6 +151,11 @@ impl<T: Clone> IdMap<T> {
         } else {
             self.live.fetch_sub(1, Ordering::Release);
             drop(shard);
+        }
+        if let Some(enough) = enough {
+            let room = Room::of(enough);
+            let shrunk = self.shard(local).hold().shrink(room);
+            drop(shrunk);
         }
         Some(entry)
     }

@@ -10,6 +10,21 @@ use slab::Slab;
 /// Tables of up to this many slots are not made smaller: there is nothing to win.
 const KEPT: usize = 64;
 
+/// Where in a table the entry of each id stands.
+type Index = HashMap<u64, usize, BuildHasherDefault<IdHasher>>;
+
+/// Memory for an index, with nothing in it. It is made, and dropped, while the table is unlocked: an allocator that has
+/// put work off for a million entries that are gone does it then, which can take milliseconds.
+#[derive(Debug)]
+pub(crate) struct Room(Index);
+
+impl Room {
+    /// For so many entries.
+    pub(crate) fn of(entries: usize) -> Self {
+        Self(Index::with_capacity_and_hasher(entries, BuildHasherDefault::default()))
+    }
+}
+
 /// Entries by id.
 ///
 /// The entries stand in a slab and do not move while they live, so that a list can be made in pieces, with the table
@@ -19,7 +34,7 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     slots: Slab<T>,
-    index: HashMap<u64, usize, BuildHasherDefault<IdHasher>>,
+    index: Index,
     /// Memory is given back when no more entries than this are left: an eighth of what there is room for. After a try
     /// it is at most half of what was left then, so that the cost, spread over the removals, is constant.
     shrink_at: usize,
@@ -61,9 +76,7 @@ impl<T> Table<T> {
 
     /// Takes out the entry under `id`; `None` if there is none, as at a second time.
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
-        let entry = self.slots.try_remove(self.index.remove(&id)?);
-        self.shrink();
-        entry
+        self.slots.try_remove(self.index.remove(&id)?)
     }
 
     /// The ids of all entries, in no order. The entries themselves are not looked at.
@@ -77,15 +90,23 @@ impl<T> Table<T> {
         self.index.len()
     }
 
-    /// Gives memory back after a rush. Slots before one in use stay, since entries do not move.
-    fn shrink(&mut self) {
+    /// Whether memory is to be given back after a rush: room for so many entries is enough. To be asked after a removal.
+    pub(crate) fn enough(&self) -> Option<usize> {
         let len = self.index.len();
         let room = self.slots.capacity().max(self.index.capacity());
-        if len <= self.shrink_at && room > KEPT {
-            self.index.shrink_to(2 * len);
+        (len <= self.shrink_at && room > KEPT).then_some(2 * len)
+    }
+
+    /// Gives memory back, by moving the index to a smaller `room`, unless there are more entries again. Returns the room
+    /// that is not needed. Slots before one in use stay, since entries do not move.
+    pub(crate) fn shrink(&mut self, mut room: Room) -> Room {
+        if self.enough().is_some() && self.index.len() <= room.0.capacity() {
+            room.0.extend(self.index.drain());
+            std::mem::swap(&mut self.index, &mut room.0);
             self.slots.shrink_to_fit();
-            self.shrink_at = (self.slots.capacity() / 8).min(len / 2);
+            self.shrink_at = (self.slots.capacity() / 8).min(self.index.len() / 2);
         }
+        room
     }
 }
 
@@ -139,6 +160,17 @@ mod tests {
 
     use super::*;
 
+    impl<T> Table<T> {
+        /// As the map does it.
+        fn remove_and_shrink(&mut self, id: u64) -> Option<T> {
+            let entry = self.remove(id);
+            if let Some(enough) = self.enough() {
+                let _ = self.shrink(Room::of(enough));
+            }
+            entry
+        }
+    }
+
     fn walk<T: Clone>(table: &Table<T>, at_most: usize) -> Vec<T> {
         let (mut seen, mut from) = (Vec::new(), Some(0));
         while let Some(slot) = from {
@@ -178,7 +210,7 @@ mod tests {
                     assert_eq!(done, !naive.contains_key(&id));
                     naive.entry(id).or_insert(entry);
                 } else {
-                    removed = table.remove(id);
+                    removed = table.remove_and_shrink(id);
                     assert_eq!(removed, naive.remove(&id));
                 }
                 assert_eq!(table.len(), naive.len());
@@ -227,17 +259,31 @@ mod tests {
                 ids.reverse();
             }
             for id in ids {
-                table.remove(id).unwrap();
+                table.remove_and_shrink(id).unwrap();
             }
             assert!(table.index.capacity() < room.0 / 50);
             assert!(!newest_first || table.slots.capacity() < room.1 / 50);
             let left: Vec<_> = (0..10_000).filter(|id| table.contains(*id)).collect();
             assert_eq!(walk(&table, 3), left);
             for id in left {
-                table.remove(id).unwrap();
+                table.remove_and_shrink(id).unwrap();
             }
             assert!(table.index.capacity() <= KEPT && table.slots.capacity() <= KEPT);
         }
+    }
+
+    #[test]
+    fn room_for_fewer_entries_than_there_are_by_now_is_not_taken() {
+        let mut table = Table::new();
+        (0..1_000).for_each(|id| table.insert(id, id).unwrap());
+        (10..1_000).for_each(|id| drop(table.remove(id)));
+        let (small, room) = (Room::of(table.enough().unwrap()), table.index.capacity());
+        (10..100).for_each(|id| table.insert(id, id).unwrap());
+        assert!(table.shrink(small).0.capacity() < room);
+        assert_eq!((table.index.capacity(), table.len()), (room, 100));
+        let mut all = walk(&table, 9);
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

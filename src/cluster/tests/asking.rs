@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     dialect::KillDenied,
+    id::RUN,
     model::{Command, KillCause, KillResult, Reason},
     state::{Phase, Running},
     supervisor::{Kill, KillAnswer, Listing, kill_by_id},
@@ -169,13 +170,14 @@ async fn a_long_list_comes_in_pieces_and_whole() {
     assert!(gathered.lists[0].1.is_empty());
 }
 
-/// A message has its bound, which many long statements side by side do not reach.
+/// A message has its bound, which many long statements side by side do not reach: of a whole run of ids, all together would.
 #[tokio::test]
 async fn long_statements_side_by_side_are_all_listed() {
+    const LONG: usize = 64 << 10;
     let [one, two] = Rules::default().peers();
-    let sessions: Vec<_> = (0..100).map(|_| two.connect(user("alice"))).collect();
+    let sessions: Vec<_> = (0..2 * RUN).map(|_| two.connect(user("alice"))).collect();
     for session in &sessions {
-        let sql = Bytes::from(vec![b'x'; 60 << 10]);
+        let sql = Bytes::from(vec![b'x'; LONG]);
         let (statement, query_id) = (session.slot().switch.begin().unwrap(), two.registry.next_query_id());
         let running = Some(Running { statement, query_id });
         session.slot().show(Command::Query, "executing", Some(sql), running, Instant::now());
@@ -183,7 +185,7 @@ async fn long_statements_side_by_side_are_all_listed() {
     let gathered = one.list(root()).await;
     assert_eq!(gathered.lists.len(), 1, "{:?}", gathered.missing);
     let lengths: Vec<_> = gathered.lists[0].1.iter().map(|row| row.info.as_ref().map(String::len)).collect();
-    assert_eq!(lengths, vec![Some(60 << 10); 100]);
+    assert_eq!(lengths, vec![Some(LONG); 2 * RUN]);
 }
 
 #[tokio::test]
