@@ -90,7 +90,8 @@ pub fn policies(data: &[u8]) {
     }
 }
 
-const SYNTAXES: [Syntax; 5] = [Syntax::MYSQL, Syntax::MARIADB, Syntax::DORIS, Syntax::OCEANBASE, Syntax::TIDB];
+const SYNTAXES: [Syntax; 6] =
+    [Syntax::MYSQL, Syntax::MARIADB, Syntax::DORIS, Syntax::OCEANBASE, Syntax::TIDB, Syntax::ODP];
 
 /// A statement's text, in the grammar that the first byte says: lexer, splitter, parser, redaction.
 pub fn control(data: &[u8]) {

@@ -136,6 +136,10 @@ mod lock;
 mod model;
 #[cfg(feature = "policies")]
 pub mod policy;
+#[cfg(all(test, feature = "proxy"))]
+mod proxied_tests;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod runtime;
 mod session;
 mod state;
@@ -157,11 +161,11 @@ pub use crate::{
     },
     id::{CsId, CsIdLayout, CsIdVersion, Layout, LayoutError, Malformed, ProxySessionId, Reading, SessionId},
     model::{
-        Attributes, CharacterSet, CharacterSets, Checking, ClientSession, Clock, Column, ColumnType, Command, Date,
-        DateTime, Done, ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow, KillVictim,
-        Killed, Level, Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal, Privileges,
-        ProcessRow, Progress, Proof, Reason, Refused, Setting, SettingReach, SettingUnit, Settings, SqlError,
-        Statement, StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
+        Attributes, Behind, CharacterSet, CharacterSets, Checking, ClientSession, Clock, Column, ColumnType, Command,
+        Date, DateTime, Done, ErrorKind, Event, KillCause, KillError, KillMode, KillOutcome, KillResult, KillRow,
+        KillVictim, Killed, Level, Login, NotTemporal, Origin, Outcome, OwnedValue, Params, Prepared, Principal,
+        Privileges, ProcessRow, Progress, Proof, Reason, Refused, Setting, SettingReach, SettingUnit, Settings,
+        SqlError, Statement, StatementNo, Target, Tenant, Time, Tracking, UnknownPrivilege, Value, Verifier, Warning,
     },
     runtime::{Builder, Runtime},
     session::{Cancel, Part, Prepare, Query, Reset, Results, RowBatch, Session, SessionHandle, Terminate, UseDatabase},

@@ -1,7 +1,10 @@
 //! Who may log in to the examples' servers: the users of a TOML file, or the three that everybody has.
 
+mod file;
+
 use std::collections::HashMap;
 
+use file::{Amount, mistake};
 use killdeer::{Login, Principal, Privileges, Settings, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
 
@@ -47,14 +50,6 @@ struct Entry {
     caps: HashMap<String, Amount>,
 }
 
-/// A setting's value, in its unit.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Amount {
-    Whole(i64),
-    Fraction(f64),
-}
-
 impl Default for Accounts {
     /// `root` with all privileges, `alice` and `bob` with none; no passwords.
     fn default() -> Self {
@@ -89,8 +84,8 @@ impl Accounts {
                 verifier: entry.verifier()?,
                 require_tls: entry.require_tls,
                 privileges: Privileges::from_names(&entry.privileges)?,
-                settings: entry.read(&entry.settings)?,
-                caps: entry.read(&entry.caps)?,
+                settings: file::settings(&entry.user, &entry.settings)?,
+                caps: file::settings(&entry.user, &entry.caps)?,
             };
             let tenant = match entry.tenant {
                 Some(_) if !tenants => {
@@ -134,49 +129,7 @@ impl Accounts {
 }
 
 impl Entry {
-    fn read(&self, amounts: &HashMap<String, Amount>) -> Result<Settings, String> {
-        let mut settings = Settings::new();
-        for (name, amount) in amounts {
-            let text = match amount {
-                Amount::Whole(number) => number.to_string(),
-                Amount::Fraction(number) => number.to_string(),
-            };
-            settings.read(name, &text).map_err(|error| format!("user {:?}: {}", self.user, error.message()))?;
-        }
-        Ok(settings)
-    }
-
     fn verifier(&self) -> Result<Verifier, String> {
-        let user = &self.user;
-        match (&self.verifier, &self.password, &self.plugin) {
-            (Some(_), Some(_), _) => Err(format!("user {user:?} has both a verifier and a password")),
-            (Some(_), None, Some(_)) => Err(format!("the verifier of user {user:?} says its plugin itself")),
-            (Some(text), None, None) => {
-                let verifier = Verifier::new(text.as_str());
-                let readable = AuthPlugin::of(&verifier).is_some();
-                readable.then_some(verifier).ok_or_else(|| format!("the verifier of user {user:?} is none"))
-            }
-            (None, password, plugin) => {
-                let named = plugin.as_deref().map(|name| AuthPlugin::named(name).ok_or(name)).transpose();
-                let plugin = named.map_err(|name| format!("the plugin {name:?} of user {user:?} is not known"))?;
-                Ok(plugin.unwrap_or_default().verifier(password.as_deref().unwrap_or_default()))
-            }
-        }
+        file::verifier(&self.user, self.verifier.as_deref(), self.password.as_deref(), self.plugin.as_deref())
     }
-}
-
-/// What is wrong with a file, and where, without the file's own text: it may be a password.
-fn mistake(text: &str, error: &toml::de::Error) -> String {
-    let place = error.span().map_or(text.len(), |span| span.start);
-    let before = text.get(..place).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let (line, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
-    // "invalid type: integer `1234`, expected a string"
-    let what = match error.message().split_once(", expected ") {
-        Some((found, expected)) if found.starts_with("invalid ") && found.contains(": ") => {
-            format!("expected {expected}")
-        }
-        _ => error.message().to_owned(),
-    };
-    format!("line {line}, column {column}: {what}")
 }

@@ -8,10 +8,10 @@ use killdeer::{Dialect, KillDenied, Layout, LayoutError, Node};
 /// Whose behaviour the server shows.
 #[derive(Args)]
 pub struct System {
-    /// Whose behaviour it shows: mysql, mariadb, doris, oceanbase or tidb
+    /// Whose behaviour it shows: mysql, mariadb, doris, oceanbase, tidb or odp
     #[arg(long, value_name = "NAME", default_value = "mysql", value_parser = dialect)]
     dialect: Dialect,
-    /// Which of the servers it is, for ids that carry their server's number (OceanBase, TiDB)
+    /// Which of the servers it is, for ids that carry their server's number (OceanBase, TiDB, ODP)
     #[arg(long, value_name = "N", default_value_t = 1)]
     server_id: u32,
     /// The address by which lists name it [default: where it listens]

@@ -10,12 +10,15 @@ use crate::{
 /// TiDB's greatest server id in ids of 32 bits, and in ids of 64 bits.
 const TIDB: (u32, u32) = (2_047, 4_194_303);
 
+/// The greatest id of a proxy (ODP).
+const ODP: u32 = 255;
+
 /// OceanBase's greatest server id.
 const OCEANBASE: u32 = 4_095;
 
 /// Which server ids the nodes of a cluster may have, and what ids their sessions have then.
 ///
-/// OceanBase's nodes have its own layout. All others have TiDB's: their ids have 32 bits, so that the greeting carries all
+/// OceanBase's nodes have its own layout, and so have its proxies (ODP). All others have TiDB's: their ids have 32 bits, so that the greeting carries all
 /// of an id, as long as no more than nine in ten of the server ids for that are taken; further nodes have ids of 64 bits
 /// (TiDB: `pkg/domain`, `enable-32bits-connection-id`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,24 +36,28 @@ pub struct ServerIds {
 enum Family {
     TiDb,
     OceanBase,
+    Odp,
 }
 
 impl ServerIds {
     /// Those of this system.
     pub fn of(dialect: &Dialect) -> Self {
+        if dialect.is_proxy() {
+            return Self { family: Family::Odp, greatest: ODP, pool: None, start: None };
+        }
         match dialect.has_tenants() {
             true => Self { family: Family::OceanBase, greatest: OCEANBASE, pool: None, start: None },
             false => Self { family: Family::TiDb, greatest: TIDB.0, pool: None, start: None },
         }
     }
 
-    /// The same, where sessions' ids have 64 bits on every node (TiDB: `enable-32bits-connection-id` off). OceanBase's ids
+    /// The same, where sessions' ids have 64 bits on every node (TiDB: `enable-32bits-connection-id` off). OceanBase's ids, and its proxies',
     /// have 32 bits in any case.
     #[must_use]
     pub fn wide(self) -> Self {
         match self.family {
             Family::TiDb => Self { greatest: 0, ..self },
-            Family::OceanBase => self,
+            Family::OceanBase | Family::Odp => self,
         }
     }
 
@@ -81,6 +88,7 @@ impl ServerIds {
     pub fn layout(&self, server: u32) -> Result<Layout, LayoutError> {
         let (layout, narrow) = match self.family {
             Family::OceanBase => (Layout::oceanbase(server)?, true),
+            Family::Odp => (Layout::odp(server)?, true),
             Family::TiDb if server <= self.greatest => (Layout::tidb(server)?, true),
             Family::TiDb => (Layout::tidb64(server)?, false),
         };
@@ -100,7 +108,7 @@ impl ServerIds {
         let room = match self.family {
             // As TiDB has it, with nine in ten.
             Family::TiDb => narrow * 10 < u64::from(self.greatest) * 9,
-            Family::OceanBase => true,
+            Family::OceanBase | Family::Odp => true,
         };
         let mut pick = |first: u32, last: u32| {
             let free = u64::from(last.checked_sub(first)?) + 1 - taken.range(first..=last).count() as u64;
@@ -120,7 +128,7 @@ impl ServerIds {
         let narrow = if room { pick(1, self.greatest) } else { None };
         match self.family {
             Family::TiDb => narrow.or_else(|| pick(self.greatest + 1, TIDB.1)),
-            Family::OceanBase => narrow,
+            Family::OceanBase | Family::Odp => narrow,
         }
     }
 }
@@ -156,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_drawn_id_is_free() {
-        for dialect in [Dialect::tidb(), Dialect::oceanbase()] {
+        for dialect in [Dialect::tidb(), Dialect::oceanbase(), Dialect::odp()] {
             let ids = ServerIds::of(&dialect);
             for most in [|n: u32| n - 1, |_| 0, |n: u32| n / 2] {
                 let mut taken: BTreeSet<u32> = (1..100).step_by(3).collect();

@@ -15,7 +15,7 @@ use crate::{
     dialect::Node,
     id::SessionId,
     model::{
-        Attributes, Command, Encryption, KillMode, Origin, Outcome, Principal, Privileges, ProcessRow, Seen,
+        Attributes, Behind, Command, Encryption, KillMode, Origin, Outcome, Principal, Privileges, ProcessRow, Seen,
         StatementNo, Tenant,
     },
 };
@@ -307,6 +307,9 @@ impl TryFrom<wire::Row> for ProcessRow {
             in_transaction: row.in_transaction,
             transaction_time: row.transaction_time.map(Duration::from_nanos),
             autocommit: row.autocommit,
+            // Of its own node alone.
+            thread: 0,
+            behind: Behind::default(),
         })
     }
 }

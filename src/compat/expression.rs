@@ -7,13 +7,16 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Facts, pattern,
+    Facts,
     state::ClientState,
     stop::{Found, Stop},
     value_of::{self, Which},
     variable::shown,
 };
-use crate::model::{Column, OwnedValue, SqlError};
+use crate::{
+    control::like,
+    model::{Column, OwnedValue, SqlError},
+};
 
 /// How deep an expression is followed.
 const DEEPEST: usize = 160;
@@ -138,7 +141,7 @@ impl<'s> Scope<'s> {
                 if value == OwnedValue::Null || wanted == OwnedValue::Null {
                     return Ok(OwnedValue::Null);
                 }
-                let matches = pattern::like(&shown(&value), &shown(&wanted), escape).ok_or(Stop::NotOurs)?;
+                let matches = like(&shown(&value), &shown(&wanted), escape).ok_or(Stop::NotOurs)?;
                 Ok(three_valued(Some(matches != *negated)))
             }
             Expr::Cast { expr, data_type, .. } => {

@@ -35,7 +35,6 @@ mod expression;
 mod facts;
 mod function;
 mod layout;
-mod pattern;
 mod prefilter;
 mod query;
 mod relation;

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use sqlparser::ast::Expr;
 
-use super::{Answer, Facts, expression::Scope, pattern, state::ClientState, stop::Found, variable::shown};
-use crate::model::{Column, ColumnType, OwnedValue};
+use super::{Answer, Facts, expression::Scope, state::ClientState, stop::Found, variable::shown};
+use crate::{
+    control::like,
+    model::{Column, ColumnType, OwnedValue},
+};
 
 /// A small table of the server's own.
 #[derive(Debug, Default)]
@@ -52,7 +55,7 @@ impl Relation {
 
     /// Keeps the rows whose first column matches `pattern`.
     pub fn keep_like(&mut self, pattern: &str) {
-        let matches = |text: &OwnedValue| pattern::like(&shown(text), pattern, Some('\\')) == Some(true);
+        let matches = |text: &OwnedValue| like(&shown(text), pattern, Some('\\')) == Some(true);
         self.rows.retain(|row| row.first().is_some_and(matches));
     }
 

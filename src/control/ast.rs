@@ -1,6 +1,6 @@
 //! What the control statements say, as values. The expressions in them are in `expr`.
 
-use super::{IdExpr, Set, SetStatement};
+use super::{IdExpr, KillProxySession, Set, SetStatement, ShowProxySession};
 use crate::model::KillMode;
 
 /// A statement that the runtime answers itself.
@@ -14,6 +14,10 @@ pub enum Control {
         /// Whether whole statements are asked for, not their first 100 characters.
         full: bool,
     },
+    /// `SHOW PROXYSESSION …` (ODP)
+    ShowProxySession(ShowProxySession),
+    /// `KILL PROXYSESSION …` (ODP)
+    KillProxySession(KillProxySession),
     /// `SHOW WARNINGS [LIMIT …]`, `SHOW ERRORS [LIMIT …]`, `SHOW COUNT(*) WARNINGS | ERRORS`
     ///
     /// The runtime knows what its own statements warned of. After another statement this is the engine's.
@@ -73,6 +77,8 @@ impl Control {
     pub fn placeholders(&self) -> usize {
         match self {
             Control::Kill(Kill { target: KillTarget::Id(id) | KillTarget::Query(id), .. }) => id.placeholders(),
+            Control::KillProxySession(kill) => kill.placeholders(),
+            Control::ShowProxySession(show) => show.placeholders(),
             Control::Set(set) => set.placeholders,
             _ => 0,
         }
@@ -85,6 +91,8 @@ impl Control {
             self,
             Control::Kill(_)
                 | Control::ShowProcesslist { .. }
+                | Control::ShowProxySession(_)
+                | Control::KillProxySession(_)
                 | Control::SetSessionContext { .. }
                 | Control::Set(_)
                 | Control::FlushHosts

@@ -1,5 +1,6 @@
 //! The SQL control statements, `KILL`, `SHOW PROCESSLIST`, `SHOW WARNINGS`, `SET` of the runtime's settings,
-//! `SET STATEMENT … FOR`, `SET session_context`, `FLUSH HOSTS` and those about prepared statements with names: their lexer,
+//! `SET STATEMENT … FOR`, `SET session_context`, `FLUSH HOSTS`, `SHOW` and `KILL PROXYSESSION`, and those about prepared
+//! statements with names: their lexer,
 //! their parser and what it makes; beside them what every statement's text meets on its way: the splitter, the optimizer
 //! hint that bounds its time, and the redaction of secrets.
 //!
@@ -8,7 +9,7 @@
 //! statement of the engine's ([`Rest`]).
 //!
 //! Pure: bytes in, values out. Which forms there are is a [`Syntax`], one for each system. Who may kill, and how, is
-//! decided elsewhere; so is what statements mean that no [`Syntax`] knows (`KILL PROXYSESSION …`), for which [`Lexer`] is
+//! decided elsewhere; so is what statements mean that no [`Syntax`] knows, for which [`Lexer`] is
 //! public.
 //!
 //! ```
@@ -28,9 +29,12 @@ mod exact;
 mod expr;
 mod hint;
 mod lexer;
+mod like;
 mod pairs;
 mod parser;
 mod pieces;
+mod program;
+mod proxy;
 mod reads;
 mod redact;
 mod resolve;
@@ -51,7 +55,9 @@ pub(crate) use hint::execution_time_hint;
 #[cfg(feature = "compat")]
 pub(crate) use lexer::Escapes;
 pub use lexer::{Lexer, Number, Token, TokenKind};
+pub(crate) use like::like;
 pub use parser::{parse, syntax_error};
+pub use proxy::{KillProxySession, ProxyShow, ShowProxySession};
 pub(crate) use reads::only_reads;
 #[cfg(feature = "compat")]
 pub(crate) use redact::has_secret;

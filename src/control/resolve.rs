@@ -39,10 +39,7 @@ impl KillTarget {
     /// 1210 for one without a value.
     pub fn resolve(&self, scope: &Scope<'_>) -> Result<Target, SqlError> {
         match self {
-            KillTarget::Id(expr) => match expr.eval(scope)? {
-                Ok(id) => Ok(Target::Session(SessionId::new(id))),
-                Err(shown) => Err(SqlError::unknown_thread(shown)),
-            },
+            KillTarget::Id(expr) => Ok(Target::Session(expr.resolve(scope)?)),
             KillTarget::Query(expr) => match expr.eval(scope)? {
                 Ok(id) => Ok(Target::Statement(id)),
                 Err(shown) => Err(SqlError::of(ErrorKind::UnknownQueryId, format!("Unknown query id: {shown}"))),
@@ -84,6 +81,15 @@ impl From<SqlError> for Failed {
 }
 
 impl IdExpr {
+    /// The id that it comes to in this scope.
+    ///
+    /// # Errors
+    ///
+    /// As [`KillTarget::resolve`] has them for an id.
+    pub fn resolve(&self, scope: &Scope<'_>) -> Result<SessionId, SqlError> {
+        self.eval(scope)?.map(SessionId::new).map_err(SqlError::unknown_thread)
+    }
+
     /// The number, or else how an error shows the value that is none.
     fn eval(&self, scope: &Scope<'_>) -> Result<Result<u64, String>, SqlError> {
         Ok(match self {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Lexer, Syntax, TokenKind, lexer::is_space};
+use super::{Lexer, Syntax, TokenKind, lexer::is_space, program::Program};
 
 /// The statements of `sql`, as ranges of bytes.
 ///
@@ -10,7 +10,8 @@ use super::{Lexer, Syntax, TokenKind, lexer::is_space};
 /// statement is left out, its comments are kept. What holds nothing but comments is no statement. A quote or a comment
 /// that is not closed belongs to the last statement with all that follows. Each is found when it is asked for.
 ///
-/// It knows no grammar: the semicolons in a body between `BEGIN` and `END` part statements too.
+/// The semicolons in the body of a stored program that is created, and of a `BEGIN NOT ATOMIC`, part no statements; beyond that
+/// it knows no grammar.
 pub fn split<'a>(sql: &'a [u8], syntax: &Syntax) -> Statements<'a> {
     Statements { sql, lexer: Lexer::new(sql, syntax) }
 }
@@ -63,7 +64,7 @@ impl Iterator for Statements<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         let mut begin = self.lexer.position();
-        let mut any = false;
+        let (mut any, mut program) = (false, Program::default());
         // one scan spares the lexer's work on the last statement, which mostly is the only one
         let last = !self.sql[begin..].contains(&b';');
         if last && self.sql[begin..].first().is_some_and(u8::is_ascii_alphabetic) && !self.lexer.in_executable_comment()
@@ -74,14 +75,15 @@ impl Iterator for Statements<'_> {
         }
         loop {
             let token = self.lexer.next_token();
+            program.see(&token);
             match token.kind {
                 TokenKind::End if any => return Some(self.trimmed(begin..token.start)),
                 TokenKind::End => return None,
-                TokenKind::Symbol(b';') if !self.lexer.in_executable_comment() => {
+                TokenKind::Symbol(b';') if !self.lexer.in_executable_comment() && !program.is_open() => {
                     if any {
                         return Some(self.trimmed(begin..token.start));
                     }
-                    begin = token.end;
+                    (begin, program) = (token.end, Program::default());
                 }
                 TokenKind::Unterminated => {
                     self.lexer.skip_to_end();

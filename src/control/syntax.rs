@@ -22,6 +22,8 @@ pub struct Syntax {
     pub kill: KillForms,
     /// Whether `SET session_context = '…'` is the runtime's own: it names a session's statements (Doris: the trace id).
     pub session_context: bool,
+    /// Whether there are `SHOW PROXYSESSION` and `KILL PROXYSESSION` (ODP).
+    pub proxy_sessions: bool,
 }
 
 /// Which forms of `KILL` a grammar has beside `KILL [CONNECTION | QUERY] id`.
@@ -73,6 +75,7 @@ impl Syntax {
         tidb_comments: false,
         kill: KillForms::MYSQL,
         session_context: false,
+        proxy_sessions: false,
     };
 
     /// MariaDB 10.11.6.
@@ -94,6 +97,9 @@ impl Syntax {
     /// OceanBase in MySQL mode, which calls itself 5.7.25.
     pub const OCEANBASE: Self =
         Self { version: 50_725, kill: KillForms { alter_system: true, ..KillForms::MYSQL }, ..Self::MYSQL };
+
+    /// OceanBase's proxy, ODP, which calls itself 5.6.25.
+    pub const ODP: Self = Self { version: 50_625, proxy_sessions: true, ..Self::MYSQL };
 
     /// TiDB, which calls itself 8.0.11.
     pub const TIDB: Self = Self {

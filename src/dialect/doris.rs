@@ -28,6 +28,7 @@ pub(super) static RULES: Rules = Rules {
     client_sessions: false,
     processlist,
     shows: Reach::Chosen,
+    proxy: None,
     tables: &[Table {
         database: "information_schema",
         name: "processlist",

@@ -101,6 +101,12 @@ impl<'a> Line<'a> {
         tenant.map(|tenant| self.name(tenant))
     }
 
+    /// OceanBase: the name of its tenant's cluster, if its client named one.
+    pub(super) fn cluster(&self) -> Option<&str> {
+        let cluster = self.row.principal.and_then(|principal| principal.tenant_cluster());
+        cluster.map(|cluster| self.name(cluster))
+    }
+
     /// The current database.
     pub(super) fn database(&self) -> Option<&str> {
         self.row.database.map(|database| self.name(database))

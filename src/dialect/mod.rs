@@ -2,7 +2,7 @@
 //! lists look like, what it says to a killed client and to one who may not kill.
 //!
 //! One file per system, all of the same shape: its [`Rules`], the functions that they name, and the columns of its lists.
-//! The rest of the crate asks a [`Dialect`], and never for the name of a system. ODP's file comes with the proxy.
+//! The rest of the crate asks a [`Dialect`], and never for the name of a system.
 
 mod doris;
 mod field;
@@ -12,6 +12,8 @@ mod lists_tests;
 mod mariadb;
 mod mysql;
 mod oceanbase;
+mod odp;
+mod proxy_session;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ pub use line::{Node, View};
 pub use switches::KillDenied;
 
 pub(crate) use field::{Field, columns, row_of};
+pub(crate) use proxy_session::{Inspected, SessionSetting, show_columns};
 
 use line::Line;
 use switches::Switches;
@@ -78,8 +81,18 @@ struct Rules {
     processlist: fn(view: &View<'_>) -> &'static [Field],
     /// Whose sessions it shows.
     shows: Reach,
+    /// What it has as a proxy, if it is one.
+    proxy: Option<&'static Proxying>,
     /// The system tables about sessions that it has.
     tables: &'static [Table],
+}
+
+/// The rules of a system that is a proxy.
+struct Proxying {
+    /// The columns of `SHOW PROXYSESSION`.
+    sessions: &'static [Field],
+    /// Whether `by` may say `KILL PROXYSESSION`.
+    operates: fn(by: &Principal) -> bool,
 }
 
 /// A system table with a row for each session.
@@ -146,7 +159,7 @@ pub struct Dialect {
 
 impl Dialect {
     /// The systems that there are, by the names that [`Dialect::named`] takes.
-    pub const NAMES: [&'static str; 5] = ["mysql", "mariadb", "doris", "oceanbase", "tidb"];
+    pub const NAMES: [&'static str; 6] = ["mysql", "mariadb", "doris", "oceanbase", "tidb", "odp"];
 
     const fn of(rules: &'static Rules) -> Self {
         Self { comment_version: rules.syntax.version, rules, switches: Switches::DEFAULT }
@@ -177,9 +190,14 @@ impl Dialect {
         Self::of(&tidb::RULES)
     }
 
+    /// ODP, OceanBase's proxy: a server whose sessions are for clients of servers behind it.
+    pub const fn odp() -> Self {
+        Self::of(&odp::RULES)
+    }
+
     /// The dialect of this name, one of [`Dialect::NAMES`], in any case.
     pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::mysql(), Self::mariadb(), Self::doris(), Self::oceanbase(), Self::tidb()];
+        let all = [Self::mysql(), Self::mariadb(), Self::doris(), Self::oceanbase(), Self::tidb(), Self::odp()];
         all.into_iter().find(|dialect| dialect.name().eq_ignore_ascii_case(name))
     }
 
@@ -324,6 +342,17 @@ impl Dialect {
         (self.rules.processlist)(&self.switched(view))
     }
 
+    /// The columns of `SHOW PROXYSESSION`; none where there is no such statement.
+    pub(crate) fn proxy_fields(&self) -> &'static [Field] {
+        self.rules.proxy.map_or(&[], |proxy| proxy.sessions)
+    }
+
+    /// Whether `by` may say `KILL PROXYSESSION`, where there is such a statement; what it may end by that,
+    /// [`Dialect::may_kill`] says.
+    pub fn may_operate(&self, by: &Principal) -> bool {
+        self.rules.proxy.is_some_and(|proxy| (proxy.operates)(by))
+    }
+
     /// The databases in which its system tables are, in order.
     pub fn system_databases(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.system_tables().into_iter().map(|(database, _)| database).collect();
@@ -342,6 +371,12 @@ impl Dialect {
             (KILLDEER, NODES),
         ];
         tables.chain(own).collect()
+    }
+
+    /// Whether it is a proxy: a server whose sessions are for clients of servers behind it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.rules.proxy.is_some()
     }
 
     /// Whether accounts belong to tenants.

@@ -30,6 +30,7 @@ pub(super) static RULES: Rules = Rules {
     client_sessions: false,
     processlist,
     shows: Reach::Node,
+    proxy: None,
     tables: &[
         Table {
             database: "information_schema",

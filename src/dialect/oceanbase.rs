@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The tenant that administers the others, and that a login without a tenant means.
-const SYS: &str = "sys";
+pub(super) const SYS: &str = "sys";
 
 pub(super) static RULES: Rules = Rules {
     name: "oceanbase",
@@ -30,6 +30,7 @@ pub(super) static RULES: Rules = Rules {
     client_sessions: true,
     processlist,
     shows: Reach::Node,
+    proxy: None,
     tables: &[
         Table {
             database: "information_schema",
@@ -43,7 +44,7 @@ pub(super) static RULES: Rules = Rules {
 };
 
 /// `user@tenant#cluster`; without a tenant, that is `sys`.
-fn account(login: &str) -> (&str, Option<Tenant>) {
+pub(super) fn account(login: &str) -> (&str, Option<Tenant>) {
     // A user's name may have an @ of its own; a tenant's cannot.
     let (user, place) = login.rsplit_once('@').unwrap_or((login, SYS));
     let (name, cluster) = match place.split_once('#') {

@@ -43,10 +43,11 @@ impl StatementContext {
         self.slot.id()
     }
 
-    /// What `CONNECTION_ID()` says: the session's id, or (OceanBase) that of the proxy's client that it is for, under which
-    /// lists show it. Looks at what the session shows: not for every statement.
+    /// What `CONNECTION_ID()` says: the session's id; or (OceanBase) that of the proxy's client that it is for, under which
+    /// lists show it; or (ODP) the other number that it is known by, see [`Layout::odp`](crate::Layout::odp). Looks at what
+    /// the session shows: not for every statement.
     pub fn connection_id(&self) -> SessionId {
-        self.slot.shown_id()
+        SessionId::new(self.slot.shown_id().get() | self.slot.globals().connection_mark())
     }
 
     /// The statement's number within the session.
@@ -163,6 +164,19 @@ impl StatementContext {
     /// it sees it when it looks, or when its session is next told to end something.
     pub async fn killed(&self) -> Reason {
         self.slot.switch.until(|word| word.stop(self.number)).await
+    }
+
+    /// Whether the client wants an `UPDATE` to count the rows that it found, also those that stay as they were (MySQL:
+    /// `CLIENT_FOUND_ROWS`).
+    #[cfg(feature = "proxy")]
+    pub(crate) fn counts_found_rows(&self) -> bool {
+        self.slot.notes.counts_found_rows()
+    }
+
+    /// Shows what the session has at the servers behind a proxy, from now on.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn publish_servers(&self, servers: Arc<dyn crate::model::ServerSessions>) {
+        self.slot.set_servers(servers);
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

@@ -13,6 +13,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+#[cfg(feature = "mysql")]
+pub(crate) use self::sink::RowFormat;
 pub(crate) use self::sink::{Closed, Sink};
 pub use self::{
     blocking::{Blocking, BlockingEngine, BlockingEngineSession, BlockingSession},
@@ -170,6 +172,24 @@ pub trait EngineSession: Send + 'static {
     /// idle_transaction_timeout, a shutdown's grace and policies go by it.
     fn in_transaction(&self) -> Option<bool> {
         None
+    }
+
+    /// Whether the values of user variables are elsewhere, so that they have to be fetched: see
+    /// [`EngineSession::fetch_user_variables`].
+    const FETCHES_USER_VARIABLES: bool = false;
+
+    /// Fetches the values of these user variables, where [`EngineSession::FETCHES_USER_VARIABLES`] says so: called before
+    /// [`EngineSession::user_variable`] is asked for them, which tells what was fetched last. The default has nothing to do.
+    ///
+    /// # Errors
+    /// What the client is to be told of the statement that names them.
+    fn fetch_user_variables(
+        &mut self,
+        cx: &StatementContext,
+        names: &[String],
+    ) -> impl Future<Output = Result<(), SqlError>> + Send {
+        let _ = (cx, names);
+        async { Ok(()) }
     }
 
     /// The value of a user variable, for `KILL @x`, `PREPARE … FROM @x` and `EXECUTE … USING @x`. The default knows none.

@@ -10,6 +10,9 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "proxy")]
+use bytes::Bytes;
+
 use super::StatementContext;
 use crate::{
     model::{Column, Killed, Reason, StatementNo, Value},
@@ -18,6 +21,16 @@ use crate::{
 
 /// Nobody takes the rows any more.
 pub(crate) struct Closed;
+
+/// How rows are written.
+#[cfg(feature = "mysql")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowFormat {
+    /// As texts.
+    Text,
+    /// By the types of their columns, as results of prepared statements are.
+    Binary,
+}
 
 /// One way of encoding rows and getting them to whoever reads them.
 pub(crate) trait Sink: Any + Send {
@@ -41,6 +54,25 @@ pub(crate) trait Sink: Any + Send {
 
     /// Ready when there is room again.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
+
+    /// Whether rows that a server has written in this format, text in utf8mb4, can be passed on as they are.
+    #[cfg(feature = "proxy")]
+    fn relays(&self, format: RowFormat) -> bool {
+        let _ = format;
+        false
+    }
+
+    /// A result set begins of which these are the columns, as the server has written them.
+    #[cfg(feature = "proxy")]
+    fn relay_columns(&mut self, definitions: &[Bytes]) {
+        unreachable!("{} columns for a sink that passes none on", definitions.len());
+    }
+
+    /// Passes rows on: whole ones, in packets with their headers. `true`: as of [`Sink::offer`].
+    #[cfg(feature = "proxy")]
+    fn relay_rows(&mut self, packets: &[u8]) -> bool {
+        unreachable!("{} bytes of rows for a sink that passes none on", packets.len());
+    }
 }
 
 /// Takes the rows of a statement. See [`crate::EngineSession::execute`].
@@ -158,6 +190,35 @@ impl RowSink {
         self.check()?;
         self.sink().flush();
         Ok(())
+    }
+
+    /// Whether what a server has written in this format, text in utf8mb4, can be passed on as it is. Where not, it comes by
+    /// [`RowSink::columns`] and [`RowSink::row`].
+    #[cfg(feature = "proxy")]
+    pub(crate) fn relays(&mut self, format: RowFormat) -> bool {
+        self.sink().relays(format)
+    }
+
+    /// Begins a result set whose columns are defined by these payloads of a server's packets.
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn relay_columns(&mut self, definitions: &[Bytes]) -> Result<(), Killed> {
+        self.check()?;
+        self.width = Some(definitions.len());
+        self.sink().relay_columns(definitions);
+        Ok(())
+    }
+
+    /// Adds rows of that result set: whole ones, in packets with their headers. `true`: as of [`RowSink::row`].
+    ///
+    /// # Errors
+    /// The statement is to stop.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn relay_rows(&mut self, packets: &[u8]) -> Result<bool, Killed> {
+        self.check()?;
+        Ok(self.sink().relay_rows(packets))
     }
 
     /// Whether a result set was begun.

@@ -5,6 +5,7 @@
 
 mod error;
 mod oceanbase;
+mod odp;
 mod plain;
 mod reading;
 mod tidb;
@@ -28,6 +29,7 @@ use super::{SessionId, span::Span};
 /// | [`range`](Self::range) | 64 | – | as said |
 /// | [`oceanbase`](Self::oceanbase) | 32 | 1 to 4,095 | 262,143 |
 /// | [`oceanbase_older`](Self::oceanbase_older) | 32 | 1 to 32,767 | 65,535 |
+/// | [`odp`](Self::odp) | 32 | 0 to 255 | 2,097,151 |
 /// | [`tidb`](Self::tidb) | 32, and 64 when those are used up | 1 to 2,047 | 1,048,575, and 1,099,511,627,575 |
 /// | [`tidb64`](Self::tidb64) | 64 | 1 to 4,194,303 | 1,099,511,627,575 |
 ///
@@ -48,6 +50,7 @@ enum Family {
     Plain,
     OceanBase(u32),
     OceanBaseOlder(u32),
+    Odp(u32),
     TiDb(u32),
     TiDb64(u32),
 }
@@ -107,6 +110,21 @@ impl Layout {
             Ok(()) => Ok(Self::of(Family::OceanBaseOlder(server), oceanbase::OLDER_LOCALS)),
             Err(error) => Err(error),
         }
+    }
+
+    /// That of OceanBase's proxy, ODP: its cs_ids of version 1 ([`crate::CsIdVersion::V1`]) with one thread, of the proxy with
+    /// this id; 0 for a proxy that has none. An id with bit 31 set stands for the same session: that is what
+    /// [`CONNECTION_ID()`](crate::StatementContext::connection_id) says.
+    ///
+    /// # Errors
+    /// [`LayoutError::Part`] if the proxy's id is greater than 255.
+    pub const fn odp(proxy: u32) -> Result<Self, LayoutError> {
+        if proxy > odp::PROXIES {
+            // `u64::from` is not for constants yet; the casts keep the numbers.
+            let (greatest, given) = (odp::PROXIES as u64, proxy as u64);
+            return Err(LayoutError::Part { layout: "ODP's layout", part: "the proxy ids", least: 0, greatest, given });
+        }
+        Ok(Self::of(Family::Odp(proxy), odp::LOCALS))
     }
 
     /// TiDB's, with the ids of server `server`: of 32 bits, so that the greeting carries all of an id, and when those
@@ -176,6 +194,8 @@ impl Layout {
                 self.main = self.main.up_to(plain::SIGNED).ok_or(LayoutError::NotSigned { first })?;
             }
             Family::OceanBase(_) | Family::OceanBaseOlder(_) => return Err(LayoutError::MarksServer),
+            // They are so already.
+            Family::Odp(_) => {}
             Family::TiDb(server) => {
                 of_server("TiDB's layout of 32 bits with bit 31 clear", server, tidb::SIGNED_SERVERS_32)?;
                 self.spare = self.spare.and_then(|spare| spare.up_to(tidb::SIGNED_LOCALS_64));
@@ -202,6 +222,7 @@ impl Layout {
             Family::Plain => None,
             Family::OceanBase(server)
             | Family::OceanBaseOlder(server)
+            | Family::Odp(server)
             | Family::TiDb(server)
             | Family::TiDb64(server) => Some(server),
         }
@@ -222,6 +243,19 @@ impl Layout {
             Reading::Ours => self.server(),
             Reading::OfServer(server) => Some(server),
             _ => None,
+        }
+    }
+
+    /// What `CONNECTION_ID()` says in the session with this id: the id itself, but for a proxy's.
+    pub const fn connection_id(&self, id: SessionId) -> SessionId {
+        SessionId::new(id.get() | self.connection_mark())
+    }
+
+    /// The bits that `CONNECTION_ID()` has beside those of the id.
+    pub(crate) const fn connection_mark(&self) -> u64 {
+        match self.family {
+            Family::Odp(_) => odp::MARK,
+            _ => 0,
         }
     }
 
@@ -248,6 +282,7 @@ impl Layout {
             (Family::Plain, _) => plain::encode(number),
             (Family::OceanBase(server), _) => oceanbase::encode(server, number),
             (Family::OceanBaseOlder(server), _) => oceanbase::encode_older(server, number),
+            (Family::Odp(proxy), _) => odp::encode(proxy, number),
             (Family::TiDb(server), Pool::Main) => tidb::encode(Width::Bits32, server, number),
             (Family::TiDb(server), Pool::Spare) => tidb::encode(Width::Bits64, server, number),
             (Family::TiDb64(server), _) => tidb::encode(Width::Bits64, server, number),
@@ -270,6 +305,7 @@ impl Layout {
             Family::OceanBaseOlder(_) => {
                 oceanbase::decode_older(id).map(|(server, number)| (Some(server), main(number)))
             }
+            Family::Odp(_) => odp::decode(id).map(|(proxy, number)| (Some(proxy), main(number))),
             Family::TiDb(_) | Family::TiDb64(_) => tidb::decode(id).map(|(width, server, number)| {
                 let pool = match (self.family, width) {
                     (Family::TiDb64(_), Width::Bits64) | (Family::TiDb(_), Width::Bits32) => Pool::Main,

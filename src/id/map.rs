@@ -109,7 +109,10 @@ impl<T: Clone> IdMap<T> {
 
     /// The entry under `id`.
     pub(crate) fn get(&self, id: SessionId) -> Option<T> {
-        self.shard(self.layout().decode(id)?).hold().get(id.get()).cloned()
+        let layout = self.layout();
+        let local = layout.decode(id)?;
+        // A session may have two ids, of which the entry stands under one.
+        self.shard(local).hold().get(layout.encode(local).get()).cloned()
     }
 
     /// Adds the entries under those of `ids` that are in use to `found`. `approach` is called with some of them before they

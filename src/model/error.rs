@@ -199,6 +199,11 @@ impl SqlError {
         Self::of(ErrorKind::StatementTimeout, text)
     }
 
+    /// 5010, ODP's word for what only its operators may say.
+    pub fn unknown_operator() -> Self {
+        Self::of(ErrorKind::UnknownOperator, "Unknown operator, bad internal cmd")
+    }
+
     /// 1105, Doris's word for the client of a killed query.
     pub fn cancelled_from(peer: impl std::fmt::Display) -> Self {
         Self::of(ErrorKind::UnknownError, format!("cancel query by user from {peer}"))

@@ -74,10 +74,15 @@ pub enum ErrorKind {
     ClientSessionKilled,
     /// OceanBase's.
     ClientSessionNotKilled,
+    /// ODP's.
+    UnknownOperator,
     /// MariaDB's, where MySQL has QueryTimeout.
     StatementTimeout,
     /// MariaDB's, where MySQL has NotSupportedYet.
     SubqueriesNotSupported,
+    /// MySQL's client library's: a server behind a proxy went away.
+    ServerLost,
+    LocalFilesDisabled,
 }
 
 impl ErrorKind {
@@ -154,8 +159,12 @@ impl ErrorKind {
             // OceanBase's: its OB_ERR_KILL_CLIENT_SESSION and OB_ERR_KILL_CLIENT_SESSION_FAILED.
             ErrorKind::ClientSessionKilled => (4401, "HY000"),
             ErrorKind::ClientSessionNotKilled => (4402, "HY000"),
+            // ODP's: its OB_ERR_OPERATOR_UNKNOWN, as it answers what only its operators may say.
+            ErrorKind::UnknownOperator => (5010, "21000"),
             ErrorKind::StatementTimeout => (1969, "70100"),
             ErrorKind::SubqueriesNotSupported => (1970, "42000"),
+            ErrorKind::ServerLost => (2013, "HY000"),
+            ErrorKind::LocalFilesDisabled => (3948, "42000"),
         }
     }
 }

@@ -165,7 +165,6 @@ impl Principal {
     }
 
     /// The tenant's cluster, if the account belongs to a tenant and its client named one.
-    #[cfg(feature = "cluster")]
     pub(crate) fn tenant_cluster(&self) -> Option<&str> {
         self.tenant.as_ref().and_then(|tenant| tenant.cluster.as_deref())
     }

@@ -69,6 +69,15 @@ pub enum Outcome {
     Error(Arc<str>),
 }
 
+/// What a client's session has at the servers behind a proxy, as lists show it; nothing where there is no proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// How many connections to servers it has.
+    pub servers: u64,
+    /// How many transactions it has begun there; a statement outside of one counts as one.
+    pub transactions: u64,
+}
+
 /// The user of a session before login.
 const NOBODY_YET: &str = "unauthenticated user";
 
@@ -123,6 +132,10 @@ pub struct ProcessRow {
     pub transaction_time: Option<Duration>,
     /// Whether autocommit was on after the last statement.
     pub autocommit: bool,
+    /// The thread of the operating system on which it began; 0 if that is not known.
+    pub thread: u32,
+    /// What it has at the servers behind a proxy.
+    pub behind: Behind,
 }
 
 impl ProcessRow {
@@ -153,6 +166,8 @@ impl ProcessRow {
             in_transaction: false,
             transaction_time: None,
             autocommit: true,
+            thread: 0,
+            behind: Behind::default(),
         }
     }
 
@@ -188,6 +203,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) in_transaction: bool,
     pub(crate) transaction_time: Option<Duration>,
     pub(crate) autocommit: bool,
+    pub(crate) thread: u32,
+    pub(crate) behind: Behind,
 }
 
 impl Seen<'_> {
@@ -223,6 +240,8 @@ impl<'a> From<&'a ProcessRow> for Seen<'a> {
             in_transaction: row.in_transaction,
             transaction_time: row.transaction_time,
             autocommit: row.autocommit,
+            thread: row.thread,
+            behind: row.behind,
         }
     }
 }
@@ -253,6 +272,8 @@ impl From<&Seen<'_>> for ProcessRow {
             in_transaction: seen.in_transaction,
             transaction_time: seen.transaction_time,
             autocommit: seen.autocommit,
+            thread: seen.thread,
+            behind: seen.behind,
         }
     }
 }

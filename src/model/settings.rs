@@ -94,25 +94,40 @@ impl Settings {
     }
 }
 
-/// The server's values: read by everybody, changed by `SET GLOBAL`.
+/// The server's values: read by everybody, changed by `SET GLOBAL`. Beside them, what else all sessions have in common.
 #[derive(Debug)]
-pub(crate) struct Globals([AtomicU64; Setting::COUNT]);
+pub(crate) struct Globals {
+    values: [AtomicU64; Setting::COUNT],
+    /// The bits that `CONNECTION_ID()` has beside those of a session's id.
+    connection_mark: u64,
+}
 
 impl Globals {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut all = Setting::all();
-        Self(std::array::from_fn(|_| {
+        let values = std::array::from_fn(|_| {
             let setting = all.next().expect("as many as there are");
             AtomicU64::new(settings.get(setting).unwrap_or(setting.default()))
-        }))
+        });
+        Self { values, connection_mark: 0 }
+    }
+
+    /// The same, of a server whose `CONNECTION_ID()` has these bits beside those of a session's id.
+    pub(crate) fn marking(self, connection_mark: u64) -> Self {
+        Self { connection_mark, ..self }
+    }
+
+    /// The bits that `CONNECTION_ID()` has beside those of a session's id.
+    pub(crate) fn connection_mark(&self) -> u64 {
+        self.connection_mark
     }
 
     pub(crate) fn get(&self, setting: Setting) -> Amount {
-        self.0[setting as usize].load(Relaxed)
+        self.values[setting as usize].load(Relaxed)
     }
 
     pub(crate) fn set(&self, setting: Setting, amount: Amount) {
-        self.0[setting as usize].store(amount, Relaxed);
+        self.values[setting as usize].store(amount, Relaxed);
     }
 
     /// A time. 0, where it means that there is no limit, is `None`.

@@ -6,13 +6,13 @@ use std::{pin::pin, sync::Arc};
 use futures::future::{Either, select};
 use tokio::{task::yield_now, time::Instant};
 
-use super::{gather, shared::Shared};
+use super::{gather, proxied, shared::Shared};
 use crate::{
     control::{Control, Scope},
-    dialect::{self, Dialect, View, row_of},
+    dialect::{self, Dialect, Field, View, columns, row_of},
     engine::{Engine, EngineSession, RowSink, StatementContext},
-    id::{RUN, Roll},
-    model::{KillError, Killed, OwnedValue, Params, Reason, Seen, SqlError, Target, Warning},
+    id::{RUN, Roll, SessionId},
+    model::{KillError, Killed, OwnedValue, Params, Reason, Seen, ServerEnd, SqlError, Target, Warning},
     supervisor::{Kill, KillAnswer, Listing, kill_by_id},
 };
 
@@ -28,11 +28,23 @@ const ROW: usize = 256;
 /// What a session counts for that has no row in the list.
 const HIDDEN: usize = 32;
 
+/// The columns of a list, for whoever looks at it.
+type Fields = for<'a> fn(&Dialect, &View<'a>) -> &'static [Field];
+
 /// What a control statement asks for, with its expressions resolved.
 pub(super) enum Task {
     Kill(Kill),
     List {
         full: bool,
+    },
+    /// `SHOW PROXYSESSION`
+    ProxySessions,
+    /// The same, of one session.
+    Inspect(proxied::Inspect),
+    /// `KILL PROXYSESSION id ss_id`
+    EndServerSession {
+        id: SessionId,
+        ss_id: u64,
     },
     /// There is nothing to do: a `KILL` that the system answers with no more than a word.
     Say(Option<Warning>),
@@ -59,8 +71,24 @@ pub(super) fn plan<S: EngineSession>(
     statement: Control,
     params: Option<&Params>,
 ) -> Result<Task, SqlError> {
+    let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
+    let scope = Scope {
+        own: cx.connection_id(),
+        principal: cx.principal(),
+        variable: &variable,
+        params: params.map(|params| params.0.as_slice()),
+    };
     let statement = match statement {
         Control::ShowProcesslist { full } => return Ok(Task::List { full }),
+        Control::ShowProxySession(show) => {
+            return proxied::show(show, &scope).map(|asked| asked.map_or(Task::ProxySessions, Task::Inspect));
+        }
+        Control::KillProxySession(kill) => {
+            return proxied::kill(&kill, &scope, dialect, cx).map(|end| match end {
+                proxied::End::Client(kill) => Task::Kill(kill),
+                proxied::End::ServerSession { id, ss_id } => Task::EndServerSession { id, ss_id },
+            });
+        }
         Control::Kill(statement) => statement,
         // The session answers the others itself, but not from within each other.
         _ => return Err(SqlError::not_preparable()),
@@ -70,13 +98,6 @@ pub(super) fn plan<S: EngineSession>(
         Err(dialect::KillAnswer::Error(error)) => return Err(error),
         Err(dialect::KillAnswer::Lenient(warning)) => return Ok(Task::Say(warning)),
     }
-    let variable = |name: &str| session.and_then(|session| session.user_variable(name)).unwrap_or(OwnedValue::Null);
-    let scope = Scope {
-        own: cx.connection_id(),
-        principal: cx.principal(),
-        variable: &variable,
-        params: params.map(|params| params.0.as_slice()),
-    };
     let target = match statement.target.resolve(&scope) {
         Ok(target) => target,
         Err(error) => return dialect.not_an_id(error).map(|warning| Task::Say(Some(warning))),
@@ -94,7 +115,12 @@ pub(super) async fn run<E: Engine>(
 ) -> Result<Answered, SqlError> {
     match task {
         Task::Kill(order) => kill(shared, cx, order).await,
-        Task::List { full } => list(shared, cx, full, sink).await,
+        Task::List { full } => list(shared, cx, (full, Dialect::process_fields), sink).await,
+        Task::ProxySessions => list(shared, cx, (true, |dialect, _| dialect.proxy_fields()), sink).await,
+        Task::Inspect(asked) => {
+            proxied::inspect(&shared.registry, cx, &asked, sink).await.map(|()| Answered::default())
+        }
+        Task::EndServerSession { id, ss_id } => end_server_session(shared, cx, id, ss_id).await,
         Task::Say(warning) => Ok(Answered::warned(warning)),
     }
 }
@@ -147,10 +173,28 @@ fn killed_itself(dialect: &Dialect, reason: Reason) -> Result<Answered, SqlError
     }
 }
 
+/// Ends one of a client's server sessions; the client with it, if a transaction is open there.
+async fn end_server_session<E: Engine>(
+    shared: &Shared<E>,
+    cx: &StatementContext,
+    id: SessionId,
+    ss_id: u64,
+) -> Result<Answered, SqlError> {
+    let registry = &shared.registry;
+    match registry.end_server_session(cx.principal(), Some(cx.session()), id, ss_id) {
+        Ok(ServerEnd::Alone) => Ok(Answered::default()),
+        Ok(ServerEnd::WithItsClient) => kill(shared, cx, proxied::of_client(cx, id)).await,
+        Err(error) => match registry.dialect.kill_answer(&error, &registry.layout()) {
+            dialect::KillAnswer::Error(error) => Err(error),
+            dialect::KillAnswer::Lenient(warning) => Ok(Answered::warned(warning)),
+        },
+    }
+}
+
 async fn list<E: Engine>(
     shared: &Shared<E>,
     cx: &StatementContext,
-    full: bool,
+    (full, fields): (bool, Fields),
     sink: &mut RowSink,
 ) -> Result<Answered, SqlError> {
     cx.set_state("starting");
@@ -177,8 +221,9 @@ async fn list<E: Engine>(
             yield_now().await;
         }
     }
-    sink.columns(dialect.process_columns(&view))?;
-    let (now, fields) = (Instant::now(), dialect.process_fields(&view));
+    let fields = fields(dialect, &view);
+    sink.columns(columns(fields))?;
+    let now = Instant::now();
     let (mut ids, mut slots) = (Vec::new(), Vec::new());
     let mut spent = 0;
     loop {

@@ -7,6 +7,7 @@
 //! | `keep` | the count of what is kept for a client between statements, and its bound |
 //! | `prepared` | prepared statements, and those that have a name |
 //! | `own`, `control` | the statements that the runtime answers itself |
+//! | `proxied` | those of them that are about a proxy's sessions |
 //! | `tables` | questions about the system tables |
 //! | `gather` | what is asked of other nodes for lists |
 //! | `statement` | one statement: run, watched, stopped |
@@ -32,6 +33,7 @@ mod opening;
 mod own;
 mod pipe;
 mod prepared;
+mod proxied;
 mod results;
 mod set;
 mod shared;

@@ -44,6 +44,9 @@ impl<E: Engine> Core<E> {
             Err(error) => return Own::Answered(self.diagnose(Err(error))),
         };
         let mut statement = statement;
+        if let Err(error) = self.fetch_variables(cx, &statement.sql, sink, began).await {
+            return Own::Answered(self.diagnose(Err(error)));
+        }
         if let Control::Execute { name, using } = &own {
             match self.bind_named(cx, name, using) {
                 Ok(bound) => {
@@ -58,6 +61,9 @@ impl<E: Engine> Core<E> {
                 Ok(None) => return Own::Others(statement),
                 Ok(Some(prepared)) => own = prepared,
                 Err(error) => return Own::Answered(self.diagnose(Err(error))),
+            }
+            if let Err(error) = self.fetch_variables(cx, &statement.sql, sink, began).await {
+                return Own::Answered(self.diagnose(Err(error)));
             }
         }
         let result = match own {

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::{core::Core, keep::Kept, statement};
 use crate::{
-    control::{self, Control, Source},
-    dialect::View,
+    control::{self, Control, Lexer, ProxyShow, Source, TokenKind},
+    dialect::{View, columns, show_columns},
     engine::{Engine, EngineSession, RowSink, StatementContext},
     model::{Column, ColumnType, Done, ErrorKind, OwnedValue, Params, Prepared, SqlError, Statement, Warning},
 };
@@ -102,6 +102,10 @@ impl<E: Engine> Core<E> {
                 let view = View::new(cx.principal(), Some(cx.session()), &registry.node, full);
                 registry.dialect.process_columns(&view).to_vec()
             }
+            Control::ShowProxySession(show) => match show.what {
+                ProxyShow::Sessions => columns(self.shared.registry.dialect.proxy_fields()),
+                what => show_columns(what),
+            },
             _ => Vec::new(),
         };
         Ok(Some(Prepared { params, columns }))
@@ -165,6 +169,33 @@ impl<E: Engine> Core<E> {
     pub(super) fn deallocate(&mut self, name: &str) -> Result<Done, SqlError> {
         let gone = self.named.as_mut().and_then(|named| named.by_name.remove(name));
         gone.map(|_| self.state()).ok_or_else(|| unknown(name, "DEALLOCATE PREPARE"))
+    }
+
+    /// Has the engine fetch the user variables that a control statement names, if it has to.
+    pub(super) async fn fetch_variables(
+        &mut self,
+        cx: &StatementContext,
+        sql: &[u8],
+        sink: &mut RowSink,
+        began: Instant,
+    ) -> Result<(), SqlError> {
+        if !E::Session::FETCHES_USER_VARIABLES || !sql.contains(&b'@') {
+            return Ok(());
+        }
+        let (mut lexer, mut names) = (Lexer::new(sql, &self.shared.syntax()), Vec::new());
+        loop {
+            match lexer.next_token().kind {
+                TokenKind::UserVar(name) => names.push(name.to_string_lossy()),
+                TokenKind::End | TokenKind::Unterminated => break,
+                _ => {}
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        match names.is_empty() {
+            true => Ok(()),
+            false => self.call(cx, &mut statement::Variables(names), sink, began).await,
+        }
     }
 
     /// The value of a user variable; NULL if it has none. It comes from the engine, whose code may panic.

@@ -49,6 +49,18 @@ impl<S: EngineSession> Call<S> for Statement {
     }
 }
 
+/// The user variables whose values are to be fetched.
+#[derive(Default)]
+pub(crate) struct Variables(pub(crate) Vec<String>);
+
+impl<S: EngineSession> Call<S> for Variables {
+    type Answer = ();
+
+    async fn ask(self, session: &mut S, cx: &StatementContext, _: &mut RowSink) -> Result<(), SqlError> {
+        session.fetch_user_variables(cx, &self.0).await
+    }
+}
+
 /// The text of a statement that is to be prepared.
 #[derive(Default)]
 pub(crate) struct Prepare(pub(crate) Bytes);

@@ -11,6 +11,7 @@
 //! | `limits` | the session's own time-outs; pure |
 //! | `owner` | whose sessions are, once for many |
 //! | `notes` | what an engine says of its session, for the client |
+//! | `thread` | which thread has a session |
 //! | `trace` | the spans of a session and of its statements |
 //! | `signal` | the message that makes a session look at its switch |
 
@@ -27,6 +28,7 @@ mod switch;
 #[cfg(test)]
 mod switch_tests;
 mod sync;
+mod thread;
 mod trace;
 mod word;
 

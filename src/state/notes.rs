@@ -19,6 +19,14 @@ const NO_DATABASE: u32 = 1 << 1;
 const TRANSACTION: u32 = 1 << 2;
 /// Something changed.
 const CHANGED: u32 = 1 << 3;
+/// The client wants to hear of the rows that an `UPDATE` found, not of those that it changed.
+#[cfg(feature = "proxy")]
+const FOUND_ROWS: u32 = 1 << 4;
+/// What the client said when it logged in.
+#[cfg(feature = "proxy")]
+const SAID: u32 = TELLABLE | FOUND_ROWS;
+#[cfg(not(feature = "proxy"))]
+const SAID: u32 = TELLABLE;
 
 /// From this bit on, what it writes in; from that one on, what it reads.
 const CLIENT_SHIFT: u32 = 8;
@@ -116,6 +124,18 @@ impl Notes {
         let _ = self.flags.fetch_update(Ordering::AcqRel, Ordering::Acquire, |flags| Some(flags & !SETS | bits));
     }
 
+    /// The client wants to hear of the rows that an `UPDATE` found.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn count_found_rows(&self) {
+        self.flags.fetch_or(FOUND_ROWS, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn counts_found_rows(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & FOUND_ROWS != 0
+    }
+
     /// The database is this one from now on.
     pub(crate) fn database(&self, name: &Arc<str>) {
         if self.flags.load(Ordering::Acquire) & (TELLABLE | NO_DATABASE) == TELLABLE {
@@ -159,7 +179,7 @@ impl Notes {
     /// The session is as it was after its login.
     pub(crate) fn reset(&self) {
         let mut kept = self.changes();
-        self.flags.fetch_and(TELLABLE, Ordering::AcqRel);
+        self.flags.fetch_and(SAID, Ordering::AcqRel);
         *kept = None;
     }
 

@@ -25,8 +25,8 @@ use crate::{
     id::SessionId,
     lock::{Held, Lock, Over},
     model::{
-        Attributes, ClientSession, Command, Done, Encryption, Globals, Origin, Outcome, Principal, Settings,
-        StatementNo,
+        Attributes, ClientSession, Command, Done, Encryption, Globals, Origin, Outcome, Principal, ServerSessions,
+        Settings, StatementNo,
     },
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Shown {
     pub(super) command: Command,
     /// By the flags of the last statement that ended well.
     autocommit: bool,
+    /// Of the operating system: the one on which it began.
+    thread: u32,
     database: Option<Arc<str>>,
     state: &'static str,
     info: Option<Bytes>,
@@ -81,6 +83,9 @@ pub(super) struct Shown {
     pub(super) transaction: Option<Instant>,
     /// What its timers watch.
     watch: Watch,
+    /// What it has at the servers behind a proxy.
+    #[cfg(feature = "proxy")]
+    servers: Option<Arc<dyn ServerSessions>>,
 }
 
 /// See [`Shown::rare`].
@@ -99,6 +104,18 @@ struct Rare {
 }
 
 impl Shown {
+    /// What it has at servers; nothing where there is no proxy.
+    #[cfg(feature = "proxy")]
+    fn servers(&self) -> Option<Arc<dyn ServerSessions>> {
+        self.servers.clone()
+    }
+
+    #[cfg(not(feature = "proxy"))]
+    #[expect(clippy::unused_self, reason = "as where there is one")]
+    fn servers(&self) -> Option<Arc<dyn ServerSessions>> {
+        None
+    }
+
     fn client(&self) -> Option<ClientSession> {
         self.rare.as_ref()?.client.as_deref().copied()
     }
@@ -142,8 +159,11 @@ impl Slot {
             since: Instant::now(),
             transaction: None,
             autocommit: true,
+            thread: super::thread::current(),
             watch: Watch::default(),
             rare: None,
+            #[cfg(feature = "proxy")]
+            servers: None,
         };
         Self {
             id,
@@ -170,13 +190,18 @@ impl Slot {
         self.shown().principal.clone()
     }
 
-    /// The session is this one's from now on, and in no database: nobody reads one user's name with another's database.
+    /// The session is this one's from now on, in no database and with nothing at servers: nobody reads one user's name with
+    /// what is another's.
     pub(crate) fn set_principal(&self, principal: Arc<Principal>, at: SystemTime) {
         let mut shown = self.shown();
         let before = (shown.principal.replace(principal), shown.database.take());
         shown.login = Some(at);
+        #[cfg(feature = "proxy")]
+        let servers = shown.servers.take();
         drop(shown);
         drop(before);
+        #[cfg(feature = "proxy")]
+        drop(servers);
     }
 
     /// How the connection is encrypted, if it is.
@@ -244,6 +269,17 @@ impl Slot {
     /// How its last statement ended, for the lists of those systems that show it.
     pub(crate) fn set_outcome(&self, outcome: Outcome) {
         self.shown().rare.get_or_insert_default().outcome = outcome;
+    }
+
+    /// What it has at the servers behind a proxy.
+    pub(crate) fn servers(&self) -> Option<Arc<dyn ServerSessions>> {
+        self.shown().servers()
+    }
+
+    #[cfg(feature = "proxy")]
+    pub(crate) fn set_servers(&self, servers: Arc<dyn ServerSessions>) {
+        let before = self.shown().servers.replace(servers);
+        drop(before);
     }
 
     /// The text of the running statement, as it was sent.

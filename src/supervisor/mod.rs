@@ -6,6 +6,7 @@
 //! | `shutdown`, `readiness` | how the whole is shut down, and what load balancers are told of it |
 //! | `registry` | the list of live sessions, shared with everybody who reads it |
 //! | `kill` | the decision of a kill |
+//! | `servers` | the end of a single server session of a proxy's client (ODP) |
 //! | `clients`, `tombs` | the sessions for one client of a proxy, and the clients that were killed (OceanBase) |
 //! | `enforce` | kills by the policies |
 //! | `foreign` | kills by other nodes of the cluster |
@@ -45,6 +46,7 @@ mod readiness;
 mod receipt;
 mod registration;
 mod registry;
+mod servers;
 mod shutdown;
 #[cfg(feature = "cluster")]
 mod standing;

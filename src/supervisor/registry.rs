@@ -113,7 +113,7 @@ impl Registry {
             dialect,
             node,
             clock,
-            settings: Arc::new(Globals::new(settings)),
+            settings: Arc::new(Globals::new(settings).marking(layout.connection_mark())),
             limits: CommonLimits::default(),
             history: Lock::new(Over::History, History::default()),
             clients: Lock::new(Over::Clients, Clients::default()),

@@ -128,7 +128,7 @@ fn span(value: Value<'_>) -> Option<Time> {
 }
 
 /// As short as it can be said: nothing, the day, with the time, with the microseconds.
-fn put_date(out: &mut Vec<u8>, value: DateTime) {
+pub(crate) fn put_date(out: &mut Vec<u8>, value: DateTime) {
     let DateTime { date: Date { year, month, day }, hour, minute, second, micros } = value;
     let length = match (value == DateTime::default(), value == value.date.midnight(), micros) {
         (true, ..) => 0,
@@ -149,7 +149,7 @@ fn put_date(out: &mut Vec<u8>, value: DateTime) {
     }
 }
 
-fn put_time(out: &mut Vec<u8>, value: Time) {
+pub(crate) fn put_time(out: &mut Vec<u8>, value: Time) {
     let Time { negative, hours, minutes, seconds, micros } = value;
     let length = match (hours, minutes, seconds, micros) {
         (0, 0, 0, 0) => 0,

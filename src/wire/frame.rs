@@ -6,22 +6,22 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 /// A payload of this length goes on in the next packet.
-pub(super) const MAX_CHUNK: usize = 0xff_ff_ff;
+pub(crate) const MAX_CHUNK: usize = 0xff_ff_ff;
 
 /// The length of a packet's header.
-pub(super) const HEADER: usize = 4;
+pub(crate) const HEADER: usize = 4;
 
 /// A whole packet.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Packet {
+pub(crate) struct Packet {
     /// The sequence number of its last part.
-    pub(super) sequence: u8,
-    pub(super) payload: Bytes,
+    pub(crate) sequence: u8,
+    pub(crate) payload: Bytes,
 }
 
 /// What is wrong with a client's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrameError {
+pub(crate) enum FrameError {
     /// The sequence number is not the next one.
     OutOfOrder,
     /// The payload is, or claims to be, longer than is allowed.
@@ -33,19 +33,19 @@ pub(super) enum FrameError {
 
 /// The bytes that arrived and are not used yet.
 #[derive(Debug, Default)]
-pub(super) struct Inbound {
+pub(crate) struct Inbound {
     buffer: BytesMut,
 }
 
 impl Inbound {
     /// How many bytes wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
 
     /// The room that it takes.
-    #[cfg(feature = "internals")]
-    pub(super) fn capacity(&self) -> usize {
+    #[cfg(any(feature = "internals", all(test, feature = "proxy")))]
+    pub(crate) fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
@@ -66,7 +66,7 @@ impl Inbound {
     }
 
     /// The next packet, if all of it is there. `expected`: its sequence number; `limit`: how long its payload may be.
-    pub(super) fn next(&mut self, expected: u8, limit: usize) -> Result<Option<Packet>, FrameError> {
+    pub(crate) fn next(&mut self, expected: u8, limit: usize) -> Result<Option<Packet>, FrameError> {
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -90,6 +90,43 @@ impl Inbound {
         Ok(Some(Packet { sequence: found.sequence, payload: packet }))
     }
 
+    /// Room for so many bytes more, to read into.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn room(&mut self, bytes: usize) -> &mut BytesMut {
+        // What is there already will do, unless it is too little to read for.
+        if self.buffer.capacity() - self.buffer.len() < bytes / 4 {
+            self.buffer.reserve(bytes);
+        }
+        &mut self.buffer
+    }
+
+    /// The rows of a server that wait whole, one after the other with their headers, and the number of the packet behind them:
+    /// `most` bytes of them, or one row. `None`: none waits whole, or what is next is no row, but the end of them or an error.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn rows(&mut self, expected: u8, limit: usize, most: usize) -> Result<Option<(Bytes, u8)>, FrameError> {
+        let (mut end, mut next) = (0, expected);
+        while end < most {
+            let rest = &self.buffer[end..];
+            if rest.len() <= HEADER || !begins_row(rest) {
+                break;
+            }
+            let Some(found) = find(rest, next, limit)? else { break };
+            if end > 0 && end + found.end > most {
+                break;
+            }
+            end += found.end;
+            next = found.sequence.wrapping_add(1);
+        }
+        if end == 0 {
+            return Ok(None);
+        }
+        let rows = self.buffer.split_to(end).freeze();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        Ok(Some((rows, next)))
+    }
+
     /// The next packet, when `fresh` has just arrived. A packet that arrived whole costs no buffer.
     pub(super) fn next_with(&mut self, fresh: &[u8], expected: u8, limit: usize) -> Result<Option<Packet>, FrameError> {
         if !self.buffer.is_empty() {
@@ -107,6 +144,20 @@ impl Inbound {
                 self.next(expected, limit)
             }
         }
+    }
+}
+
+/// Whether a packet among a server's rows is one, of which the header and a byte are there. No value begins with 0xff; one that
+/// begins with 0xfe is of 16 MiB and more, so that its row has several parts.
+#[cfg(feature = "proxy")]
+fn begins_row(packet: &[u8]) -> bool {
+    match packet {
+        [a, b, c, _, first, ..] => match *first {
+            0xff => false,
+            0xfe => [*a, *b, *c] == [0xff; 3],
+            _ => [*a, *b, *c] != [0; 3],
+        },
+        _ => false,
     }
 }
 
@@ -197,6 +248,45 @@ mod tests {
         assert!(packet.payload == exact);
     }
 
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn rows_are_taken_in_runs_up_to_what_is_no_row() {
+        let mut inbound = Inbound::default();
+        let long = vec![0xfe; MAX_CHUNK];
+        let rows: [&[u8]; 5] = [b"\x01a", b"\xfb", b"\0", b"\x02bc", &long];
+        let mut sequence = 250;
+        let mut stream = Vec::new();
+        for row in rows {
+            let packets = framed(row, sequence);
+            // The longest has a second part, which is empty.
+            sequence = sequence.wrapping_add(if row.len() == MAX_CHUNK { 2 } else { 1 });
+            stream.extend_from_slice(&packets);
+        }
+        let end = framed(b"\xfe\0\0\x02\0\0\0", sequence);
+        inbound.keep(&stream[..stream.len() - 1]);
+        let (few, next) = inbound.rows(250, 1 << 30, 12).unwrap().unwrap();
+        assert_eq!((&few[..], next), (&stream[..11], 252));
+        let (more, next) = inbound.rows(next, 1 << 30, 1 << 20).unwrap().unwrap();
+        assert_eq!((&more[..], next), (&stream[11..23], 254));
+        assert_eq!(inbound.rows(next, 1 << 30, 1 << 20), Ok(None), "the rest of the long one is not there");
+        inbound.keep(&[stream[stream.len() - 1]]);
+        inbound.keep(&end);
+        let (long, next) = inbound.rows(next, 1 << 30, 1 << 20).unwrap().unwrap();
+        assert!(long == stream[23..] && next == 0, "one row, however long");
+        assert_eq!(inbound.rows(next, 1 << 30, 1 << 20), Ok(None), "the end is no row");
+        assert!(inbound.next(next, 1 << 30).unwrap().is_some());
+        assert_eq!(inbound.buffer.capacity(), 0);
+    }
+
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn rows_out_of_order_or_too_long_are_refused() {
+        let mut inbound = Inbound::default();
+        inbound.keep(&framed(b"\x01a", 3));
+        assert_eq!(inbound.rows(4, 1 << 30, 1 << 20), Err(FrameError::OutOfOrder));
+        assert_eq!(inbound.rows(3, 1, 1 << 20), Err(FrameError::TooLarge));
+    }
+
     proptest! {
         /// However the bytes arrive, the same packets come out, and nothing is kept when all are out.
         #[test]
@@ -218,6 +308,37 @@ mod tests {
             }
             prop_assert_eq!(out, payloads);
             prop_assert_eq!(inbound.buffer.capacity(), 0);
+        }
+
+        /// However they arrive, the same rows come out, up to their end.
+        #[cfg(feature = "proxy")]
+        #[test]
+        fn rows_survive_any_fragmentation(
+            rows in prop::collection::vec(prop::collection::vec(0u8..0xfc, 1..50), 0..20),
+            cuts in prop::collection::vec(1usize..200, 1..20),
+            most in 1usize..200,
+        ) {
+            let mut stream = Vec::new();
+            let mut sequence = 3u8;
+            for payload in rows.iter().map(Vec::as_slice).chain([&b"\xfe\0\0\x02\0"[..]]) {
+                stream.extend_from_slice(&framed(payload, sequence));
+                sequence = sequence.wrapping_add(1);
+            }
+            let end = stream.len() - 9;
+            let (mut inbound, mut out, mut at, mut next) = (Inbound::default(), Vec::new(), 0, 3);
+            let mut cuts = cuts.into_iter().cycle();
+            while at < stream.len() {
+                let to = (at + cuts.next().unwrap()).min(stream.len());
+                inbound.keep(&stream[at..to]);
+                at = to;
+                while let Some((run, behind)) = inbound.rows(next, 1024, most).unwrap() {
+                    prop_assert!(run.len() <= most || join(&run).len() + HEADER == run.len(), "more than asked for");
+                    out.extend_from_slice(&run);
+                    next = behind;
+                }
+            }
+            prop_assert!(out == stream[..end]);
+            prop_assert!(inbound.next(next, 1024).unwrap().is_some());
         }
 
         /// Anything at all is answered, without a panic, and never kept in more room than it arrived in (twice over,

@@ -6,6 +6,7 @@ use mysql_common::constants::CapabilityFlags;
 use super::{
     auth::{Claim, ClientPlugin},
     compress::Algorithm,
+    reader::Reader,
 };
 use crate::model::{Attributes, CharacterSet};
 
@@ -49,7 +50,7 @@ pub(super) fn mentions_tls(payload: &[u8]) -> bool {
 
 /// Reads the answer to a greeting that offered `ours`. `None`: it is none of protocol 4.1, or makes no sense.
 pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hello> {
-    let mut rest = Reader(payload);
+    let mut rest = Reader::new(payload);
     let capabilities = CapabilityFlags::from_bits_truncate(u32::from_le_bytes(*rest.array()?));
     if !capabilities.contains(CapabilityFlags::CLIENT_PROTOCOL_41) {
         return None;
@@ -71,7 +72,7 @@ pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hell
     };
     let database = if has(CapabilityFlags::CLIENT_CONNECT_WITH_DB) { rest.until_zero()? } else { &[] };
     let plugin = if has(CapabilityFlags::CLIENT_PLUGIN_AUTH) { rest.until_zero()? } else { &[] };
-    let attributes = if has(CapabilityFlags::CLIENT_CONNECT_ATTRS) { rest.attributes()? } else { None };
+    let attributes = if has(CapabilityFlags::CLIENT_CONNECT_ATTRS) { attributes(&mut rest)? } else { None };
     Some(Hello {
         capabilities,
         charset: charset.into(),
@@ -86,17 +87,17 @@ pub(super) fn read_answer(payload: &Bytes, ours: CapabilityFlags) -> Option<Hell
 /// Reads a `COM_CHANGE_USER`, without its first byte, of a client with these capabilities. `None`: it is cut short, or
 /// makes no sense.
 pub(super) fn read_change_user(payload: &Bytes, capabilities: CapabilityFlags) -> Option<Hello> {
-    let mut rest = Reader(payload);
+    let mut rest = Reader::new(payload);
     let user = rest.ended()?;
     let secure = capabilities.contains(CapabilityFlags::CLIENT_SECURE_CONNECTION);
     let response = if secure { rest.short()? } else { rest.until_zero()? };
     let database = rest.until_zero()?;
     // Clients may end here, or after the character set.
-    let charset = if rest.0.is_empty() { 0 } else { u16::from_le_bytes(*rest.array()?) };
+    let charset = if rest.is_empty() { 0 } else { u16::from_le_bytes(*rest.array()?) };
     let set = CharacterSet::of_collation(charset);
     let plugin = if capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) { rest.until_zero()? } else { &[] };
     let attributes =
-        if capabilities.contains(CapabilityFlags::CLIENT_CONNECT_ATTRS) { rest.attributes()? } else { None };
+        if capabilities.contains(CapabilityFlags::CLIENT_CONNECT_ATTRS) { attributes(&mut rest)? } else { None };
     Some(Hello {
         capabilities,
         charset,
@@ -118,81 +119,20 @@ fn name(set: CharacterSet, bytes: &[u8]) -> Option<String> {
     (!bytes.is_empty()).then(|| String::from_utf8_lossy(&set.decode(bytes)).into_owned())
 }
 
-/// The fields of a packet, one after the other.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(array)
+/// The connection attributes: their length altogether, then names and values. Some clients that could send them send
+/// nothing.
+fn attributes(rest: &mut Reader<'_>) -> Option<Option<Attributes>> {
+    if rest.is_empty() {
+        return Some(None);
     }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
+    let all = rest.counted().filter(|all| all.len() <= MOST_ATTRIBUTES)?;
+    // Looked through first, and read again: a list of them would take many times what was sent.
+    let mut rest = Reader::new(all);
+    while !rest.is_empty() {
+        rest.pair()?;
     }
-
-    /// A C string. Some clients leave out the zero of the last one.
-    fn until_zero(&mut self) -> Option<&'a [u8]> {
-        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
-        let string = self.take(length)?;
-        self.0 = self.0.get(1..).unwrap_or_default();
-        Some(string)
-    }
-
-    /// A C string, with its zero.
-    fn ended(&mut self) -> Option<&'a [u8]> {
-        if self.0.contains(&0) { self.until_zero() } else { None }
-    }
-
-    /// A string after its length in one byte.
-    fn short(&mut self) -> Option<&'a [u8]> {
-        let [length] = *self.array()?;
-        self.take(length.into())
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        let length = match self.array()? {
-            [0xfc] => u16::from_le_bytes(*self.array()?).into(),
-            [0xfd] => {
-                let [a, b, c] = *self.array()?;
-                u32::from_le_bytes([a, b, c, 0]).into()
-            }
-            [0xfe] => u64::from_le_bytes(*self.array()?),
-            [0xfb | 0xff] => return None,
-            [short] => u64::from(*short),
-        };
-        usize::try_from(length).ok()
-    }
-
-    /// A string after its length in one to nine bytes.
-    fn counted(&mut self) -> Option<&'a [u8]> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    /// The connection attributes: their length altogether, then names and values. Some clients that could send them send
-    /// nothing.
-    fn attributes(&mut self) -> Option<Option<Attributes>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let all = self.counted().filter(|all| all.len() <= MOST_ATTRIBUTES)?;
-        // Looked through first, and read again: a list of them would take many times what was sent.
-        let mut rest = Reader(all);
-        while !rest.0.is_empty() {
-            rest.pair()?;
-        }
-        let mut rest = Reader(all);
-        Some((!all.is_empty()).then(|| Attributes::new(std::iter::from_fn(|| rest.pair()))))
-    }
-
-    /// A name and its value.
-    fn pair(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        Some((self.counted()?, self.counted()?))
-    }
+    let mut rest = Reader::new(all);
+    Some((!all.is_empty()).then(|| Attributes::new(std::iter::from_fn(|| rest.pair()))))
 }
 
 #[cfg(test)]

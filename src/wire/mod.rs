@@ -27,8 +27,10 @@
 //! | `golden` | packets as MariaDB sends them, to test ours by |
 //! | `heads` | the columns of a result set, encoded once |
 //! | `hello` | what a client says of itself in its packets; pure |
+//! | `reader` | the fields of a packet that we read; pure |
 //! | `auth` | proofs of passwords |
 //! | `gate` | what logins need of the server, and the terms that a host sets: proofs, TLS |
+//! | `test_packets` | what the other side makes and reads, for the tests of the proxy |
 //! | `tls` | rules for TLS from PEM files |
 
 mod auth;
@@ -64,9 +66,12 @@ mod packet;
 mod params;
 mod prepared;
 mod proxy;
+mod reader;
 mod rows;
 mod server;
 mod stream;
+#[cfg(all(test, feature = "proxy"))]
+pub(crate) mod test_packets;
 #[cfg(feature = "tls")]
 mod tls;
 mod track;
@@ -82,6 +87,14 @@ pub use self::{
     keepalive::Keepalive,
     proxy::{Network, NetworkError},
     server::{Serve, Serving, listen, serve},
+};
+/// What the proxy speaks to servers with.
+#[cfg(feature = "proxy")]
+pub(crate) use self::{
+    binary::{put_date, put_time},
+    frame::{FrameError, HEADER, Inbound, MAX_CHUNK},
+    packet::{lenenc_bytes, packet, text_value},
+    reader::Reader,
 };
 /// The TLS library whose `ServerConfig` [`Serve::tls`] and [`Terms::tls`] take.
 #[cfg(feature = "tls")]

@@ -25,7 +25,7 @@ impl Peer {
 }
 
 /// Adds a packet; `fill` writes its payload.
-pub(super) fn packet(out: &mut Vec<u8>, sequence: &mut u8, fill: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn packet(out: &mut Vec<u8>, sequence: &mut u8, fill: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.put_u32(0);
     fill(out);
@@ -34,6 +34,18 @@ pub(super) fn packet(out: &mut Vec<u8>, sequence: &mut u8, fill: impl FnOnce(&mu
         out[start..start + HEADER].copy_from_slice(&header(length, sequence));
     } else {
         split(out, start, sequence);
+    }
+}
+
+/// Adds whole packets with their headers, which get numbers of ours.
+#[cfg(feature = "proxy")]
+pub(super) fn renumbered(out: &mut Vec<u8>, sequence: &mut u8, packets: &[u8]) {
+    let mut at = out.len();
+    out.extend_from_slice(packets);
+    while let Some([a, b, c, number]) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<HEADER>) {
+        *number = *sequence;
+        *sequence = sequence.wrapping_add(1);
+        at += HEADER + (usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16);
     }
 }
 
@@ -284,7 +296,7 @@ pub(super) fn text_row(out: &mut Vec<u8>, sequence: &mut u8, values: &[Value<'_>
 /// A value in the text format. Within the loop over a row's values, with calls for what takes more than a few instructions:
 /// of a call for each value, to begin and to end it would be half.
 #[inline(always)]
-pub(super) fn text_value(out: &mut Vec<u8>, value: &Value<'_>) {
+pub(crate) fn text_value(out: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
         Value::Null => out.push(0xfb),
         Value::Int(v @ 0..) => decimal(out, v.unsigned_abs()),
@@ -326,7 +338,7 @@ fn formatted(out: &mut Vec<u8>, value: impl std::fmt::Display) {
 }
 
 #[inline]
-pub(super) fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn lenenc_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     match bytes.len() {
         length @ 0..0xfb => out.push(length as u8),
         length => lenenc_int(out, length as u64),

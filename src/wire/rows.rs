@@ -16,7 +16,7 @@ use super::{
     packet::{self, Peer},
 };
 use crate::{
-    engine::{Closed, Sink},
+    engine::{Closed, RowFormat, Sink},
     model::{CharacterSet, Column, ColumnType, Done, Prepared, SqlError, Value},
     session::Pipe,
 };
@@ -42,15 +42,6 @@ fn buffer() -> Vec<u8> {
     Vec::with_capacity(CHUNK + CHUNK / 4)
 }
 
-/// How rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    /// As texts.
-    Text,
-    /// By the types of their columns, as results of prepared statements are.
-    Binary,
-}
-
 /// See the module's text. Of one command: lent to each of its statements.
 pub(super) struct WireRows {
     out: Vec<u8>,
@@ -68,7 +59,7 @@ pub(super) struct WireRows {
     streamed: bool,
     /// The columns of the open result set, if its rows are in the binary format.
     binary: Option<Arc<[Column]>>,
-    format: Format,
+    format: RowFormat,
     /// Of a row that did not fit its columns: it ends the statement.
     misfit: Option<SqlError>,
     /// What the packets between result sets say of the session's state: as it was before the statement.
@@ -90,7 +81,7 @@ impl WireRows {
             text: Box::default(),
             streamed: false,
             binary: None,
-            format: Format::Text,
+            format: RowFormat::Text,
             misfit: None,
             before: Done::default(),
             more: false,
@@ -132,7 +123,7 @@ impl WireRows {
 
     /// A command begins; its answer's first packet has this number. Rows are text.
     pub(super) fn begin(&mut self, sequence: u8, before: Done) {
-        self.format = Format::Text;
+        self.format = RowFormat::Text;
         self.out.clear();
         self.out.reserve(CHUNK + CHUNK / 4);
         self.written = 0;
@@ -150,7 +141,7 @@ impl WireRows {
 
     /// The rows of this command's answer are in the binary format.
     pub(super) fn binary(&mut self) {
-        self.format = Format::Binary;
+        self.format = RowFormat::Binary;
     }
 
     /// Why the rows cannot be complete, if a value did not fit its column.
@@ -247,6 +238,20 @@ impl WireRows {
         }
     }
 
+    /// A result set begins; one that is open is complete.
+    fn begin_set(&mut self) {
+        if std::mem::replace(&mut self.open, true) {
+            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
+        }
+    }
+
+    /// Its columns are there.
+    fn end_of_columns(&mut self) {
+        if !self.peer.deprecates_eof() {
+            packet::eof(&mut self.out, &mut self.sequence, &self.before, self.more);
+        }
+    }
+
     fn hand_on(&mut self) -> bool {
         self.streamed = true;
         let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
@@ -282,19 +287,15 @@ impl Sink for WireRows {
             // The error takes the place of everything that follows.
             return;
         }
-        if std::mem::replace(&mut self.open, true) {
-            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
-        }
-        if self.format == Format::Binary {
+        self.begin_set();
+        if self.format == RowFormat::Binary {
             self.binary = Some(Arc::clone(columns));
         }
         if self.results != CharacterSet::Utf8mb4 {
             self.text = columns.iter().map(|c| matches!(c.kind, ColumnType::VarChar | ColumnType::Text)).collect();
         }
         heads::put_in(&mut self.out, &mut self.sequence, columns, kept, self.results);
-        if !self.peer.deprecates_eof() {
-            packet::eof(&mut self.out, &mut self.sequence, &self.before, self.more);
-        }
+        self.end_of_columns();
     }
 
     fn put(&mut self, values: &[Value<'_>]) {
@@ -325,84 +326,28 @@ impl Sink for WireRows {
         }
         self.pipe.poll_room(cx)
     }
+
+    #[cfg(feature = "proxy")]
+    fn relays(&self, format: RowFormat) -> bool {
+        self.results == CharacterSet::Utf8mb4 && self.format == format
+    }
+
+    #[cfg(feature = "proxy")]
+    fn relay_columns(&mut self, definitions: &[Bytes]) {
+        self.begin_set();
+        packet::column_count(&mut self.out, &mut self.sequence, definitions.len());
+        for definition in definitions {
+            packet::packet(&mut self.out, &mut self.sequence, |out| out.extend_from_slice(definition));
+        }
+        self.end_of_columns();
+    }
+
+    #[cfg(feature = "proxy")]
+    fn relay_rows(&mut self, packets: &[u8]) -> bool {
+        packet::renumbered(&mut self.out, &mut self.sequence, packets);
+        self.offer()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use mysql_common::constants::CapabilityFlags;
-
-    use super::*;
-
-    #[test]
-    fn text_is_converted_and_bytes_of_binary_columns_are_not() {
-        let values = [
-            Value::Text("é"),
-            Value::Bytes("é".as_bytes()),
-            Value::Bytes("é".as_bytes()),
-            Value::Bytes(b"\xff"),
-            Value::Null,
-        ];
-        let expected = [
-            Value::Bytes(b"\xe9"),
-            Value::Bytes(b"\xe9"),
-            Value::Bytes("é".as_bytes()),
-            Value::Bytes(b"\xff"),
-            Value::Null,
-        ];
-        in_set(CharacterSet::Latin1, &[true, true, false, true, true], &values, |shown| assert_eq!(shown, expected));
-    }
-
-    /// As MariaDB: `BEGIN; SELECT …; DO 1` says in the transaction, and that more follows, behind the columns already.
-    #[test]
-    fn behind_the_columns_an_old_client_is_told_the_state_and_whether_more_follows() {
-        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
-        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_PROTOCOL_41));
-        let open = Done { in_transaction: true, ..Done::default() };
-        for (several, expected) in [(None, 0x02), (Some(true), 0x0b), (Some(false), 0x03)] {
-            rows.begin(1, Done::default());
-            if let Some(more) = several {
-                rows.done(&open, true, &[]);
-                rows.one_of_several(more);
-            }
-            rows.columns(&columns, false);
-            assert_eq!(rows.out[rows.out.len() - 5..], [0xfe, 0, 0, expected, 0], "{several:?}");
-        }
-    }
-
-    #[test]
-    fn what_was_lent_knows_nothing_of_its_last_answer() {
-        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
-        let peer = Peer(CapabilityFlags::CLIENT_PROTOCOL_41);
-        let mut cut_off = WireRows::lend(peer);
-        cut_off.begin(7, Done { in_transaction: true, ..Done::default() });
-        cut_off.one_of_several(true);
-        cut_off.columns(&columns, false);
-        // So far its client has read, and then it was gone.
-        cut_off.written = 20;
-        cut_off.give_back();
-        let (mut lent, mut fresh) = (WireRows::lend(peer), WireRows::new(peer));
-        assert!(lent.out.capacity() > fresh.out.capacity(), "it is the one that was given back");
-        for rows in [&mut lent, &mut fresh] {
-            rows.failed(&SqlError::of(crate::model::ErrorKind::EmptyQuery, "Query was empty"));
-        }
-        assert_eq!(lent.unwritten(), fresh.unwritten());
-    }
-
-    #[test]
-    fn nothing_follows_a_row_that_does_not_fit() {
-        let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
-        let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_DEPRECATE_EOF));
-        rows.begin(1, Done::default());
-        rows.binary();
-        rows.columns(&columns, false);
-        assert!(!rows.row(&[Value::Int(1)]));
-        let whole = rows.out.clone();
-        assert!(rows.row(&[Value::Text("many")]), "an engine that asks for room");
-        let mut task = Context::from_waker(std::task::Waker::noop());
-        assert!(matches!(rows.poll_ready(&mut task), Poll::Ready(Err(Closed))), "is told to stop");
-        rows.row(&[Value::Int(2)]);
-        rows.columns(&columns, false);
-        assert_eq!(rows.out, whole, "not even the end of the first rows");
-        assert_eq!(rows.take_misfit().map(|error| error.code()), Some(1366));
-    }
-}
+mod tests;

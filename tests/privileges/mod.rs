@@ -1,8 +1,8 @@
-//! Who sees and kills whom in each of the five systems: the tables, and how they are read. The tests of the dialects, of
+//! Who sees and kills whom in each of the six systems: the tables, and how they are read. The tests of the dialects, of
 //! sessions and of the wire go by them.
 //!
 //! A line is for somebody who asks, a column for the owner of a session. An account is its user name, `@` and the host it is
-//! bound to if that is not `%`, `:` and its tenant, and its privileges; `itself` is another session of whoever asks, and
+//! bound to if that is not `%`, `:` and its tenant (with `#` and its cluster), and its privileges; `itself` is another session of whoever asks, and
 //! `nobody` one before login. A cell says whether the session is seen (`+`) or not (`-`), and the answer to a kill, which is
 //! the same for `KILL QUERY` and `KILL CONNECTION`: `ok` or the error, and after a `/` the error where denials are hidden,
 //! if that is another one. Cells with a `*` are tried over real connections too.
@@ -10,8 +10,8 @@
 use super::{Principal, Privileges, Tenant};
 
 /// The tables, each with the name of its system.
-pub const TABLES: [(&str, &str); 5] =
-    [("mysql", MYSQL), ("mariadb", MARIADB), ("doris", DORIS), ("oceanbase", OCEANBASE), ("tidb", TIDB)];
+pub const TABLES: [(&str, &str); 6] =
+    [("mysql", MYSQL), ("mariadb", MARIADB), ("doris", DORIS), ("oceanbase", OCEANBASE), ("tidb", TIDB), ("odp", ODP)];
 
 /// The same user name is the same user, whatever the host. Sight is PROCESS, the right to kill CONNECTION_ADMIN or SUPER;
 /// whoever has SYSTEM_USER is protected from those who have not, be it the same user.
@@ -100,6 +100,26 @@ ops                                              | + ok   | - 1227/1094   | - 12
 root ALL                                         | + ok   | + ok          | + ok          | + ok                      | + ok
 ";
 
+/// Sessions of another tenant, or of a tenant of the same name in another cluster, do not exist. The tenant sys sees all, and
+/// kills those of its cluster and those before login; the proxy's administrator kills all, and is of no cluster. Within a tenant SUPER is the right,
+/// and nothing is sight.
+const ODP: &str = "
+                         | itself | alice :acme   | alice @10.% :acme | alice :acme#two | alice :other | root :sys | root :proxysys | nobody
+alice :acme              | + ok * | + ok          | + ok              | - 1094          | - 1094 *     | - 1094    | - 1094         | - 1094
+alice @10.% :acme        | + ok   | + ok          | + ok              | - 1094          | - 1094       | - 1094    | - 1094         | - 1094
+alice :acme#two          | + ok   | - 1094        | - 1094            | + ok            | - 1094       | - 1094    | - 1094         | - 1094
+bob :acme                | + ok   | - 1095/1094 * | - 1095/1094       | - 1094          | - 1094       | - 1094    | - 1094         | - 1094 *
+bob PROCESS :acme        | + ok   | - 1095/1094 * | - 1095/1094       | - 1094          | - 1094       | - 1094    | - 1094         | - 1094
+bob SUPER :acme          | + ok   | - ok *        | - ok              | - 1094          | - 1094       | - 1094 *  | - 1094         | - 1094
+bob PROCESS SUPER :other | + ok   | - 1094        | - 1094            | - 1094          | - ok         | - 1094    | - 1094         | - 1094
+root ALL :acme           | + ok   | - ok          | - ok              | - 1094          | - 1094       | - 1094    | - 1094         | - 1094
+root :sys                | + ok   | + ok *        | + ok              | + 1094          | + ok         | + ok      | + 1094         | + ok *
+root :sys#two            | + ok   | + 1094        | + 1094            | + ok            | + 1094       | + 1094    | + 1094         | + ok
+alice :sys               | + ok   | + ok          | + ok              | + 1094          | + ok         | + ok      | + 1094         | + ok
+bob :proxysys            | + ok   | - 1094        | - 1094            | - 1094          | - 1094       | - 1094    | - 1095/1094    | - 1094
+root :proxysys           | + ok   | + ok          | + ok              | + ok            | + ok         | + ok *    | + ok           | + ok
+";
+
 /// A line: somebody who asks.
 pub struct Line {
     /// As the table has it, the words joined by `+`; [`principal`] is who that is.
@@ -163,7 +183,11 @@ pub fn principal(name: &str) -> Principal {
     for word in words {
         match word.split_at(1) {
             ("@", pattern) => host = pattern,
-            (":", name) => tenant = Some(Tenant { name: name.to_owned(), cluster: None }),
+            (":", place) => {
+                let (name, cluster) =
+                    place.split_once('#').map_or((place, None), |(name, of)| (name, Some(of.to_owned())));
+                tenant = Some(Tenant { name: name.to_owned(), cluster });
+            }
             _ => privileges.push(word),
         }
     }

@@ -7,7 +7,8 @@ use crate::lab::{Lab, Running, build, code, connect, paused, root};
 #[test]
 fn who_kills_itself_is_told_its_systems_word_and_leaves() {
     paused(async {
-        for (name, expected) in [("mysql", 1317), ("mariadb", 1927), ("doris", 0), ("oceanbase", 1317), ("tidb", 1317)]
+        for (name, expected) in
+            [("mysql", 1317), ("mariadb", 1927), ("doris", 0), ("oceanbase", 1317), ("tidb", 1317), ("odp", 1317)]
         {
             let runtime = build(Lab::default()).dialect(Dialect::named(name).unwrap()).start();
             for form in ["KILL #", "KILL CONNECTION #"] {

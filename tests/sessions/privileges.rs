@@ -170,3 +170,8 @@ fn oceanbases_table() {
 fn tidbs_table() {
     table("tidb");
 }
+
+#[test]
+fn odps_table() {
+    table("odp");
+}

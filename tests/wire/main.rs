@@ -23,6 +23,7 @@ mod main_job;
 #[cfg(feature = "metrics")]
 #[path = "../../examples/echo/metrics.rs"]
 mod metrics_endpoint;
+mod odp;
 mod own_kills;
 mod packets;
 mod panics;

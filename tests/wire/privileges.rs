@@ -142,3 +142,8 @@ fn oceanbases_cases() {
 fn tidbs_cases() {
     cases("tidb");
 }
+
+#[test]
+fn odps_cases() {
+    cases("odp");
+}

@@ -83,7 +83,7 @@ prop_compose! {
             id: SessionId::new(id), principal: principal.map(Arc::new), peer, attributes, encryption,
             database: database.map(Into::into), login, command, active, killed, time, state_time, state, info,
             statement: statement.map(StatementNo::new), query_id, last_query_id, trace_id: trace_id.map(Into::into),
-            outcome, in_transaction, transaction_time, autocommit,
+            outcome, in_transaction, transaction_time, autocommit, thread: 0, behind: Default::default(),
             client: client.map(|(id, connected)| crate::ClientSession { id: SessionId::new(id.into()), connected }),
         }
     }

@@ -13,18 +13,49 @@ use crate::{
     model::{ErrorKind, SqlError},
 };
 
+/// Where an expression stands: which statement it is in, and what stood before it there.
+pub(super) struct Place {
+    /// As errors call the statement.
+    statement: &'static str,
+    /// So many parameters.
+    placeholders: usize,
+    /// What is wrong though the grammar has it: told once the whole statement has proved to be well-formed, as in MySQL, which
+    /// parses before it looks for columns.
+    refused: Option<SqlError>,
+}
+
+impl Place {
+    /// The first one in such a statement.
+    pub(super) const fn of(statement: &'static str) -> Self {
+        Self { statement, placeholders: 0, refused: None }
+    }
+
+    /// To be asked at the statement's end.
+    ///
+    /// # Errors
+    /// What is wrong though the grammar has it.
+    pub(super) fn accepted(self) -> Result<(), SqlError> {
+        self.refused.map_or(Ok(()), Err)
+    }
+}
+
 impl<'a> Parser<'a> {
     /// An expression that yields an id, and ends the statement.
     pub(super) fn id(&mut self) -> Result<IdExpr, SqlError> {
-        let forms = self.syntax.kill.ids;
-        let mut reader = Reader { parser: self, terms: 0, placeholders: 0, refused: None };
-        let expr = match forms {
-            IdForms::Expression => reader.expression()?,
-            IdForms::Value => reader.value()?,
-        };
-        let refused = reader.refused.take();
+        let mut place = Place::of("KILL");
+        let expr = self.id_among(&mut place)?;
         self.finish()?;
-        refused.map_or(Ok(expr), Err)
+        place.accepted().map(|()| expr)
+    }
+
+    /// An expression that yields an id, where others may follow.
+    pub(super) fn id_among(&mut self, place: &mut Place) -> Result<IdExpr, SqlError> {
+        let forms = self.syntax.kill.ids;
+        let mut reader = Reader { parser: self, terms: 0, place };
+        match forms {
+            IdForms::Expression => reader.expression(),
+            IdForms::Value => reader.value(),
+        }
     }
 
     fn number(&self, token: Token<'_>, number: Number<'_>) -> IdExpr {
@@ -36,10 +67,7 @@ impl<'a> Parser<'a> {
 struct Reader<'p, 'a> {
     parser: &'p mut Parser<'a>,
     terms: usize,
-    placeholders: usize,
-    /// What is wrong with it though the grammar has it: told once the whole statement has proved to be well-formed, as
-    /// in MySQL, which parses before it looks for columns.
-    refused: Option<SqlError>,
+    place: &'p mut Place,
 }
 
 impl<'a> Arithmetic<'a> for Reader<'_, 'a> {
@@ -78,7 +106,10 @@ impl<'a> Arithmetic<'a> for Reader<'_, 'a> {
 
     fn refusal(&self, beyond: Beyond) -> SqlError {
         match beyond {
-            Beyond::MoreTerms => SqlError::not_supported("KILL with an expression of more than 64 terms"),
+            Beyond::MoreTerms => {
+                let statement = self.place.statement;
+                SqlError::not_supported(&format!("{statement} with an expression of more than 64 terms"))
+            }
             // MySQL's wording
             Beyond::Subquery => {
                 self.no_constant("Usage of subqueries or stored function calls as part of this statement")
@@ -94,8 +125,8 @@ impl Reader<'_, '_> {
         let token = self.parser.token;
         let expr = match token.kind {
             TokenKind::Symbol(b'?') => {
-                self.placeholders += 1;
-                IdExpr::Placeholder(self.placeholders - 1)
+                self.place.placeholders += 1;
+                IdExpr::Placeholder(self.place.placeholders - 1)
             }
             TokenKind::UserVar(name) => IdExpr::UserVariable(name.to_string_lossy()),
             TokenKind::Number(number) => self.parser.number(token, number),
@@ -146,10 +177,12 @@ impl Reader<'_, '_> {
             self.parser.bump();
         }
         if self.parser.token.kind == TokenKind::Symbol(b'(') {
-            return Err(self.no_constant("KILL with a function other than CONNECTION_ID()"));
+            let text = format!("{} with a function other than CONNECTION_ID()", self.place.statement);
+            return Err(self.no_constant(&text));
         }
-        let unknown = || SqlError::of(ErrorKind::BadField, format!("Unknown column '{name}' in 'KILL'"));
-        self.refused.get_or_insert_with(unknown);
+        let statement = self.place.statement;
+        let unknown = || SqlError::of(ErrorKind::BadField, format!("Unknown column '{name}' in '{statement}'"));
+        self.place.refused.get_or_insert_with(unknown);
         Ok(IdExpr::Null)
     }
 }

@@ -6,6 +6,7 @@ mod assigned;
 mod diagnostics;
 mod id;
 mod kill;
+mod proxy;
 mod session_context;
 mod set;
 
@@ -20,7 +21,7 @@ pub(super) use session_context::LONGEST_CONTEXT;
 /// statement costs no more than a short one, and nothing is allocated for it. Semicolons at the end are allowed, another
 /// statement is not: see [`split`](super::split()).
 ///
-/// Every statement that begins with `KILL` is one. A server that knows others (ODP: `KILL PROXYSESSION`) reads them first,
+/// Every statement that begins with `KILL` is one. A server that knows others than `syntax` describes reads them first,
 /// with a [`Lexer`].
 ///
 /// # Errors
@@ -49,10 +50,16 @@ pub fn parse(sql: &[u8], syntax: &Syntax) -> Result<Option<Control>, SqlError> {
     let token = lexer.next_token();
     let mut parser = Parser { sql, lexer, token, syntax };
     if parser.eat("KILL") {
+        if syntax.proxy_sessions && parser.eat("PROXYSESSION") {
+            return parser.kill_proxy_session().map(Some);
+        }
         parser.kill().map(|kill| Some(Control::Kill(kill)))
     } else if parser.eat("SHOW") {
         if let Some(diagnostics) = parser.ahead().diagnostics() {
             return Ok(Some(diagnostics));
+        }
+        if syntax.proxy_sessions && parser.eat("PROXYSESSION") {
+            return parser.show_proxy_session().map(Some);
         }
         let full = parser.eat("FULL");
         if !parser.eat("PROCESSLIST") {

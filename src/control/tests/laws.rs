@@ -116,13 +116,14 @@ fn syntax() -> impl Strategy<Value = Syntax> {
         let [mariadb, mariadb_errors, tidb_keyword, named_queries, alter_system] = flags;
         KillForms { ids, mariadb, mariadb_errors, tidb_keyword, named_queries, alter_system }
     });
-    (select(vec![0, 50000, 80036, 101106]), any::<[bool; 3]>(), kill).prop_map(
-        |(version, [mariadb_comments, tidb_comments, session_context], kill)| Syntax {
+    (select(vec![0, 50000, 80036, 101106]), any::<[bool; 4]>(), kill).prop_map(
+        |(version, [mariadb_comments, tidb_comments, session_context, proxy_sessions], kill)| Syntax {
             version,
             mariadb_comments,
             tidb_comments,
             kill,
             session_context,
+            proxy_sessions,
         },
     )
 }

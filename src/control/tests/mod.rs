@@ -4,6 +4,7 @@ mod diagnostics;
 mod expressions;
 mod laws;
 mod prepared;
+mod proxy;
 mod set;
 mod systems;
 

@@ -12,6 +12,7 @@ fn the_client_of_what_was_killed_is_told_its_systems_own_word() {
         ("doris",      1317,       1317,           1317,         true,     3024),
         ("oceanbase",  1317,       1317,           1317,         false,    3024),
         ("tidb",       1317,       1317,           1317,         false,    3024),
+        ("odp",        1317,       1317,           1317,         false,    3024),
     ];
     assert_eq!(table.map(|row| row.0), Dialect::NAMES);
     for (name, query, connection, own, ok, time) in table {

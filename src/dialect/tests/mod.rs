@@ -1,4 +1,4 @@
-//! The rules of the five systems, side by side.
+//! The rules of the six systems, side by side.
 
 mod answers;
 mod privileges;

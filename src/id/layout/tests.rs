@@ -7,8 +7,13 @@ use super::*;
 /// Makes a layout for the server with this id.
 type OfServer = fn(u32) -> Result<Layout, LayoutError>;
 
-const OF_SERVERS: [(OfServer, u32); 4] =
-    [(Layout::oceanbase, 4_095), (Layout::oceanbase_older, 32_767), (Layout::tidb, 2_047), (Layout::tidb64, 4_194_303)];
+const OF_SERVERS: [(OfServer, u32); 5] = [
+    (Layout::oceanbase, 4_095),
+    (Layout::oceanbase_older, 32_767),
+    (Layout::tidb, 2_047),
+    (Layout::tidb64, 4_194_303),
+    (Layout::odp, 255),
+];
 
 fn local(pool: Pool, number: u64) -> Local {
     Local { pool, number }
@@ -54,7 +59,8 @@ proptest! {
     fn what_is_not_ours_is_no_local_number(layout in layout(), id in prop_oneof![any::<u64>(), any::<u32>().prop_map(u64::from)]) {
         let id = SessionId::new(id);
         if let Some(local) = layout.decode(id) {
-            prop_assert_eq!(layout.encode(local), id);
+            let own = layout.encode(local);
+            prop_assert!(own == id || layout.connection_id(own) == id);
         }
         if layout.read(id.get()) != Reading::Ours {
             prop_assert_eq!(layout.decode(id), None);
@@ -64,7 +70,7 @@ proptest! {
     /// Two servers whose ids have one layout, or TiDB's two: no id of the one is the other's, and each knows whose it is.
     #[test]
     fn no_id_of_one_server_is_anothers(
-        families in prop::sample::select(vec![(0, 0), (1, 1), (2, 2), (3, 3), (2, 3), (3, 2)]),
+        families in prop::sample::select(vec![(0, 0), (1, 1), (2, 2), (3, 3), (2, 3), (3, 2), (4, 4)]),
         servers: (u32, u32),
         spare: bool,
         number: u64,
@@ -105,7 +111,9 @@ proptest! {
 #[test]
 fn server_ids_have_bounds() {
     for (of_server, greatest) in OF_SERVERS {
-        for (server, fits) in [(0, false), (1, true), (greatest, true), (greatest + 1, false), (u32::MAX, false)] {
+        let zero = of_server(0).is_ok();
+        assert_eq!(zero, greatest == 255, "a proxy may have none");
+        for (server, fits) in [(0, zero), (1, true), (greatest, true), (greatest + 1, false), (u32::MAX, false)] {
             assert_eq!(of_server(server).ok().and_then(|layout| layout.server()), fits.then_some(server));
         }
     }
@@ -124,6 +132,7 @@ fn each_layout_has_its_size() {
         (Layout::range(1, u64::MAX).unwrap(), u64::MAX),
         (Layout::oceanbase(1).unwrap(), 262_143),
         (Layout::oceanbase_older(1).unwrap(), 65_535),
+        (Layout::odp(0).unwrap(), 2_097_151),
         (Layout::tidb(1).unwrap(), 1_048_575 + 1_099_511_627_575),
         (Layout::tidb(1).unwrap().pool_of(15).unwrap(), 15 + 1_099_511_627_575),
         (Layout::tidb64(1).unwrap(), 1_099_511_627_575),
@@ -198,4 +207,18 @@ fn a_server_of_64_bits_does_not_give_out_ids_of_32() {
     let layout = Layout::tidb64(1).unwrap();
     assert_eq!(layout.read(0x20_0002), Reading::Ours);
     assert_eq!(layout.decode(SessionId::new(0x20_0002)), None);
+}
+
+/// CONNECTION_ID() says another number than the greeting, and both are found.
+#[test]
+fn a_proxys_session_has_two_ids_and_no_others_has() {
+    let odp = Layout::odp(3).unwrap();
+    let id = odp.encode(local(Pool::Main, 19));
+    assert_eq!((id.get(), odp.connection_id(id).get()), (0x0180_0013, 0x8180_0013));
+    assert_eq!(odp.decode(odp.connection_id(id)), Some(local(Pool::Main, 19)));
+    assert_eq!(odp.read(0x8200_0013), Reading::OfServer(4));
+    for layout in [Layout::plain32(), Layout::oceanbase(3).unwrap(), Layout::tidb(3).unwrap()] {
+        let id = layout.encode(local(Pool::Main, 19));
+        assert_eq!(layout.connection_id(id), id);
+    }
 }

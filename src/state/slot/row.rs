@@ -1,6 +1,6 @@
 //! What lists show of a slot: its row, and the statement's text without its secrets.
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 #[cfg(feature = "policies")]
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::Moment;
 use super::{Rare, Shown, Slot};
 use crate::{
     control::{self, Syntax},
-    model::{Command, KillMode, Outcome, Principal, ProcessRow, Seen},
+    model::{Behind, Command, KillMode, Outcome, Principal, ProcessRow, Seen, ServerSessions},
     state::word::{Phase, Word},
 };
 
@@ -38,12 +38,16 @@ impl Slot {
             return None;
         }
         let seen = self.look(&shown, word, now);
-        let Some(info) = shown.info.clone() else { return Some(show(&seen)) };
+        let info = shown.info.clone();
+        let servers = shown.servers();
+        if info.is_none() && servers.is_none() {
+            return Some(show(&seen));
+        }
         let row = ProcessRow::from(&seen);
         drop(shown);
-        // To look for secrets takes longer than anybody should wait.
-        let info = self::shown(&info, syntax);
-        Some(show(&Seen { info: Some(&info), ..Seen::from(&row) }))
+        // To look for secrets takes longer than anybody should wait, and a proxy's session has locks of its own.
+        let info = info.map(|info| self::shown(&info, syntax));
+        Some(show(&Seen { info: info.as_deref(), behind: behind(servers), ..Seen::from(&row) }))
     }
 
     /// Has what a list reads first of the session brought near. Of several sessions that is done at the same time, where
@@ -64,7 +68,9 @@ impl Slot {
         let word = self.switch.word();
         let shown = self.shown();
         let (row, info, since) = (ProcessRow::from(&self.look(&shown, word, now)), shown.info.clone(), shown.since);
+        let servers = shown.servers();
         drop(shown);
+        let row = ProcessRow { behind: behind(servers), ..row };
         // The word was read first: what is shown is never older than it, but it can be newer.
         let settled = match row.statement {
             Some(number) => word.number() == number,
@@ -113,8 +119,18 @@ impl Slot {
             in_transaction: shown.transaction.is_some(),
             transaction_time: shown.transaction.map(|began| now.saturating_duration_since(began)),
             autocommit: shown.autocommit,
+            thread: shown.thread,
+            behind: Behind::default(),
         }
     }
+}
+
+/// What a proxy's session tells of those at servers. To be asked without the slot's lock: it may be held by who holds theirs.
+fn behind(servers: Option<Arc<dyn ServerSessions>>) -> Behind {
+    servers.map_or_else(Behind::default, |servers| Behind {
+        servers: servers.count() as u64,
+        transactions: servers.transactions(),
+    })
 }
 
 /// A statement as lists and events show it: no longer than so much, and with its secrets replaced. (A secret that the
@@ -180,5 +196,49 @@ mod tests {
         );
         let shown = shown.flatten().expect("it runs");
         assert!(shown.starts_with("SET PASSWORD") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    /// What a session has at servers, for a proxy that has some.
+    #[cfg(feature = "proxy")]
+    struct Few;
+
+    #[cfg(feature = "proxy")]
+    impl ServerSessions for Few {
+        fn servers(&self) -> Vec<crate::model::ServerSession> {
+            Vec::new()
+        }
+
+        fn count(&self) -> usize {
+            2
+        }
+
+        fn transactions(&self) -> u64 {
+            5
+        }
+
+        fn versions(&self) -> crate::model::Versions {
+            crate::model::Versions::default()
+        }
+
+        fn variables(&self) -> Vec<crate::model::ChangedVariable> {
+            Vec::new()
+        }
+
+        fn end(&self, _: u64) -> Option<crate::model::ServerEnd> {
+            None
+        }
+    }
+
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn who_takes_a_session_over_has_nothing_of_what_it_had_at_servers() {
+        let account = |name: &str| Principal::new(name, Privileges::NONE);
+        let slot = Slot::decoy(account("alice"));
+        let behind = || slot.row(Instant::now(), &Syntax::MYSQL).behind;
+        assert_eq!(behind(), Behind::default());
+        slot.set_servers(Arc::new(Few));
+        assert_eq!(behind(), Behind { servers: 2, transactions: 5 });
+        slot.set_principal(Arc::new(account("bob")), std::time::SystemTime::UNIX_EPOCH);
+        assert_eq!((behind(), slot.servers().is_none()), (Behind::default(), true));
     }
 }

@@ -7,7 +7,7 @@ const GREATEST_COST: usize = 4 << 20;
 /// Whether `text` matches `pattern`: `%` is any run of characters, `_` is any one, `escape` (a backslash, unless the
 /// statement says otherwise) takes the next character literally. Letters match in either case, as in MySQL's default
 /// collations. `None`: too long to be tried.
-pub(super) fn like(text: &str, pattern: &str, escape: Option<char>) -> Option<bool> {
+pub(crate) fn like(text: &str, pattern: &str, escape: Option<char>) -> Option<bool> {
     if text.len().saturating_mul(pattern.len()) > GREATEST_COST {
         return None;
     }

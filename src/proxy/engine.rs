@@ -1,0 +1,201 @@
+//! The proxy as an engine of the runtime's: which servers it stands in front of, and what all of its clients share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{accounts::Accounts, backend, session::ProxySession};
+use crate::{
+    control::Syntax,
+    engine::Engine,
+    model::{Login, Principal, ServerAddress, SqlError},
+};
+
+/// So long a server that could not be reached is asked last for reads.
+const SHUNNED: Duration = Duration::from_secs(1);
+
+/// So long making a connection to a server may take, unless the host says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A proxy being put together. See [`Proxy::builder`].
+#[derive(Debug)]
+pub struct ProxyBuilder {
+    accounts: Accounts,
+    servers: Vec<ServerAddress>,
+    read_split: bool,
+    connect_timeout: Duration,
+    syntax: Syntax,
+}
+
+impl ProxyBuilder {
+    /// One more server. The first one is the primary, which takes all that writes.
+    #[must_use]
+    pub fn server(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.servers.push(ServerAddress { host: host.into(), port });
+        self
+    }
+
+    /// Whether statements that only read, outside of transactions, run at any of the servers, in turn; at the primary unless
+    /// said otherwise. A replica may be behind what the client has just written.
+    #[must_use]
+    pub fn read_split(self, split: bool) -> Self {
+        Self { read_split: split, ..self }
+    }
+
+    /// So long making a connection to a server may take, login included; 10 s unless said otherwise.
+    #[must_use]
+    pub fn connect_timeout(self, time: Duration) -> Self {
+        Self { connect_timeout: time, ..self }
+    }
+
+    /// Which comments the servers take for code; [`Syntax::MYSQL`] unless said otherwise. A statement with a comment that
+    /// some server takes for code is the primary's in any case.
+    #[must_use]
+    pub fn syntax(self, syntax: Syntax) -> Self {
+        Self { syntax, ..self }
+    }
+
+    /// The engine. Nothing is connected before a client's first statement.
+    pub fn build(self) -> Proxy {
+        let servers = self.servers.into_iter().map(Place::new).collect();
+        Proxy {
+            shared: Arc::new(Shared {
+                servers,
+                accounts: self.accounts,
+                read_split: self.read_split,
+                connect_timeout: self.connect_timeout,
+                syntax: self.syntax,
+                turn: AtomicUsize::new(0),
+                began: Instant::now(),
+            }),
+        }
+    }
+}
+
+/// An engine that passes its clients' statements on to MySQL servers. It needs [`Placement::Inline`](crate::Placement::Inline).
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// Begins a proxy for these accounts.
+    pub fn builder(accounts: Accounts) -> ProxyBuilder {
+        ProxyBuilder {
+            accounts,
+            servers: Vec::new(),
+            read_split: false,
+            connect_timeout: CONNECT_TIMEOUT,
+            syntax: Syntax::MYSQL,
+        }
+    }
+}
+
+impl Engine for Proxy {
+    type Session = ProxySession;
+
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        self.shared.accounts.authenticate(login).await
+    }
+
+    async fn open(&self, who: &Arc<Principal>) -> Result<ProxySession, SqlError> {
+        Ok(ProxySession::new(Arc::clone(&self.shared), Arc::clone(who)))
+    }
+}
+
+/// What all clients of a proxy share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    servers: Vec<Place>,
+    accounts: Accounts,
+    pub(super) read_split: bool,
+    pub(super) connect_timeout: Duration,
+    pub(super) syntax: Syntax,
+    /// Whose turn it is to take a read.
+    turn: AtomicUsize,
+    /// What the times below are counted from.
+    began: Instant,
+}
+
+/// One of the servers.
+#[derive(Debug)]
+struct Place {
+    address: Arc<ServerAddress>,
+    /// Until when it is asked last, in milliseconds.
+    shunned: AtomicU64,
+}
+
+impl Place {
+    fn new(address: ServerAddress) -> Self {
+        Self { address: Arc::new(address), shunned: AtomicU64::new(0) }
+    }
+}
+
+impl Shared {
+    /// As whom this client's statements run at the servers.
+    pub(super) fn account(&self, who: &Principal) -> Option<backend::Account> {
+        let (user, password) = self.accounts.of(who)?.server_login();
+        Some(backend::Account { user: user.to_owned(), password: password.to_owned() })
+    }
+
+    /// How many servers there are.
+    pub(super) fn count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Where one of them is.
+    pub(super) fn address(&self, at: usize) -> Option<&Arc<ServerAddress>> {
+        self.servers.get(at).map(|place| &place.address)
+    }
+
+    /// In which order servers are asked to take a read: each begins in its turn, those that could not be reached just now
+    /// come last.
+    pub(super) fn readers(&self) -> Vec<usize> {
+        let count = self.servers.len().max(1);
+        let first = self.turn.fetch_add(1, Relaxed) % count;
+        let mut order: Vec<usize> = (0..self.servers.len()).map(|next| (first + next) % count).collect();
+        order.sort_by_key(|at| self.is_shunned(*at));
+        order
+    }
+
+    /// Whether a server could not be reached just now.
+    pub(super) fn is_shunned(&self, at: usize) -> bool {
+        self.servers.get(at).is_some_and(|place| place.shunned.load(Relaxed) > self.now())
+    }
+
+    /// A server could be reached, or not.
+    pub(super) fn reached(&self, at: usize, well: bool) {
+        let Some(place) = self.servers.get(at) else { return };
+        if !well {
+            place.shunned.store(self.now() + SHUNNED.as_millis() as u64, Relaxed);
+        } else if place.shunned.load(Relaxed) != 0 {
+            place.shunned.store(0, Relaxed);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_take_reads_in_turn_and_those_that_fail_come_last() {
+        let proxy = Proxy::builder(Accounts::new()).server("a", 1).server("b", 2).server("c", 3).build().shared;
+        assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [1, 2, 0]]);
+        proxy.reached(2, false);
+        assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [0, 1, 2]]);
+        proxy.reached(2, true);
+        assert_eq!(proxy.readers()[0], 1, "the turns go on");
+        assert!(Proxy::builder(Accounts::new()).build().shared.readers().is_empty());
+    }
+}

@@ -1,0 +1,195 @@
+//! `SET NAMES` and whatever else says which character sets a client writes and reads. The proxy converts for the client
+//! itself, and its connections to servers are in utf8mb4: what is said of the client's sets is taken out, and the rest of
+//! the statement is passed on.
+
+use super::assign::{Assignment, Reach, Target, assignments, is};
+use crate::{
+    control::{Lexer, Syntax, Text, TokenKind},
+    model::{CharacterSet, CharacterSets, SqlError},
+};
+
+/// What a `SET` says of the client's character sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Named {
+    /// What the client writes and reads from now on.
+    pub(in crate::proxy) sets: CharacterSets,
+    /// The set in which servers are to compare literals (`character_set_connection`), if it says that: noted by
+    /// [`State::set_connection`](super::state::State::set_connection), for whatever runs next.
+    pub(in crate::proxy) connection: Option<CharacterSet>,
+    /// The rest, as a statement for the server: to be run first, for it may fail.
+    pub(in crate::proxy) rest: Option<Vec<u8>>,
+}
+
+/// Reads a `SET` that [`concerns`] them; `now` is what the client writes and reads so far.
+///
+/// # Errors
+/// 1115: a character set that the proxy does not know; nothing is to be done then.
+pub(in crate::proxy) fn read(sql: &[u8], syntax: &Syntax, now: CharacterSets) -> Result<Named, SqlError> {
+    let mut named = Named { sets: now, connection: None, rest: None };
+    let mut rest: Vec<u8> = Vec::new();
+    for assignment in assignments(sql, syntax) {
+        match assignment.target {
+            Target::Names => {
+                let set = set(&assignment)?.unwrap_or_default();
+                named.sets = CharacterSets { client: set, results: set };
+                match collation(sql, &assignment, syntax) {
+                    Some(collation) => {
+                        named.connection = None;
+                        let set = set.name().as_bytes();
+                        add(&mut rest, &[b"character_set_connection = ", set, b", collation_connection = ", collation]);
+                    }
+                    None => named.connection = Some(set),
+                }
+            }
+            Target::CharacterSet => {
+                let set = set(&assignment)?.unwrap_or_default();
+                named.sets = CharacterSets { client: set, results: set };
+                add(&mut rest, &[b"collation_connection = @@collation_database"]);
+            }
+            Target::System(Reach::Session, name) if is_set(name, "character_set_client") => {
+                named.sets.client = set(&assignment)?.unwrap_or_default();
+            }
+            Target::System(Reach::Session, name) if is_set(name, "character_set_results") => {
+                // NULL: as it is stored, which is what utf8mb4 makes of nearly everything
+                named.sets.results = set(&assignment)?.unwrap_or_default();
+            }
+            _ => add(&mut rest, &[&sql[assignment.whole.clone()]]),
+        }
+    }
+    named.rest = (!rest.is_empty()).then_some(rest);
+    Ok(named)
+}
+
+/// Puts an assignment behind those of `set`, a statement.
+fn add(set: &mut Vec<u8>, text: &[&[u8]]) {
+    set.extend_from_slice(if set.is_empty() { b"SET " } else { b", " });
+    text.iter().for_each(|text| set.extend_from_slice(text));
+}
+
+/// Whether an assignment to this says which character sets the client writes and reads.
+pub(in crate::proxy) fn concerns(target: Target<'_>) -> bool {
+    match target {
+        Target::Names | Target::CharacterSet => true,
+        Target::System(Reach::Session, name) => {
+            is_set(name, "character_set_client") || is_set(name, "character_set_results")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value is the same wherever and whenever it is assigned: a number, a string, `TRUE`, `FALSE`, `NULL`.
+pub(in crate::proxy) fn is_constant(assignment: &Assignment<'_>) -> bool {
+    let word = matches!(assignment.first, TokenKind::Word(_));
+    assignment.plain && (!word || ["TRUE", "FALSE", "NULL"].iter().any(|known| is(assignment.first, known)))
+}
+
+fn is_set(name: &[u8], known: &str) -> bool {
+    name.eq_ignore_ascii_case(known.as_bytes())
+}
+
+/// The character set that is assigned; `None` for `DEFAULT` and `NULL`, and for variables: to a server, whose connection is in
+/// utf8mb4, these have been utf8mb4 ever since (dumps keep the sets in user variables, and give them back).
+fn set(assignment: &Assignment<'_>) -> Result<Option<CharacterSet>, SqlError> {
+    let name = match assignment.first {
+        kind if is(kind, "DEFAULT") || is(kind, "NULL") => return Ok(None),
+        TokenKind::Word(name) => Text { raw: name, quote: None },
+        TokenKind::Str(text) | TokenKind::QuotedIdent(text) => text,
+        TokenKind::SystemVar(_) | TokenKind::UserVar(_) => return Ok(None),
+        _ => Text { raw: b"?", quote: None },
+    }
+    .to_string_lossy();
+    let unknown = || SqlError::new(1115, "42000", format!("Unknown character set: '{name}'"));
+    CharacterSet::named(&name).map(Some).ok_or_else(unknown)
+}
+
+/// The collation behind `NAMES set COLLATE`, as it is written.
+fn collation<'a>(sql: &'a [u8], assignment: &Assignment<'a>, syntax: &Syntax) -> Option<&'a [u8]> {
+    let value = &sql[assignment.value.clone()];
+    let mut lexer = Lexer::new(value, syntax);
+    lexer.next_token();
+    let collate = is(lexer.next_token().kind, "COLLATE");
+    let name = lexer.next_token();
+    (collate && !is(name.kind, "DEFAULT") && name.kind != TokenKind::End).then(|| &value[name.start..name.end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UTF8MB4: CharacterSet = CharacterSet::Utf8mb4;
+    const LATIN1: CharacterSet = CharacterSet::Latin1;
+
+    #[test]
+    fn what_is_said_of_the_clients_sets_is_taken_out() {
+        let latin1 = CharacterSets { client: LATIN1, results: LATIN1 };
+        for (sql, [client, results], connection, rest) in [
+            ("SET NAMES utf8mb4", [UTF8MB4, UTF8MB4], Some(UTF8MB4), None),
+            ("SET NAMES 'latin1'", [LATIN1, LATIN1], Some(LATIN1), None),
+            ("/*!40101 SET NAMES utf8 */", [CharacterSet::Utf8mb3; 2], Some(CharacterSet::Utf8mb3), None),
+            ("SET NAMES DEFAULT", [UTF8MB4, UTF8MB4], Some(UTF8MB4), None),
+            (
+                "SET NAMES latin1 COLLATE latin1_bin;",
+                [LATIN1, LATIN1],
+                None,
+                Some("SET character_set_connection = latin1, collation_connection = latin1_bin"),
+            ),
+            (
+                "SET a = 1, NAMES ascii, @b = (1, 2)",
+                [CharacterSet::Ascii; 2],
+                Some(CharacterSet::Ascii),
+                Some("SET a = 1, @b = (1, 2)"),
+            ),
+            (
+                "SET CHARACTER SET latin1",
+                [LATIN1, LATIN1],
+                None,
+                Some("SET collation_connection = @@collation_database"),
+            ),
+            (
+                "SET CHARSET 'utf8mb4'",
+                [UTF8MB4, UTF8MB4],
+                None,
+                Some("SET collation_connection = @@collation_database"),
+            ),
+            ("SET character_set_results = NULL", [LATIN1, UTF8MB4], None, None),
+            ("SET @@session.character_set_client := utf8mb4", [UTF8MB4, LATIN1], None, None),
+            ("SET character_set_client = @old", [UTF8MB4, LATIN1], None, None),
+            (
+                "SET SESSION character_set_results = binary, autocommit=1, session_track_schema = 1",
+                [LATIN1, CharacterSet::Binary],
+                None,
+                Some("SET autocommit=1, session_track_schema = 1"),
+            ),
+            (
+                "SET GLOBAL character_set_client = utf8",
+                [LATIN1, LATIN1],
+                None,
+                Some("SET GLOBAL character_set_client = utf8"),
+            ),
+        ] {
+            let named = read(sql.as_bytes(), &Syntax::MARIADB, latin1).unwrap();
+            let text = named.rest.as_deref().map(|rest| str::from_utf8(rest).unwrap());
+            assert_eq!(
+                (named.sets, named.connection, text),
+                (CharacterSets { client, results }, connection, rest),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_set_that_is_not_known_is_refused() {
+        for sql in ["SET NAMES klingon", "SET a = 1, character_set_client = 'gbk'", "SET CHARACTER SET 5"] {
+            let error = read(sql.as_bytes(), &Syntax::MARIADB, CharacterSets::default()).unwrap_err();
+            assert_eq!((error.code(), error.state()), (1115, "42000"), "{sql}");
+        }
+    }
+
+    /// What has its scope before another assignment keeps it when that is taken out.
+    #[test]
+    fn a_scope_holds_for_what_is_left() {
+        let sql = b"SET SESSION character_set_results = NULL, GLOBAL a = 1, b = 2, @@session.c = 3";
+        let named = read(sql, &Syntax::MARIADB, CharacterSets::default()).unwrap();
+        assert_eq!(named.rest.unwrap(), b"SET GLOBAL a = 1, b = 2, @@session.c = 3");
+    }
+}

@@ -1,0 +1,251 @@
+//! What a statement's text says of where it may run: whether it only reads, what it leaves behind on a server session, and
+//! what the proxy answers itself or refuses. On every statement's path: it copies nothing.
+//!
+//! Words in strings and comments do not count. When in doubt a statement is the primary's.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `functions` | the words behind which a parenthesis says nothing of what a query does |
+//! | `verbs` | what the first words of a statement say |
+
+mod functions;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+use super::{assign::is, pins::Pins};
+use crate::control::{Lexer, Syntax, Text, Token, TokenKind};
+
+/// What a statement's text says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Reading<'a> {
+    pub(in crate::proxy) verb: Verb,
+    pub(in crate::proxy) place: Place,
+    /// What it leaves on the server session that it runs on, if it ends well.
+    pub(in crate::proxy) pins: Pins,
+    /// What it takes away there, if it ends well.
+    pub(in crate::proxy) unpins: Pins,
+    /// What the proxy does rather than passing the statement on as it is.
+    pub(in crate::proxy) own: Option<Own<'a>>,
+    /// Whether it asks for the connection's id beside other things: `CONNECTION_ID()`, `@@pseudo_thread_id`.
+    pub(in crate::proxy) uses_connection_id: bool,
+}
+
+/// What kind of statement it is, as far as that matters when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Verb {
+    /// `SET` of variables, with a list of assignments.
+    Set,
+    /// `CALL`, `EXECUTE IMMEDIATE`, or a block: it may set variables on its way.
+    Call,
+    /// `USE`.
+    Use,
+    /// Anything else: it sets no system variable that stays.
+    Other,
+}
+
+/// Where a statement may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Place {
+    /// Anywhere, as far as its text tells: it only reads.
+    Any,
+    /// Where the client's statement before it ran: it asks about that (`FOUND_ROWS()`, `SHOW WARNINGS`). Where that is gone,
+    /// at the primary.
+    Last,
+    /// At the primary.
+    Primary,
+}
+
+/// What the proxy does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Own<'a> {
+    /// `SELECT CONNECTION_ID()` and nothing else: answered here, with this as the column's name.
+    ConnectionId { header: Text<'a> },
+    /// `LOAD DATA LOCAL`: refused.
+    LocalInfile,
+    /// `SET NAMES` and whatever else says which character sets the client writes and reads: see
+    /// [`names::read`](super::names::read), which says what is left to be passed on.
+    CharacterSets,
+}
+
+/// Reads a statement. `syntax` says which comments are code.
+pub(in crate::proxy) fn read<'a>(sql: &'a [u8], syntax: &Syntax) -> Reading<'a> {
+    let mut lexer = Lexer::new(sql, syntax);
+    let mut token = lexer.next_token();
+    while token.kind == TokenKind::Symbol(b'(') {
+        token = lexer.next_token();
+    }
+    let mut scan = Scan {
+        reading: Reading {
+            verb: Verb::Other,
+            place: Place::Primary,
+            pins: Pins::NONE,
+            unpins: Pins::NONE,
+            own: None,
+            uses_connection_id: false,
+        },
+        lexer,
+        before: token,
+        reads: false,
+        last: false,
+        home: false,
+        assigns: false,
+    };
+    scan.verb(sql, syntax, token.kind);
+    scan.rest();
+    // What another version of the server takes for code is not read here, and that one may be the server's.
+    let (reads, hides) = (scan.reads, || scan.reads && has_executable_comment(sql));
+    scan.reading.place = match () {
+        () if !reads || hides() => Place::Primary,
+        () if scan.last => Place::Last,
+        () if scan.home => Place::Primary,
+        () => Place::Any,
+    };
+    scan.reading
+}
+
+/// A look at a statement's tokens, one after the other.
+struct Scan<'a> {
+    reading: Reading<'a>,
+    /// Stands behind `before`.
+    lexer: Lexer<'a>,
+    before: Token<'a>,
+    /// Whether nothing was found so far that more than reads.
+    reads: bool,
+    /// Whether it asks about the statement before it.
+    last: bool,
+    /// Whether it asks for what only the primary's session has.
+    home: bool,
+    /// Whether a user variable that stands there is one that it gives a value (`CALL`, `FETCH … INTO`).
+    assigns: bool,
+}
+
+impl<'a> Scan<'a> {
+    /// Reads a token.
+    fn bump(&mut self) -> Token<'a> {
+        self.lexer.next_token()
+    }
+
+    /// The token that comes next.
+    fn peek(&self) -> TokenKind<'a> {
+        self.lexer.clone().next_token().kind
+    }
+
+    /// Looks at all tokens that are left.
+    fn rest(&mut self) {
+        loop {
+            let token = self.bump();
+            match token.kind {
+                TokenKind::End => return,
+                TokenKind::Unterminated => {
+                    self.reads = false;
+                    return;
+                }
+                TokenKind::Symbol(b';') => self.reads &= self.peek() == TokenKind::End,
+                TokenKind::Symbol(b'(') => self.opens(),
+                TokenKind::Word(word) => self.word(word),
+                TokenKind::QuotedIdent(name) => self.home |= is_of_one_server(name.raw),
+                TokenKind::UserVar(_) => self.user_variable(),
+                TokenKind::SystemVar(name) => self.system_variable(name),
+                _ => {}
+            }
+            self.before = token;
+        }
+    }
+
+    /// A parenthesis: the arguments of a function, perhaps. Of a name in backquotes it may be one that somebody has stored.
+    fn opens(&mut self) {
+        match self.before.kind {
+            TokenKind::Word(name) => self.function(name),
+            TokenKind::QuotedIdent(_) => self.reads = false,
+            _ => {}
+        }
+    }
+
+    fn function(&mut self, name: &[u8]) {
+        let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        match name.first().map(u8::to_ascii_lowercase) {
+            Some(b'c') if any(&["CONNECTION_ID"]) => {
+                self.reading.uses_connection_id = true;
+                self.home = true;
+            }
+            Some(b'g') if any(&["GET_LOCK"]) => {
+                self.reading.pins = self.reading.pins.and(Pins::NAMED_LOCKS);
+                self.reads = false;
+            }
+            Some(b'r') if any(&["RELEASE_ALL_LOCKS"]) => {
+                self.reading.unpins = self.reading.unpins.and(Pins::NAMED_LOCKS);
+                self.reads = false;
+            }
+            Some(b'f' | b'r') if any(&["FOUND_ROWS", "ROW_COUNT"]) => self.last = true,
+            Some(b'l') if any(&["LAST_INSERT_ID"]) => self.home = true,
+            _ => self.reads = self.reads && functions::is_harmless(name),
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        self.home |= is_of_one_server(word);
+        let any = |names: &[&str]| names.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+        match word.first().map(u8::to_ascii_lowercase) {
+            // of a name with its database before it, only a stored function is called
+            _ if self.before.kind == TokenKind::Symbol(b'.') => self.reads &= self.peek() != TokenKind::Symbol(b'('),
+            Some(b'i') if any(&["INTO"]) => {
+                self.reads = false;
+                self.assigns |= matches!(self.peek(), TokenKind::UserVar(_));
+            }
+            // it locks the rows that it reads, or it stands behind a `WITH` or an `EXPLAIN`
+            Some(b'u') if any(&["UPDATE"]) => self.reads = false,
+            Some(b's') if any(&["SHARE"]) => self.reads &= !is(self.before.kind, "FOR"),
+            Some(b'i') if any(&["IN"]) => self.reads &= !is(self.before.kind, "LOCK"),
+            // of a sequence
+            Some(b'v') if any(&["VALUE"]) => {
+                self.reads &= !is(self.before.kind, "NEXT") && !is(self.before.kind, "PREVIOUS");
+            }
+            // the same, unless it is a function of that name
+            Some(b'd' | b'i' | b'r') if any(&["DELETE", "INSERT", "REPLACE"]) => {
+                self.reads &= self.peek() == TokenKind::Symbol(b'(');
+            }
+            _ => {}
+        }
+    }
+
+    fn user_variable(&mut self) {
+        self.home = true;
+        let mut ahead = self.lexer;
+        let assigned =
+            ahead.next_token().kind == TokenKind::Symbol(b':') && ahead.next_token().kind == TokenKind::Symbol(b'=');
+        if (assigned && self.reading.verb != Verb::Set) || self.assigns {
+            self.reads = false;
+            self.reading.pins = self.reading.pins.and(Pins::USER_VARIABLES);
+        }
+    }
+
+    fn system_variable(&mut self, name: &[u8]) {
+        let last = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+        let last = super::assign::bare(last);
+        let any = |names: &[&str]| names.iter().any(|known| last.eq_ignore_ascii_case(known.as_bytes()));
+        if any(&["warning_count", "error_count"]) {
+            self.last = true;
+        } else {
+            self.home = true;
+            self.reading.uses_connection_id |= self.reading.verb != Verb::Set && any(&["pseudo_thread_id"]);
+        }
+    }
+}
+
+/// Whether this is the name of a database in which each server shows itself.
+fn is_of_one_server(name: &[u8]) -> bool {
+    [&b"information_schema"[..], b"performance_schema"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether there is a comment that is code for some server.
+fn has_executable_comment(sql: &[u8]) -> bool {
+    let mut rest = sql;
+    while let Some(at) = rest.iter().position(|b| *b == b'/') {
+        rest = &rest[at + 1..];
+        if matches!(rest, [b'*', b'!', ..] | [b'*', b'M' | b'T', b'!', ..]) {
+            return true;
+        }
+    }
+    false
+}

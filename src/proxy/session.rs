@@ -1,0 +1,446 @@
+//! What becomes of one client's statements: each is passed on to one of the client's server sessions, which is chosen, or made,
+//! here.
+//!
+//! What is said on a server session then is in `turn`, how a kill is passed on in `kill`.
+
+use std::{pin::pin, sync::Arc};
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+
+use super::{
+    backend::{Account, Backend, BackendError, Wishes, column, command},
+    engine::Shared,
+    failure::{self, Failure},
+    kill::PATIENCE,
+    names,
+    pool::Servers,
+    route::{self, Own, Place, Reading},
+    server::{Lease, Server, Standing},
+    state::{State, Told},
+    turn::{Ask, Ended, Got, Turn},
+};
+use crate::{
+    engine::{EngineSession, OnKill, RowSink, StatementContext},
+    model::{
+        Column, ColumnType, Done, Killed, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError, Statement,
+        Value,
+    },
+    session::within,
+};
+
+/// What a proxy keeps for one client.
+pub struct ProxySession {
+    proxy: Arc<Shared>,
+    who: Arc<Principal>,
+    /// Nothing before the first statement.
+    open: Option<Box<Open>>,
+}
+
+/// What it keeps for one that has run something.
+struct Open {
+    account: Arc<Account>,
+    servers: Arc<Servers>,
+    /// The flags of the last answer.
+    done: Done,
+    /// Where the next statement has to run.
+    home: Option<Arc<Server>>,
+    /// The user variables that the statement names which is about to be answered, as they are at the server.
+    fetched: Vec<(String, OwnedValue)>,
+    /// What is gone, where the client was told something else: its next statement is told.
+    owed: Option<SqlError>,
+}
+
+impl Open {
+    /// How the client stands at its server session.
+    fn standing(&self) -> Standing {
+        let pinned = !self.servers.state.hold().pins().is_empty();
+        Standing { in_transaction: self.done.in_transaction, bound: pinned || !self.done.autocommit }
+    }
+
+    /// The server session is over that the next statement would have had to run on.
+    ///
+    /// # Errors
+    /// Something is gone with it.
+    fn leave(&mut self, home: &Server) -> Result<(), SqlError> {
+        self.home = None;
+        let lost = self.servers.state.hold().lost();
+        let in_transaction = std::mem::take(&mut self.done.in_transaction);
+        if in_transaction || !lost.is_empty() {
+            return Err(failure::lost_between(&home.address, in_transaction));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Lists may hold on to them longer.
+        self.servers.leave_all();
+    }
+}
+
+impl ProxySession {
+    pub(super) fn new(proxy: Arc<Shared>, who: Arc<Principal>) -> Self {
+        Self { proxy, who, open: None }
+    }
+
+    /// What the client has, shown to others from now on.
+    fn open(&mut self, cx: &StatementContext) -> Result<&mut Open, SqlError> {
+        let (proxy, who) = (&self.proxy, &self.who);
+        if self.open.is_none() {
+            let account = proxy.account(who).ok_or_else(|| failure::no_account(who))?;
+            let servers = Arc::new(Servers::new(State::new(cx.database().as_deref())));
+            cx.publish_servers(Arc::clone(&servers) as Arc<dyn ServerSessions>);
+            let account = Arc::new(account);
+            let (done, fetched) = (Done::default(), Vec::new());
+            self.open = Some(Box::new(Open { account, servers, done, home: None, fetched, owed: None }));
+        }
+        self.open.as_deref_mut().ok_or_else(SqlError::panicked)
+    }
+
+    /// What is said of a statement that the proxy answers itself.
+    fn quiet(&self) -> Done {
+        let flags = self.open.as_ref().map_or_else(Done::default, |open| open.done);
+        Done { affected: 0, last_insert_id: 0, warnings: 0, ..flags }
+    }
+
+    /// A server session for a statement that may run there, lent to it.
+    ///
+    /// # Errors
+    /// What the client relied on is gone, or no server takes the statement.
+    async fn lease(&mut self, cx: &StatementContext, place: Place) -> Result<Lease, SqlError> {
+        cx.check()?;
+        let open = self.open(cx)?;
+        let (servers, account) = (Arc::clone(&open.servers), Arc::clone(&open.account));
+        servers.sweep();
+        if let Some(owed) = open.owed.take() {
+            return Err(owed);
+        }
+        if let Some(home) = open.home.clone() {
+            match servers.take(home.ss_id) {
+                Some(lease) => return Ok(lease),
+                None => open.leave(&home)?,
+            }
+        }
+        if place == Place::Last
+            && let Some(lease) = servers.take_last()
+        {
+            return Ok(lease);
+        }
+        let in_turn = if place == Place::Any && self.proxy.read_split { self.proxy.readers() } else { Vec::new() };
+        let order: &[usize] = if in_turn.is_empty() { &[0] } else { &in_turn };
+        let mut refused = None;
+        for at in order {
+            if let Some(lease) = servers.take_at(*at) {
+                return Ok(lease);
+            }
+            match self.connect(cx, *at, &servers, &account).await {
+                Ok(lease) => return Ok(lease),
+                Err(error) => refused = Some(error),
+            }
+            cx.check()?;
+        }
+        Err(refused.unwrap_or_else(failure::no_servers))
+    }
+
+    /// A new server session, unless the statement is killed meanwhile.
+    async fn connect(
+        &self,
+        cx: &StatementContext,
+        at: usize,
+        servers: &Servers,
+        account: &Account,
+    ) -> Result<Lease, SqlError> {
+        let address = self.proxy.address(at).ok_or_else(failure::no_servers)?;
+        cx.set_state("Connecting to server");
+        let wishes = Wishes { database: None, found_rows: cx.counts_found_rows() };
+        let connecting = pin!(Backend::connect(address, account, wishes, self.proxy.connect_timeout));
+        let connected = match select(connecting, pin!(cx.killed())).await {
+            Either::Left((connected, _)) => connected,
+            Either::Right((reason, _)) => return Err(Killed(reason).into()),
+        };
+        self.proxy.reached(at, !matches!(connected, Err(BackendError::Lost(_))));
+        let backend = connected.map_err(|error| match error {
+            BackendError::Server(error) => error,
+            BackendError::Lost(why) => failure::unreachable(address, &why),
+        })?;
+        cx.set_state("executing");
+        servers.add(Server::start(at, Arc::clone(address), backend)).ok_or_else(SqlError::interrupted)
+    }
+
+    /// Asks a server, and notes what its answer says of the client's session. What only reads is asked again, of another
+    /// server if there is one, if the first was lost before it gave rows.
+    async fn ask(
+        &mut self,
+        cx: &StatementContext,
+        (reading, place): (&Reading<'_>, Place),
+        ask: Ask<'_>,
+        mut out: Option<&mut RowSink>,
+    ) -> Result<Got, SqlError> {
+        let mut tries = self.proxy.count();
+        loop {
+            let lease = self.lease(cx, place).await?;
+            let syntax = self.proxy.syntax;
+            let open = self.open(cx)?;
+            let (server, servers, account) =
+                (Arc::clone(&lease.server), Arc::clone(&open.servers), Arc::clone(&open.account));
+            if !open.done.in_transaction && matches!(ask, Ask::Text(_) | Ask::Execute(..)) {
+                servers.transaction_begun();
+            }
+            let turn = Turn { cx, servers: &servers, account: &account, reading, before: open.done };
+            match turn.take(lease, ask, out.as_deref_mut()).await {
+                Ok(ended) => return open.ended(cx, ended, ask, reading, &syntax),
+                Err(failure) => {
+                    let lost = matches!(failure, Failure::Lost(_));
+                    tracing::debug!(server = %server.address, ?failure, "a server session is over");
+                    servers.sweep();
+                    let missed = if open.home.is_some() { open.leave(&server).err() } else { None };
+                    tries = tries.saturating_sub(1);
+                    let told = out.as_ref().is_some_and(|out| out.gave_rows());
+                    let again = lost && missed.is_none() && !told && reading.place != Place::Primary && tries > 0;
+                    if !lost || cx.is_killed() {
+                        open.owed = missed;
+                    }
+                    if lost && !cx.is_killed() {
+                        self.proxy.reached(server.at, false);
+                    }
+                    if !again || cx.is_killed() {
+                        return Err(failure.told(&server.address));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A statement that the proxy has to do with itself.
+    async fn own(
+        &mut self,
+        cx: &StatementContext,
+        own: Own<'_>,
+        statement: &Statement,
+        out: &mut RowSink,
+    ) -> Result<Done, SqlError> {
+        match own {
+            Own::ConnectionId { header } => {
+                out.columns([id_column(header.to_string_lossy())])?;
+                out.row(&[Value::UInt(cx.connection_id().get())])?;
+            }
+            Own::LocalInfile => return Err(failure::no_local_files()),
+            Own::CharacterSets => {
+                let syntax = self.proxy.syntax;
+                let named = names::read(&statement.sql, &syntax, cx.character_sets())?;
+                if let Some(rest) = named.rest {
+                    let rest = Bytes::from(rest);
+                    let reading = route::read(&rest, &syntax);
+                    self.ask(cx, (&reading, Place::Primary), Ask::Text(&rest), None).await?;
+                }
+                if let Some(set) = named.connection {
+                    self.open(cx)?.servers.state.hold().set_connection(set);
+                }
+                cx.set_character_sets(named.sets);
+            }
+        }
+        Ok(self.quiet())
+    }
+}
+
+impl Open {
+    /// What a turn leaves of the client's session, if its server session lives.
+    fn ended(
+        &mut self,
+        cx: &StatementContext,
+        ended: Ended,
+        ask: Ask<'_>,
+        reading: &Reading<'_>,
+        syntax: &crate::control::Syntax,
+    ) -> Result<Got, SqlError> {
+        let Ended { mut lease, got, flags } = ended;
+        self.done = Done { affected: 0, last_insert_id: 0, warnings: 0, ..flags };
+        if let Ok(got) = &got {
+            let mut state = self.servers.state.hold();
+            match (ask, got) {
+                (Ask::Text(sql) | Ask::Execute(sql, _), Got::Done(answer)) => {
+                    let changes = &answer.changes;
+                    let told = Told {
+                        schema: changes.schema.as_deref(),
+                        variables: &changes.variables,
+                        insert_id: answer.done.last_insert_id,
+                    };
+                    state.note(sql, syntax, reading, &told, &mut lease.versions);
+                    let database = changes.schema.is_some().then(|| state.database().map(str::to_owned));
+                    drop(state);
+                    if let Some(database) = database {
+                        cx.set_database(database.as_deref());
+                    }
+                }
+                (Ask::Database(name), _) => {
+                    state.set_database(Some(name));
+                    lease.versions.db_name = state.versions().db_name;
+                }
+                (Ask::Reset, _) => state.reset(),
+                _ => {}
+            }
+        }
+        let (server, standing) = (Arc::clone(&lease.server), self.standing());
+        let bound = standing.in_transaction || standing.bound;
+        self.home = bound.then(|| Arc::clone(&server));
+        self.servers.ran(server.ss_id, bound);
+        if !lease.give_back(standing) {
+            self.servers.sweep();
+            if self.home.is_some() && self.leave(&server).is_err() && got.is_ok() {
+                // Ended before anybody could know what it had begun.
+                return Err(SqlError::interrupted());
+            }
+        }
+        got
+    }
+}
+
+/// The column of `SELECT CONNECTION_ID()`.
+fn id_column(header: String) -> Column {
+    Column::new(header, ColumnType::BigInt).unsigned().not_null()
+}
+
+/// Columns as callers see them.
+fn columns(definitions: &[Bytes]) -> Result<Vec<Column>, SqlError> {
+    let columns = definitions.iter().map(|definition| column(definition));
+    columns.collect::<Result<_, _>>().map_err(|error| failure::malformed(&error))
+}
+
+impl EngineSession for ProxySession {
+    /// A statement that is killed ends when its server says so: within a bound, see `kill`.
+    const ON_KILL: OnKill = OnKill::Finish;
+
+    async fn execute(
+        &mut self,
+        cx: &StatementContext,
+        statement: Statement,
+        out: &mut RowSink,
+    ) -> Result<Done, SqlError> {
+        let syntax = self.proxy.syntax;
+        let reading = route::read(&statement.sql, &syntax);
+        if let Some(own) = reading.own {
+            return Box::pin(self.own(cx, own, &statement, out)).await;
+        }
+        let (ask, place) = match &statement.params {
+            None => (Ask::Text(&statement.sql), reading.place),
+            // It is prepared where it is executed, and stays there.
+            Some(params) if reading.place == Place::Any => (Ask::Execute(&statement.sql, params), Place::Primary),
+            Some(params) => (Ask::Execute(&statement.sql, params), reading.place),
+        };
+        match self.ask(cx, (&reading, place), ask, Some(out)).await? {
+            Got::Done(answer) => Ok(answer.done),
+            Got::Values(_) | Got::Prepared(_) | Got::Fields(_) => Ok(self.quiet()),
+        }
+    }
+
+    async fn prepare(&mut self, cx: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
+        let syntax = self.proxy.syntax;
+        let reading = route::read(sql, &syntax);
+        match reading.own {
+            Some(Own::ConnectionId { header }) => {
+                return Ok(Prepared { params: Vec::new(), columns: vec![id_column(header.to_string_lossy())] });
+            }
+            Some(Own::LocalInfile) => return Err(SqlError::not_preparable()),
+            Some(Own::CharacterSets) => return Ok(Prepared::default()),
+            None => {}
+        }
+        match self.ask(cx, (&reading, Place::Primary), Ask::Prepare(sql), None).await? {
+            Got::Prepared(prepared) => {
+                Ok(Prepared { params: columns(&prepared.params)?, columns: columns(&prepared.columns)? })
+            }
+            Got::Values(_) | Got::Done(_) | Got::Fields(_) => Ok(Prepared::default()),
+        }
+    }
+
+    async fn fields(&mut self, cx: &StatementContext, table: &str, pattern: &str) -> Result<Vec<Column>, SqlError> {
+        let reading = route::read(b"", &self.proxy.syntax);
+        match self.ask(cx, (&reading, Place::Primary), Ask::Fields(table, pattern), None).await? {
+            Got::Fields(fields) => columns(&fields),
+            Got::Values(_) | Got::Done(_) | Got::Prepared(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn use_database(&mut self, cx: &StatementContext, name: &str) -> Result<(), SqlError> {
+        let reading = route::read(b"", &self.proxy.syntax);
+        let ask = Ask::Database(name);
+        let asked = self.ask(cx, (&reading, Place::Primary), ask, None).await;
+        if asked.is_err() && self.proxy.read_split && self.proxy.is_shunned(0) {
+            // Clients that only read can do without the primary.
+            return self.ask(cx, (&reading, Place::Any), ask, None).await.map(drop);
+        }
+        asked.map(drop)
+    }
+
+    async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
+        let Some(open) = self.open.as_deref_mut() else { return Ok(()) };
+        // One server session is kept, if its server can reset it.
+        (open.home, open.owed, open.done) = (None, None, Done::default());
+        let (servers, account) = (Arc::clone(&open.servers), Arc::clone(&open.account));
+        servers.sweep();
+        let lease = servers.take_last();
+        servers.leave_all_but(lease.as_ref().map(|lease| lease.server.ss_id));
+        if let Some(lease) = lease {
+            let reading = route::read(b"", &self.proxy.syntax);
+            let turn = Turn { cx, servers: &servers, account: &account, reading: &reading, before: Done::default() };
+            match turn.take(lease, Ask::Reset, None).await {
+                Ok(Ended { lease, got: Ok(_), .. }) => {
+                    lease.give_back(Standing::default());
+                }
+                // One that cannot be reset is of no use: the next statement has a new one.
+                Ok(Ended { lease, got: Err(_), .. }) => lease.give_up(),
+                Err(_) => {}
+            }
+            servers.sweep();
+        }
+        servers.state.hold().reset();
+        Ok(())
+    }
+
+    /// Nothing that the client has at servers outlives it: a transaction is rolled back, and all connections are closed.
+    async fn rollback(&mut self, _: Reason) {
+        let Some(mut open) = self.open.take() else { return };
+        if let (true, Some(home)) = (open.done.in_transaction, open.home.take())
+            && let Some(mut lease) = open.servers.take(home.ss_id)
+        {
+            let done = within(PATIENCE, lease.backend.command(command::QUERY, &[b"ROLLBACK"])).await;
+            match done {
+                Some(Ok(_)) => lease.give_up(),
+                // The server rolls back when it sees that the connection is gone.
+                other => tracing::warn!(server = %home.address, ?other, "a transaction was not rolled back"),
+            }
+        }
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        Some(self.open.as_ref().is_some_and(|open| open.done.in_transaction))
+    }
+
+    /// The server alone knows what a variable is that was not given a literal, and of what type.
+    const FETCHES_USER_VARIABLES: bool = true;
+
+    async fn fetch_user_variables(&mut self, cx: &StatementContext, names: &[String]) -> Result<(), SqlError> {
+        let names_there: Vec<String> = names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
+        let sql = Bytes::from(format!("SELECT {}", names_there.join(", ")));
+        let syntax = self.proxy.syntax;
+        let reading = route::read(&sql, &syntax);
+        let Got::Values(values) = self.ask(cx, (&reading, Place::Primary), Ask::Values(&sql), None).await? else {
+            return Ok(());
+        };
+        self.open(cx)?.fetched = names.iter().cloned().zip(values).collect();
+        Ok(())
+    }
+
+    fn user_variable(&self, name: &str) -> Option<OwnedValue> {
+        let fetched = &self.open.as_ref()?.fetched;
+        fetched.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+}
+
+impl std::fmt::Debug for ProxySession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let servers = self.open.as_ref().map_or(0, |open| open.servers.count());
+        f.debug_struct("ProxySession").field("who", &self.who).field("servers", &servers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! A server behind the proxy: it has transactions, statements that take as long as a test wants, and remembers what it was
+//! told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::{
+    Column, ColumnType, Done, Engine, EngineSession, Login, OnKill, OwnedValue, Params, Prepared, Principal,
+    Privileges, Reason, RowSink, SqlError, Statement, StatementContext, Value,
+};
+
+/// What one server knows.
+#[derive(Default)]
+pub(super) struct Behind {
+    /// Its name.
+    pub(super) name: String,
+    said: Mutex<Vec<String>>,
+    committed: Mutex<Vec<String>>,
+    /// Told when a statement begins to take long.
+    pub(super) long: Notify,
+    /// Ends those that are not ended by kills.
+    pub(super) release: Notify,
+}
+
+fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Behind {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// The statements that clients sent here, but for those that the proxy sends of its own accord.
+    pub(super) fn said(&self) -> Vec<String> {
+        let own = |sql: &String| sql.contains("session_track_system_variables");
+        locked(&self.said).iter().filter(|sql| !own(sql)).cloned().collect()
+    }
+
+    /// What was committed.
+    pub(super) fn committed(&self) -> Vec<String> {
+        locked(&self.committed).clone()
+    }
+}
+
+/// The server as an engine.
+pub(super) struct BehindEngine(pub(super) Arc<Behind>);
+
+/// One connection to it.
+pub(super) struct BehindSession {
+    behind: Arc<Behind>,
+    /// What the open transaction has written.
+    open: Option<Vec<String>>,
+    autocommit: bool,
+    /// The last variable that was set: as it is quoted, and its value.
+    variable: (String, String),
+}
+
+impl Engine for BehindEngine {
+    type Session = BehindSession;
+
+    async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
+        Ok(Principal::new(login.user.clone(), Privileges::NONE))
+    }
+
+    async fn open(&self, _: &Arc<Principal>) -> Result<BehindSession, SqlError> {
+        Ok(BehindSession { behind: Arc::clone(&self.0), open: None, autocommit: true, variable: Default::default() })
+    }
+}
+
+impl BehindSession {
+    fn done(&self) -> Done {
+        Done { in_transaction: self.open.is_some(), autocommit: self.autocommit, ..Done::default() }
+    }
+
+    fn write(&mut self, what: &str) {
+        match &mut self.open {
+            Some(open) => open.push(what.to_owned()),
+            None => locked(&self.behind.committed).push(what.to_owned()),
+        }
+    }
+
+    fn commit(&mut self) {
+        let open = self.open.take().unwrap_or_default();
+        locked(&self.behind.committed).extend(open);
+    }
+}
+
+/// One column of text with these values.
+fn texts(out: &mut RowSink, values: &[&str]) -> Result<(), SqlError> {
+    out.columns([Column::new("text", ColumnType::VarChar)])?;
+    for value in values {
+        out.row(&[Value::Text(value)])?;
+    }
+    Ok(())
+}
+
+impl EngineSession for BehindSession {
+    const ON_KILL: OnKill = OnKill::Finish;
+
+    async fn execute(&mut self, cx: &StatementContext, st: Statement, out: &mut RowSink) -> Result<Done, SqlError> {
+        let sql = st.sql_lossy().into_owned();
+        let shown = match &st.params {
+            Some(Params(values)) => format!("{sql} {values:?}"),
+            None => sql.clone(),
+        };
+        locked(&self.behind.said).push(shown);
+        let words: Vec<&str> = sql.split_whitespace().collect();
+        match &*words {
+            ["BEGIN"] => self.open = Some(Vec::new()),
+            ["COMMIT"] => self.commit(),
+            ["ROLLBACK"] => self.open = None,
+            ["INSERT", what] => self.write(what),
+            ["UPDATE", "same"] => {
+                let affected = if cx.counts_found_rows() { 1 } else { 0 };
+                return Ok(Done { affected, ..self.done() });
+            }
+            ["SET", "autocommit", "=", value] => self.autocommit = *value == "1",
+            ["SET", variable, "=", value] if variable.starts_with('@') => {
+                self.variable = (format!("@`{}`", &variable[1..]), value.trim_matches('\'').to_owned());
+            }
+            ["SELECT", variable] if *variable == self.variable.0 => texts(out, &[&self.variable.1])?,
+            ["SELECT", "SLEEP"] => {
+                self.behind.long.notify_one();
+                cx.killed().await;
+                return Err(SqlError::interrupted());
+            }
+            // Sees no kill.
+            ["SELECT", "DEAF"] => {
+                self.behind.long.notify_one();
+                self.behind.release.notified().await;
+                texts(out, &["deaf"])?;
+            }
+            ["SELECT", "WHO"] => texts(out, &[&self.behind.name, &cx.session().to_string()])?,
+            ["SELECT", "MANY", many] => {
+                out.columns([Column::new("number", ColumnType::BigInt), Column::new("text", ColumnType::VarChar)])?;
+                for number in 0..many.parse::<i64>().unwrap() {
+                    if out.row(&[Value::Int(number), Value::Text("some text that takes its room")])? {
+                        self.behind.long.notify_one();
+                        out.ready().await?;
+                    }
+                }
+            }
+            ["SELECT", "TWO"] => {
+                texts(out, &["first"])?;
+                texts(out, &["second"])?;
+            }
+            ["SELECT", ..] => match &st.params {
+                Some(Params(values)) => {
+                    out.columns(vec![Column::new("value", ColumnType::VarChar); values.len().max(1)])?;
+                    let texts: Vec<_> = values.iter().map(|value| value.text().unwrap_or_default()).collect();
+                    let row: Vec<Value<'_>> = texts.iter().map(|text| Value::Text(text)).collect();
+                    out.row(if row.is_empty() { &[Value::Null] } else { &row })?;
+                }
+                None => texts(out, &words[1..])?,
+            },
+            ["FAIL"] => return Err(SqlError::new(1062, "23000", "Duplicate entry 'x' for key 'PRIMARY'")),
+            ["FAIL", "ALL"] => {
+                self.open = None;
+                return Err(SqlError::new(1213, "40001", "Deadlock found when trying to get lock"));
+            }
+            _ => {}
+        }
+        Ok(self.done())
+    }
+
+    async fn prepare(&mut self, _: &StatementContext, sql: &Bytes) -> Result<Prepared, SqlError> {
+        locked(&self.behind.said).push(format!("PREPARE {}", String::from_utf8_lossy(sql)));
+        let params = sql.iter().filter(|byte| **byte == b'?').count();
+        let columns = if sql.starts_with(b"SELECT") { params.max(1) } else { 0 };
+        Ok(Prepared {
+            params: vec![Column::new("?", ColumnType::VarChar); params],
+            columns: vec![Column::new("value", ColumnType::VarChar); columns],
+        })
+    }
+
+    async fn fields(&mut self, _: &StatementContext, table: &str, pattern: &str) -> Result<Vec<Column>, SqlError> {
+        Ok(vec![Column::new(format!("{table}/{pattern}"), ColumnType::Int)])
+    }
+
+    async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
+        locked(&self.behind.said).push(format!("USE {name}"));
+        if name == "nowhere" { Err(SqlError::unknown_database(name)) } else { Ok(()) }
+    }
+
+    async fn reset(&mut self, _: &StatementContext) -> Result<(), SqlError> {
+        locked(&self.behind.said).push("RESET".to_owned());
+        (self.open, self.autocommit) = (None, true);
+        Ok(())
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        Some(self.open.is_some())
+    }
+
+    async fn rollback(&mut self, _: Reason) {
+        self.open = None;
+    }
+
+    fn user_variable(&self, _: &str) -> Option<OwnedValue> {
+        None
+    }
+}

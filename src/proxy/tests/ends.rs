@@ -1,0 +1,62 @@
+//! Ends of single server sessions.
+
+use super::stage::{ask, begin, code, stage, until};
+use crate::model::ServerEnd;
+
+#[test]
+fn one_that_waits_ends_alone() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        ask(&alice, "SELECT a").await.unwrap();
+        let before = stage.server_session(&alice);
+        assert_eq!(stage.shown(&alice).end(before.ss_id + 1_000_000), None);
+        assert_eq!(stage.shown(&alice).end(before.ss_id), Some(ServerEnd::Alone));
+        assert_eq!(stage.shown(&alice).end(before.ss_id), None, "it is over at once");
+        assert_eq!((stage.shown(&alice).count(), stage.server_sessions(&alice).len()), (0, 0));
+        until(|| stage.servers[0].connections() == 0).await;
+        assert_eq!(code(&alice, "SELECT a").await, 0);
+        assert!(stage.server_session(&alice).ss_id > before.ss_id);
+    });
+}
+
+#[test]
+fn one_with_a_transaction_is_left_to_its_clients_end() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        ask(&alice, "BEGIN").await.unwrap();
+        let before = stage.server_session(&alice);
+        assert_eq!(stage.shown(&alice).end(before.ss_id), Some(ServerEnd::WithItsClient));
+        assert_eq!(code(&alice, "INSERT x").await, 0);
+        assert_eq!(code(&alice, "COMMIT").await, 0);
+        assert_eq!(stage.servers[0].behind.committed(), ["x"], "nothing was ended");
+        assert_eq!(stage.shown(&alice).end(before.ss_id), Some(ServerEnd::Alone));
+    });
+}
+
+#[test]
+fn what_runs_on_it_fails_and_ends_at_the_server() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        ask(&alice, "SELECT a").await.unwrap();
+        let running = begin(&alice, "SELECT SLEEP");
+        stage.servers[0].behind.long.notified().await;
+        let shown = stage.server_session(&alice);
+        assert_eq!(stage.shown(&alice).end(shown.ss_id), Some(ServerEnd::Alone));
+        assert_eq!(running.await.unwrap(), 1317);
+        until(|| stage.servers[0].connections() == 0).await;
+        assert_eq!(ask(&alice, "SELECT b").await.unwrap(), ["b"], "the client goes on");
+    });
+}
+
+#[test]
+fn a_client_misses_what_it_kept_there() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        ask(&alice, "CREATE TEMPORARY TABLE t (i INT)").await.unwrap();
+        let shown = stage.server_session(&alice);
+        assert_eq!(stage.shown(&alice).end(shown.ss_id), Some(ServerEnd::Alone));
+        assert_eq!(code(&alice, "INSERT x").await, 2013);
+        assert_eq!(code(&alice, "INSERT y").await, 0);
+        assert_eq!(stage.servers[0].behind.committed(), ["y"]);
+    });
+}

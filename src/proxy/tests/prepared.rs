@@ -1,0 +1,78 @@
+//! Prepared statements.
+
+use mysql_async::prelude::Queryable;
+
+use super::stage::{ask, code, stage, until};
+use crate::{OwnedValue, Params, Statement};
+
+#[test]
+fn a_statement_is_prepared_once_and_runs_with_its_parameters() {
+    stage(1, false, async |stage| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let statement = client.prep("SELECT ?, ?").await.unwrap();
+        assert_eq!((statement.num_params(), statement.num_columns()), (2, 2));
+        for number in 0..3 {
+            let row: Option<(String, String)> = client.exec_first(&statement, (number, "x")).await.unwrap();
+            assert_eq!(row, Some((number.to_string(), "x".to_owned())));
+        }
+        let prepared = stage.servers[0].behind.said().into_iter().filter(|sql| sql.starts_with("PREPARE"));
+        assert_eq!(prepared.count(), 1);
+        let error = client.prep("FAIL").await;
+        assert!(error.is_ok(), "this server finds out later");
+        client.close(statement).await.unwrap();
+        client.disconnect().await.unwrap();
+        end().await;
+    });
+}
+
+#[test]
+fn a_new_server_session_has_it_prepared_anew() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        let execute = |value: &str| Statement {
+            sql: "SELECT ?".into(),
+            params: Some(Params(vec![OwnedValue::Text(value.to_owned())])),
+        };
+        let prepared = alice.prepare("SELECT ?").await.unwrap();
+        assert_eq!((prepared.params.len(), prepared.columns.len()), (1, 1));
+        assert_eq!(ask(&alice, execute("a")).await.unwrap(), ["a"]);
+        stage.servers[0].kill(stage.server_session(&alice).server_sessid).await;
+        until(|| stage.server_sessions(&alice).is_empty()).await;
+        assert_eq!(ask(&alice, execute("b")).await.unwrap(), ["b"]);
+        assert_eq!(ask(&alice, execute("c")).await.unwrap(), ["c"]);
+        let said = stage.servers[0].behind.said();
+        assert_eq!(said.iter().filter(|sql| *sql == "PREPARE SELECT ?").count(), 2, "{said:?}");
+    });
+}
+
+#[test]
+fn statements_with_names_run_as_prepared_ones_and_answer_in_texts() {
+    stage(1, false, async |stage| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        client.query_drop("SET @x = 'value'").await.unwrap();
+        client.query_drop("PREPARE named FROM 'SELECT ?'").await.unwrap();
+        let row: Option<String> = client.query_first("EXECUTE named USING @x").await.unwrap();
+        assert_eq!(row.as_deref(), Some("value"));
+        client.disconnect().await.unwrap();
+        end().await;
+    });
+}
+
+#[test]
+fn more_statements_than_are_kept_are_closed_at_the_server() {
+    stage(1, false, async |stage| {
+        let alice = stage.alice().await;
+        for round in 0..2 {
+            for number in 0..100 {
+                let sql = format!("SELECT ? {number}");
+                let params = Some(Params(vec![OwnedValue::Int(number)]));
+                let row = ask(&alice, Statement { sql: sql.into(), params }).await.unwrap();
+                assert_eq!(row, [number.to_string()], "round {round}");
+            }
+        }
+        assert_eq!(code(&alice, "SELECT a").await, 0);
+        assert_eq!(stage.server_session(&alice).statements, 201);
+    });
+}
