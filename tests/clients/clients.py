@@ -52,6 +52,11 @@ def rust(name: str) -> Client:
     return Client(name, [program, name], ["test", "-x", program], "bash tests/clients/install.sh (crates.io)")
 
 
+# Those that know what a proxy's list and ids are, or need not.
+BEHIND_PROXY = (
+    "pymysql", "mysql-connector-python", "mysql-connector-python-c", "mysql2", "mariadb-connector-j", "sysbench",
+)  # fmt: skip
+
 CLIENTS = [
     Client(
         "mariadb",

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from check import PATIENCE, Failure
 from etcd import Etcd
+from mariadbd import MariaDB
 from packets import DEPRECATE_EOF, ORDINARY, QUERY, Connection, Packet, Reader, name_of
 from server import Server
 
@@ -41,8 +42,18 @@ class SqlError(Exception):
 class Client:
     """A connection that says what it is answered."""
 
-    def __init__(self, server: "Server | Balancer", user: str = "root") -> None:
-        self._connection = Connection((server.host, server.port), capabilities=ORDINARY | DEPRECATE_EOF, user=user)
+    def __init__(
+        self,
+        server: "Server | Balancer | MariaDB",
+        user: str = "root",
+        password: str = "",
+        database: str | None = None,
+    ) -> None:
+        capabilities = ORDINARY | DEPRECATE_EOF
+        address = (server.host, server.port)
+        self._connection = Connection(
+            address, capabilities=capabilities, user=user, password=password, database=database
+        )
         if self._connection.login.kind == "error":
             self._connection.close()
             raise error(self._connection.login)

@@ -26,6 +26,9 @@ plugin = "caching_sha2_password"
 
 class EchoSql(Server):
     users = tuple(PASSWORDS)
+    # As whom a user logs in, where that is not its name.
+    logins: dict[str, str] = {}
+    is_proxy = False
     left_out: dict[str, str] = {}
     many_rows = "SELECT * FROM seq(100000)"
 

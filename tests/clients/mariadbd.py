@@ -1,6 +1,7 @@
 """A MariaDB server of our own: a data directory, a port and a socket of its own, gone when the test is over."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,6 +25,23 @@ def tool(name: str) -> str:
     return found
 
 
+# Below those that the system gives to whoever connects somewhere: one of them could be gone before a server has it, and
+# while it is down between a crash and its next start.
+PORTS = range(12_000, 32_000)
+
+
+def free_port(host: str) -> int:
+    """One that nobody has at this moment."""
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as free:
+            try:
+                free.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise Failure("no port is free")
+
+
 class MariaDB:
     """Listens on a free port of the loopback interface. `root` has no password."""
 
@@ -43,17 +61,18 @@ class MariaDB:
         )
         if made.returncode != 0:
             raise Failure(f"mariadb-install-db failed: {made.stdout[-400:]!r} {made.stderr[-400:]!r}")
-        with socket.socket() as free:
-            free.bind((self.host, 0))
-            self.port = free.getsockname()[1]
-        command = [
+        self.port = free_port(self.host)
+        self._command = [
             server, "--no-defaults", f"--datadir={data}", f"--bind-address={self.host}", f"--port={self.port}",
             f"--socket={data / 'socket'}", f"--pid-file={data / 'pid'}", "--skip-name-resolve",
             "--innodb-buffer-pool-size=16M", "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci", *user, *options,
         ]  # fmt: skip
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
+        self._start()
+
+    def _start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
         try:
             self._await_listening()
         except BaseException:
@@ -70,8 +89,26 @@ class MariaDB:
                 if probe.connect_ex((self.host, self.port)) == 0:
                     return
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def unix_socket(self) -> Path:
+        """Its socket, for clients on this machine."""
+        return self._log.with_name("socket")
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def crash(self) -> None:
+        """Ends it without a word. Its data stay."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Starts it again after a crash: the same data, the same port."""
+        self._start()
 
     def discard(self) -> None:
         """Leaves nothing running."""

@@ -17,6 +17,8 @@ GRANT ALL ON test.* TO native@'%';
 
 class RealServer(MariaDB):
     users = ("native",)
+    logins: dict[str, str] = {}
+    is_proxy = False
     left_out = {"sysbench tls native": "it shows a certificate of its own, which MariaDB would have to know"}
     many_rows = "SELECT * FROM seq_1_to_100000"
 

@@ -3,10 +3,12 @@
 
     bash tests/clients/install.sh
     python3 tests/clients/run.py target/release/examples/echo_sql [NAME...]
+    python3 tests/clients/run.py target/release/examples/proxy [NAME...]
     python3 tests/clients/run.py /usr/sbin/mariadbd [NAME...]
 
-Each client plays its scenes with a user of each password plugin, without and with TLS. The last line is for seeing what
-a real server does: with MariaDB, which lacks caching_sha2_password, in a directory of its own.
+Each client plays its scenes with a user of each password plugin, without and with TLS. Behind the proxy are two MariaDB
+servers; some clients only know what they need of it. The last line is for seeing what a real server does: with MariaDB,
+which lacks caching_sha2_password, in a directory of its own.
 """
 
 import os
@@ -16,14 +18,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from check import Failure
-from clients import CLIENTS, Client
+from clients import BEHIND_PROXY, CLIENTS, Client
 from echo_users import PASSWORDS, EchoSql
+from proxied import Proxied
 from real_server import RealServer
 
-Start = Callable[[Path], EchoSql | RealServer]
+AnyServer = EchoSql | Proxied | RealServer
+Start = Callable[[Path], AnyServer]
 
 # So long, in seconds, one client may take for its scenes.
 LIMIT = 120
@@ -44,7 +49,7 @@ class Case:
             return self.client.no_tls
         return self.client.no_sha2_without_tls if self.user == "sha2" else None
 
-    def passes(self, server: EchoSql | RealServer, home: Path) -> bool:
+    def passes(self, server: AnyServer, home: Path) -> bool:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -52,10 +57,11 @@ class Case:
             "PYTHONDONTWRITEBYTECODE": "1",
             "KILLDEER_HOST": server.host,
             "KILLDEER_PORT": str(server.port),
-            "KILLDEER_USER": self.user,
+            "KILLDEER_USER": server.logins.get(self.user, self.user),
             "KILLDEER_PASSWORD": PASSWORDS[self.user],
             "KILLDEER_TLS": "1" if self.tls else "0",
             "KILLDEER_ROWS": server.many_rows,
+            "KILLDEER_PROXY": "1" if server.is_proxy else "0",
         }
         process = subprocess.Popen(
             self.client.command,
@@ -109,12 +115,17 @@ def main() -> int:
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(names):
         sys.exit(f"{__doc__}\nNAME is one of: {' '.join(names)}")
     binary = shutil.which(sys.argv[1]) or sys.exit(f"{sys.argv[1]} is no program that could be run")
-    real = Path(binary).name == "mariadbd"
+    start: Callable[[Path], AnyServer] = partial(EchoSql, binary)
+    if Path(binary).name == "mariadbd":
+        start = RealServer
+    elif Path(binary).name == "proxy":
+        names = list(BEHIND_PROXY)
+        start = partial(Proxied, binary)
     wanted = [client for client in CLIENTS if client.name in (sys.argv[2:] or names)]
     results = []
     for client in wanted:
         with tempfile.TemporaryDirectory() as home:
-            results += plays(client, lambda home: RealServer(home) if real else EchoSql(binary, home), Path(home))
+            results += plays(client, start, Path(home))
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
 

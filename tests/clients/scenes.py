@@ -1,6 +1,6 @@
 """The scenes that every client plays, and what they need to know of the server.
 
-A client is a program that takes the server from the environment (KILLDEER_HOST, _PORT, _USER, _PASSWORD, _TLS, _ROWS),
+A client is a program that takes the server from the environment (KILLDEER_HOST, _PORT, _USER, _PASSWORD, _TLS, _ROWS, _PROXY),
 plays the scenes and prints the name of each that has passed. Of one that fails it says on its standard error what was
 wrong, and its exit code is not 0 then.
 """
@@ -18,6 +18,11 @@ PORT = int(os.environ["KILLDEER_PORT"])
 USER = os.environ["KILLDEER_USER"]
 PASSWORD = os.environ["KILLDEER_PASSWORD"]
 TLS = os.environ["KILLDEER_TLS"] == "1"
+
+# A proxy has a list of its own, and says what runs in another; and its sessions have two ids: CONNECTION_ID() is the
+# greeting's with this bit.
+PROXY = os.environ["KILLDEER_PROXY"] == "1"
+CONNECTION_BIT = 1 << 31 if PROXY else 0
 
 # Gives the numbers from 1 to ROWS, one a row.
 MANY_ROWS = os.environ["KILLDEER_ROWS"]

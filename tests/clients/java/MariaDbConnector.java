@@ -23,6 +23,10 @@ public class MariaDbConnector {
     static final String TEXT = "it's a \"back\\slash\", 100 % and ünïcödé 🐦";
     static final int INTERRUPTED = 1317, TIMED_OUT = 1969, UNKNOWN_THREAD = 1094;
 
+    // As in scenes.py.
+    static final boolean PROXY = System.getenv("KILLDEER_PROXY").equals("1");
+    static final long CONNECTION_BIT = PROXY ? 1L << 31 : 0;
+
     static int failures = 0;
 
     interface Action {
@@ -58,8 +62,11 @@ public class MariaDbConnector {
         try (Connection session = open()) {
             expect(id(session) > 0, "an id");
             expectEqual(value(session, "SELECT DATABASE()"), "test");
-            boolean encrypted = !value(session, "SHOW STATUS LIKE 'Ssl_cipher'", 2).isEmpty();
-            expectEqual(encrypted, System.getenv("KILLDEER_TLS").equals("1"));
+            // A proxy's client is told of the server's connection to the proxy.
+            if (!PROXY) {
+                boolean encrypted = !value(session, "SHOW STATUS LIKE 'Ssl_cipher'", 2).isEmpty();
+                expectEqual(encrypted, System.getenv("KILLDEER_TLS").equals("1"));
+            }
         }
     }
 
@@ -182,7 +189,7 @@ public class MariaDbConnector {
     }
 
     static long id(Connection session) throws SQLException {
-        return Long.parseLong(value(session, "SELECT CONNECTION_ID()"));
+        return Long.parseLong(value(session, "SELECT CONNECTION_ID()")) - CONNECTION_BIT;
     }
 
     static String value(Connection session, String sql) throws SQLException {
@@ -210,8 +217,21 @@ public class MariaDbConnector {
                 throw new CompletionException(error);
             }
         });
-        attempts("the statement in the list", () -> ("Query/User sleep/" + SLEEP).equals(listed(id, other)));
+        attempts("the statement in the list", () -> PROXY ? runs(id, other) : ("Query/User sleep/" + SLEEP).equals(listed(id, other)));
         return sleeping;
+    }
+
+    /** Whether a session behind a proxy runs a statement at its server. */
+    static boolean runs(long id, Connection other) throws SQLException {
+        String attributes = "SHOW PROXYSESSION ATTRIBUTE " + id + " LIKE 'state'";
+        try (Statement statement = other.createStatement(); ResultSet rows = statement.executeQuery(attributes)) {
+            while (rows.next()) {
+                if (rows.getString(2).equals("MSS_ACTIVE")) {
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 
     /** Command, State and Info of a session in the list of processes; null where it is not in it. */
@@ -219,7 +239,7 @@ public class MariaDbConnector {
         try (Statement statement = other.createStatement(); ResultSet rows = statement.executeQuery("SHOW PROCESSLIST")) {
             while (rows.next()) {
                 if (rows.getLong("Id") == id) {
-                    return rows.getString("Command") + "/" + rows.getString("State") + "/" + rows.getString("Info");
+                    return PROXY ? "" : rows.getString("Command") + "/" + rows.getString("State") + "/" + rows.getString("Info");
                 }
             }
             return null;

@@ -5,8 +5,11 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const mysql = require('mysql2/promise');
 
-const { KILLDEER_HOST, KILLDEER_PORT, KILLDEER_USER, KILLDEER_PASSWORD, KILLDEER_TLS, KILLDEER_ROWS } = process.env;
+const { KILLDEER_HOST, KILLDEER_PORT, KILLDEER_USER, KILLDEER_PASSWORD, KILLDEER_TLS, KILLDEER_ROWS, KILLDEER_PROXY } = process.env;
 const TLS = KILLDEER_TLS === '1';
+// As in scenes.py.
+const PROXY = KILLDEER_PROXY === '1';
+const CONNECTION_BIT = PROXY ? 2 ** 31 : 0;
 const SERVER = {
   host: KILLDEER_HOST,
   port: Number(KILLDEER_PORT),
@@ -87,14 +90,15 @@ const scenes = {
     inSession(async (other) => {
       const pool = mysql.createPool({ ...SERVER, connectionLimit: 1 });
       const asked = rows(pool, 'SELECT CONNECTION_ID()');
-      const [[connection], [[first]]] = await Promise.all([once(pool, 'connection'), asked]);
+      const [[connection], [[shown]]] = await Promise.all([once(pool, 'connection'), asked]);
+      const first = shown - CONNECTION_BIT;
       const closed = once(connection.stream, 'close');
       await other.query(`KILL ${first}`);
       await awaitGone(first, other);
       // The pool drops what it has read the end of; what has come by then need not have been read in the order in which it came.
       await closed;
       const [[next]] = await rows(pool, 'SELECT CONNECTION_ID()');
-      assert.notEqual(next, first);
+      assert.notEqual(next, shown);
       await pool.end();
     }),
 };
@@ -115,13 +119,17 @@ async function rows(session, sql) {
 }
 
 async function expectAlive(session) {
-  assert.deepEqual(await rows(session, 'SELECT CONNECTION_ID()'), [[session.threadId]]);
+  assert.deepEqual(await rows(session, 'SELECT CONNECTION_ID()'), [[session.threadId + CONNECTION_BIT]]);
 }
 
 /** Kills a session while it runs a statement, which ends with this error. */
 async function killSleeping(kill, session, other, error) {
   const sleeping = assert.rejects(session.query(SLEEP), error);
   await attempts('the statement in the list', async () => {
+    if (PROXY) {
+      const states = await rows(other, `SHOW PROXYSESSION ATTRIBUTE ${session.threadId} LIKE 'state'`);
+      return states.some((row) => row[1] === 'MSS_ACTIVE');
+    }
     const row = (await listed(other)).get(session.threadId);
     return row && row[4] === 'Query' && row[6] === 'User sleep' && row[7] === SLEEP;
   });

@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""sysbench's oltp_read_write through the proxy and straight to the server, and what an idle client costs.
+
+    python3 tests/clients/proxy_sysbench.py target/release/examples/proxy [--seconds 60] [--threads 32] [--ratio 0.7]
+        [--memory 4096] [--idle 4000]
+
+It fails at the first error that sysbench hears of, and at a lower ratio of the throughputs, or a higher price of an
+idle client, than is allowed. The figures of a machine that does other things say nothing: a ratio of 0 allows any.
+"""
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from check import Failure, expect_equal, expect_match
+from cluster import SqlError
+from crowd import allow_files
+from mariadb_pair import Pair
+from proxy import ALICE, BOB, Proxy, User, accounts
+from server import Server
+
+TABLES, ROWS = 4, 10_000
+# Each of the two is measured so often, one after the other: what the machine does meanwhile hits both.
+ROUNDS = 3
+# Clients that are there before the memory is counted, so that what is made once is made.
+FIRST = 500
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where sysbench logs in, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+def behind(proxy: Proxy, user: User = ALICE) -> Target:
+    return Target(proxy.host, proxy.port, user.login, user.password)
+
+
+def direct(pair: Pair, user: User = ALICE) -> Target:
+    return Target(pair.primary.host, pair.primary.port, user.server_user, user.server_password)
+
+
+def command(target: Target, job: str, *options: str) -> list[str]:
+    return [
+        *("sysbench", "oltp_read_write", f"--tables={TABLES}", f"--table-size={ROWS}", "--db-driver=mysql"),
+        *(f"--mysql-host={target.host}", f"--mysql-port={target.port}", f"--mysql-user={target.user}"),
+        *(f"--mysql-password={target.password}", "--mysql-db=test", "--mysql-ssl=off", *options, job),
+    ]
+
+
+def prepare(pair: Pair) -> None:
+    done = subprocess.run(command(direct(pair), "prepare"), capture_output=True, text=True, check=False)
+    expect_equal(done.returncode, 0, f"sysbench's preparation; it said {(done.stdout + done.stderr)[-1000:]!r}")
+    pair.catch_up(120)
+
+
+def throughput(target: Target, threads: int, seconds: float) -> float:
+    """Transactions a second. Deadlocks, which the statements may have with any server, do not count as errors."""
+    options = (f"--threads={threads}", f"--time={seconds:.0f}", "--mysql-ignore-errors=1213,1020,1205")
+    done = subprocess.run(command(target, "run", *options), capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    expect_equal(done.returncode, 0, f"sysbench's exit code; it said {said[-1500:]!r}")
+    expect_equal(re.findall(r"FATAL.*", said), [], "what went wrong")
+    expect_equal(int(expect_match(said, r"reconnects: +(\d+)")[1]), 0, "how often it had to connect again")
+    return float(expect_match(said, r"transactions: +\d+ +\(([\d.]+) per sec")[1])
+
+
+def compare(pair: Pair, proxy: Proxy, threads: int, seconds: float) -> float:
+    """The ratio of what goes through the proxy to what goes without it, with warmed-up servers."""
+    throughput(direct(pair), threads, max(seconds / 10, 2))
+    figures: dict[str, list[float]] = {"direct": [], "proxy": []}
+    for _ in range(ROUNDS):
+        figures["direct"].append(throughput(direct(pair), threads, seconds / ROUNDS))
+        figures["proxy"].append(throughput(behind(proxy), threads, seconds / ROUNDS))
+    straight, through = (statistics.median(figures[name]) for name in ("direct", "proxy"))
+    ratio = through / straight
+    print(f"     {through:.0f} transactions/s through the proxy, {straight:.0f} without: {ratio:.2f}", flush=True)
+    return ratio
+
+
+def idle_price(proxy: Proxy, count: int) -> float:
+    """What the proxy's memory grows by for one more client that says nothing, in bytes."""
+    # A database would be looked for at a server.
+    clients = [proxy.client(database=None) for _ in range(FIRST)]
+    try:
+        before = settled(proxy)
+        clients += [proxy.client(database=None) for _ in range(count)]
+        price = (settled(proxy) - before) / count
+    finally:
+        for client in clients:
+            client.close()
+    print(f"     {price:.0f} bytes for an idle client, of {count}", flush=True)
+    return price
+
+
+def settled(server: Server) -> int:
+    """Its memory, once it does not change any more."""
+    last = -1
+    while (now := resident(server)) != last:
+        last = now
+        time.sleep(0.5)
+    return now
+
+
+def resident(server: Server) -> int:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(expect_match(status, r"VmRSS:\s+(\d+) kB")[1]) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--threads", type=int, default=32)
+    parser.add_argument("--ratio", type=float, default=0.7)
+    parser.add_argument("--memory", type=float, default=4096.0)
+    parser.add_argument("--idle", type=int, default=4000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        home = Path(made)
+        try:
+            allow_files(options.idle + FIRST + 200)
+            with Pair(home) as pair:
+                accounts(pair)
+                prepare(pair)
+                with Proxy(options.binary, home, pair, "--set", "max_connections=100000") as proxy:
+                    price = idle_price(proxy, options.idle)
+                    with proxy.administrator() as by:
+                        proxy.await_alone(by)
+                    ratio = compare(pair, proxy, options.threads, options.seconds)
+                    throughput(behind(proxy, BOB), 4, 2)
+                    with proxy.administrator() as by:
+                        proxy.await_alone(by)
+                    pair.expect_nothing_left()
+        except (Failure, SqlError, OSError) as why:
+            sys.exit(f"FAIL {type(why).__name__}: {why}")
+    if ratio < options.ratio:
+        sys.exit(f"FAIL {ratio:.2f} of the throughput without the proxy; {options.ratio} is wanted")
+    if price > options.memory:
+        sys.exit(f"FAIL {price:.0f} bytes for an idle client; {options.memory:.0f} are allowed")
+    print("ok   sysbench through the proxy, and idle clients")
+
+
+if __name__ == "__main__":
+    main()
