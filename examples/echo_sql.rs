@@ -5,10 +5,18 @@
 //! mariadb -h 127.0.0.1 -P 3307 -u root
 //! ```
 
+#[path = "echo/certificate.rs"]
+mod certificate;
 #[cfg(feature = "cluster")]
 #[path = "echo/cluster.rs"]
 mod cluster;
 mod echo;
+#[path = "echo/end.rs"]
+mod end;
+#[path = "echo/figures.rs"]
+mod figures;
+#[path = "echo/job.rs"]
+mod job;
 #[path = "echo/metrics.rs"]
 mod metrics_endpoint;
 #[path = "echo/policies.rs"]
@@ -21,24 +29,23 @@ mod signals;
 mod system;
 
 use std::{
-    io::{IsTerminal, stdin},
+    io::IsTerminal,
     net::SocketAddr,
     path::{Path, PathBuf},
-    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
-use actix_rt::{net::TcpListener, time::sleep};
-use clap::{Parser, Subcommand};
+use certificate::Certificate;
+use clap::Parser;
 use echo::{EchoSql, accounts::Accounts};
-use futures::future::{Either, select};
+use end::End;
+use job::Job;
 use killdeer::{
-    Engine, Readiness, Runtime, Summary,
-    wire::{self, AuthPlugin, Keepalive, Network, Serve, rustls},
+    Runtime,
+    wire::{self, AuthPlugin, Keepalive, Network, Serve},
 };
-use metrics_endpoint::Metrics;
 use settings::Set;
 use signals::Signals;
 use system::System;
@@ -56,15 +63,8 @@ struct Options {
     /// A Unix socket to listen on as well
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The certificate for TLS, in PEM, with those behind it
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The certificate's key, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// TLS with a certificate made just now, which no client knows
-    #[arg(long, conflicts_with = "tls_cert")]
-    tls_self_signed: bool,
+    #[command(flatten)]
+    certificate: Certificate,
     /// The plugin in the greeting, by which unknown users are asked
     #[arg(long, value_name = "NAME", default_value = AuthPlugin::default().name(), value_parser = plugin)]
     default_plugin: AuthPlugin,
@@ -105,28 +105,14 @@ struct Options {
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     tell_killed: bool,
-    /// How long statements and transactions may still go on after SIGTERM or SIGINT; a second one ends the server at once
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    grace: u32,
-    /// How long before that clients are still let in, while load balancers are told to look elsewhere
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    announce: u32,
+    #[command(flatten)]
+    end: End,
     /// Serve figures for Prometheus at /metrics there, and /healthz; without a host, to this machine alone
     #[arg(long, value_name = "[HOST:]PORT", value_parser = metrics_endpoint::address)]
     metrics: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
-}
-
-#[derive(Subcommand)]
-enum Job {
-    /// Prints the verifier of the password on standard input, for the users' file
-    Hash {
-        /// For mysql_native_password, rather than caching_sha2_password
-        #[arg(long)]
-        native: bool,
-    },
 }
 
 fn plugin(name: &str) -> Result<AuthPlugin, &'static str> {
@@ -164,8 +150,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    if let Some(Job::Hash { native }) = options.job {
-        hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 })?;
+    if let Some(job) = &options.job {
+        job.run()?;
         return Ok(ExitCode::SUCCESS);
     }
     tracing_subscriber::fmt()
@@ -182,67 +168,18 @@ fn filter(wanted: &str) -> Result<EnvFilter, Box<dyn std::error::Error>> {
     Ok(if wanted.contains("sqlparser") { filter } else { filter.add_directive("sqlparser=off".parse()?) })
 }
 
-fn hash(plugin: AuthPlugin) -> Result<(), Box<dyn std::error::Error>> {
-    let mut line = String::new();
-    stdin().read_line(&mut line)?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err("no password on standard input".into());
-    }
-    println!("{}", plugin.verifier(password).expose());
-    Ok(())
-}
-
-/// The rules for TLS that the options ask for.
-fn tls(options: &Options) -> Result<Option<Arc<rustls::ServerConfig>>, Box<dyn std::error::Error>> {
-    if options.tls_self_signed {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), options.listen.ip().to_string()];
-        let made = rcgen::generate_simple_self_signed(names)?;
-        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        return Ok(Some(wire::tls_from_pem(cert.as_bytes(), key.as_bytes())?));
-    }
-    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
-    let file = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    Ok(Some(wire::tls_from_pem(&file(cert)?, &file(key)?)?))
-}
-
 fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn std::error::Error>> {
     Accounts::parse(&std::fs::read_to_string(path)?, tenants)
 }
 
-/// Serves the figures of `runtime` at this address from now on.
-async fn serve_metrics(address: SocketAddr, runtime: &Runtime<EchoSql>) -> Result<(), Box<dyn std::error::Error>> {
-    let recorder = metrics_endpoint::recorder()?;
-    let recorded = recorder.handle();
-    metrics::set_global_recorder(recorder)?;
-    let listener =
-        TcpListener::bind(address).await.map_err(|error| format!("cannot serve figures on {address}: {error}"))?;
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "everybody who reaches this address can read the figures");
-    }
-    tracing::info!("figures at http://{address}/metrics");
-    let (published, asked) = (runtime.clone(), runtime.clone());
-    let publish = move || published.publish_figures();
-    let ready = move || asked.readiness() == Readiness::Ready;
-    actix_rt::spawn(Metrics { recorded, publish, ready }.serve(listener));
-    Ok(())
-}
-
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let mut signals = Signals::listen()?;
+    let signals = Signals::listen()?;
     let dialect = options.system.dialect()?;
     let accounts = match &options.users {
         Some(path) => read(path, dialect.has_tenants()).map_err(|error| format!("{}: {error}", path.display()))?,
         None => Accounts::of_everybody(dialect.has_tenants()),
     };
-    let tls = tls(&options)?;
-    if tls.is_none() && accounts.want_tls() {
-        tracing::warn!(
-            "there is no TLS: some clients do not log in by caching_sha2_password without it \
-             (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
-        );
-    }
+    let tls = options.certificate.tls(options.listen.ip(), accounts.want_tls())?;
     let version: Arc<str> = options.server_version.as_deref().unwrap_or(dialect.server_version()).into();
     let longest = usize::try_from(options.max_allowed_packet / 1024 * 1024)?;
     let listener =
@@ -291,49 +228,7 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>>
     println!("listening on {address}");
     println!("connect with: mariadb -h {} -P {} -u root", address.ip(), address.port());
     if let Some(address) = options.metrics {
-        serve_metrics(address, &runtime).await?;
+        figures::serve(address, &runtime).await?;
     }
-    let stop = serving.stop();
-    let server = actix_rt::spawn(serving);
-
-    let first = signals.next().await;
-    let in_order = async {
-        let summary = drain(&runtime, &options).await;
-        stop.await;
-        server.await??;
-        tracing::info!(
-            drained = summary.drained,
-            forced = summary.forced,
-            transactions_ended = summary.transactions_ended,
-            transactions_rolled_back = summary.transactions_rolled_back,
-            left_behind = summary.left_behind,
-            "stopped"
-        );
-        Ok(ExitCode::SUCCESS)
-    };
-    let code = match select(pin!(in_order), pin!(signals.next())).await {
-        Either::Left((stopped, _)) => stopped,
-        Either::Right((second, _)) => {
-            tracing::warn!(?first, ?second, "stopped at once");
-            Ok(second.exit_code())
-        }
-    };
-    if let Some(path) = &options.socket {
-        match std::fs::remove_file(path) {
-            // Somebody has tidied up already.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, path = %path.display(), "the socket's file stays"),
-            Ok(()) => {}
-        }
-    }
-    code
-}
-
-/// Sends the clients away, in order. Those that still come are told why they are refused.
-async fn drain<E: Engine>(runtime: &Runtime<E>, options: &Options) -> Summary {
-    let [announce, grace] = [options.announce, options.grace].map(|seconds| Duration::from_secs(seconds.into()));
-    tracing::info!(?announce, ?grace, "stopping");
-    runtime.announce_shutdown();
-    sleep(announce).await;
-    runtime.shutdown(grace).await
+    options.end.of(serving, &runtime, signals, options.socket.as_deref()).await
 }

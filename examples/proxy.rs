@@ -6,6 +6,14 @@
 //! mariadb -h 127.0.0.1 -P 3307 -u root@proxysys -p
 //! ```
 
+#[path = "echo/certificate.rs"]
+mod certificate;
+#[path = "echo/end.rs"]
+mod end;
+#[path = "echo/figures.rs"]
+mod figures;
+#[path = "echo/job.rs"]
+mod job;
 #[path = "echo/metrics.rs"]
 mod metrics_endpoint;
 #[path = "proxy/options.rs"]
@@ -19,27 +27,15 @@ mod signals;
 #[path = "proxy/users.rs"]
 mod users;
 
-use std::{
-    error::Error,
-    io::{IsTerminal, stdin},
-    net::SocketAddr,
-    path::Path,
-    pin::pin,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, io::IsTerminal, process::ExitCode, sync::Arc};
 
-use actix_rt::{net::TcpListener, time::sleep};
 use clap::Parser;
-use futures::future::{Either, select};
 use killdeer::{
-    Engine, Node, Readiness, Runtime, Summary,
+    Node, Runtime,
     proxy::{Accounts, Proxy},
-    wire::{self, AuthPlugin, Serve, rustls},
+    wire::{self, AuthPlugin, Serve},
 };
-use metrics_endpoint::Metrics;
-use options::{Job, Options};
+use options::Options;
 use signals::Signals;
 use tracing_subscriber::EnvFilter;
 
@@ -55,8 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
-    if let Some(Job::Hash { native }) = options.job {
-        hash(if native { AuthPlugin::Native } else { AuthPlugin::CachingSha2 })?;
+    if let Some(job) = &options.job {
+        job.run()?;
         return Ok(ExitCode::SUCCESS);
     }
     tracing_subscriber::fmt()
@@ -65,17 +61,6 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     actix_rt::System::new().block_on(serve(options))
-}
-
-fn hash(plugin: AuthPlugin) -> Result<(), Box<dyn Error>> {
-    let mut line = String::new();
-    stdin().read_line(&mut line)?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err("no password on standard input".into());
-    }
-    println!("{}", plugin.verifier(password).expose());
-    Ok(())
 }
 
 /// Who may log in. Without a file, nobody: there would be no password for the servers.
@@ -89,19 +74,6 @@ fn accounts(options: &Options) -> Result<Accounts, Box<dyn Error>> {
     })
 }
 
-/// The rules for TLS that the options ask for.
-fn tls(options: &Options) -> Result<Option<Arc<rustls::ServerConfig>>, Box<dyn Error>> {
-    if options.tls_self_signed {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), options.listen.ip().to_string()];
-        let made = rcgen::generate_simple_self_signed(names)?;
-        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        return Ok(Some(wire::tls_from_pem(cert.as_bytes(), key.as_bytes())?));
-    }
-    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
-    let file = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    Ok(Some(wire::tls_from_pem(&file(cert)?, &file(key)?)?))
-}
-
 /// The proxy that the options ask for.
 fn proxy(options: &Options, accounts: Accounts) -> Result<Proxy, Box<dyn Error>> {
     if options.backends.is_empty() {
@@ -110,40 +82,17 @@ fn proxy(options: &Options, accounts: Accounts) -> Result<Proxy, Box<dyn Error>>
     let proxy = Proxy::builder(accounts)
         .read_split(options.read_split)
         .connect_timeout(options.connect_timeout())
+        .get_server_public_key(options.get_server_public_key)
         .syntax(options.dialect.syntax());
     let backends = options.backends.iter();
     Ok(backends.fold(proxy, |proxy, backend| proxy.server(backend.host.as_str(), backend.port)).build())
 }
 
-/// Serves the figures of `runtime` at this address from now on.
-async fn serve_metrics(address: SocketAddr, runtime: &Runtime<Proxy>) -> Result<(), Box<dyn Error>> {
-    let recorder = metrics_endpoint::recorder()?;
-    let recorded = recorder.handle();
-    metrics::set_global_recorder(recorder)?;
-    let listener =
-        TcpListener::bind(address).await.map_err(|error| format!("cannot serve figures on {address}: {error}"))?;
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "everybody who reaches this address can read the figures");
-    }
-    tracing::info!("figures at http://{address}/metrics");
-    let (published, asked) = (runtime.clone(), runtime.clone());
-    let publish = move || published.publish_figures();
-    let ready = move || asked.readiness() == Readiness::Ready;
-    actix_rt::spawn(Metrics { recorded, publish, ready }.serve(listener));
-    Ok(())
-}
-
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error>> {
-    let mut signals = Signals::listen()?;
+    let signals = Signals::listen()?;
     let accounts = accounts(&options)?;
-    let tls = tls(&options)?;
-    if tls.is_none() && accounts.iter().any(|user| AuthPlugin::of(user.verifier()) == Some(AuthPlugin::CachingSha2)) {
-        tracing::warn!(
-            "there is no TLS: some clients do not log in by caching_sha2_password without it \
-             (see --tls-self-signed, or plugin = \"mysql_native_password\" in the users' file)"
-        );
-    }
+    let want_tls = accounts.iter().any(|user| AuthPlugin::of(user.verifier()) == Some(AuthPlugin::CachingSha2));
+    let tls = options.certificate.tls(options.listen.ip(), want_tls)?;
     let engine = proxy(&options, accounts)?;
     let version: Arc<str> = options.server_version.as_deref().unwrap_or(options.dialect.server_version()).into();
     let listener =
@@ -177,49 +126,7 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     let address = serving.address();
     println!("listening on {address}");
     if let Some(address) = options.metrics {
-        serve_metrics(address, &runtime).await?;
+        figures::serve(address, &runtime).await?;
     }
-    let stop = serving.stop();
-    let server = actix_rt::spawn(serving);
-
-    let first = signals.next().await;
-    let in_order = async {
-        let summary = drain(&runtime, &options).await;
-        stop.await;
-        server.await??;
-        tracing::info!(
-            drained = summary.drained,
-            forced = summary.forced,
-            transactions_ended = summary.transactions_ended,
-            transactions_rolled_back = summary.transactions_rolled_back,
-            left_behind = summary.left_behind,
-            "stopped"
-        );
-        Ok(ExitCode::SUCCESS)
-    };
-    let code = match select(pin!(in_order), pin!(signals.next())).await {
-        Either::Left((stopped, _)) => stopped,
-        Either::Right((second, _)) => {
-            tracing::warn!(?first, ?second, "stopped at once");
-            Ok(second.exit_code())
-        }
-    };
-    if let Some(path) = &options.socket {
-        match std::fs::remove_file(path) {
-            // Somebody has tidied up already.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, path = %path.display(), "the socket's file stays"),
-            Ok(()) => {}
-        }
-    }
-    code
-}
-
-/// Sends the clients away, in order. Those that still come are told why they are refused.
-async fn drain<E: Engine>(runtime: &Runtime<E>, options: &Options) -> Summary {
-    let [announce, grace] = [options.announce, options.grace].map(|seconds| Duration::from_secs(seconds.into()));
-    tracing::info!(?announce, ?grace, "stopping");
-    runtime.announce_shutdown();
-    sleep(announce).await;
-    runtime.shutdown(grace).await
+    options.end.of(serving, &runtime, signals, options.socket.as_deref()).await
 }

@@ -1,20 +1,90 @@
-//! What files of users have in common, and what is wrong with one, without its secrets.
+//! The files of users: their tables, and what is wrong with one, without its secrets.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, error::Error};
 
-use killdeer::{Settings, Verifier, wire::AuthPlugin};
+use killdeer::{Privileges, Settings, Verifier, wire::AuthPlugin};
 use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    user: Vec<Entry>,
+}
+
+/// One `[[user]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    pub user: String,
+    /// Its tenant, where the system has tenants (OceanBase); `sys` unless said otherwise.
+    tenant: Option<String>,
+    /// What `echo_sql hash` prints.
+    verifier: Option<String>,
+    /// For those who do not mind that it stands in the file.
+    pub password: Option<String>,
+    /// The method for `password`; caching_sha2_password unless said otherwise.
+    plugin: Option<String>,
+    /// Whether it may come in by TLS or a Unix socket only.
+    #[serde(default)]
+    pub require_tls: bool,
+    #[serde(default)]
+    privileges: Vec<String>,
+    /// What its sessions begin with, in place of the server's settings, and how many of them there may be.
+    #[serde(default)]
+    settings: HashMap<String, Amount>,
+    /// How far its sessions may go.
+    #[serde(default)]
+    caps: HashMap<String, Amount>,
+    /// As whom a proxy logs in for it at the servers: the same name unless said otherwise.
+    pub server_user: Option<String>,
+    /// The password there; that of this file, if it has one, unless said otherwise.
+    pub server_password: Option<String>,
+}
+
+/// The users in the text of a file.
+pub fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
+    Ok(toml::from_str::<File>(text).map_err(|error| mistake(text, &error))?.user)
+}
+
+impl Entry {
+    pub fn verifier(&self) -> Result<Verifier, String> {
+        verifier(&self.user, self.verifier.as_deref(), self.password.as_deref(), self.plugin.as_deref())
+    }
+
+    pub fn privileges(&self) -> Result<Privileges, Box<dyn Error>> {
+        Ok(Privileges::from_names(&self.privileges)?)
+    }
+
+    /// Its settings and its caps.
+    pub fn settings(&self) -> Result<(Settings, Settings), String> {
+        Ok((settings(&self.user, &self.settings)?, settings(&self.user, &self.caps)?))
+    }
+
+    /// Its tenant, where there are `tenants`.
+    pub fn tenant(&self, tenants: bool) -> Result<Option<&str>, String> {
+        match &self.tenant {
+            Some(_) if !tenants => Err(format!("user {:?} has a tenant, and there are none", self.user)),
+            None if tenants => Ok(Some("sys")),
+            tenant => Ok(tenant.as_deref()),
+        }
+    }
+
+    /// What is wrong with a user who stands there a second time.
+    pub fn twice(&self) -> String {
+        format!("user {:?} stands there twice", self.user)
+    }
+}
 
 /// A setting's value, in its unit.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub enum Amount {
+enum Amount {
     Whole(i64),
     Fraction(f64),
 }
 
 /// The settings of a user.
-pub fn settings(user: &str, amounts: &HashMap<String, Amount>) -> Result<Settings, String> {
+fn settings(user: &str, amounts: &HashMap<String, Amount>) -> Result<Settings, String> {
     let mut settings = Settings::new();
     for (name, amount) in amounts {
         let text = match amount {
@@ -27,7 +97,7 @@ pub fn settings(user: &str, amounts: &HashMap<String, Amount>) -> Result<Setting
 }
 
 /// What a user's password is checked against: the verifier that stands there, or one made of the password.
-pub fn verifier(
+fn verifier(
     user: &str,
     verifier: Option<&str>,
     password: Option<&str>,
@@ -50,7 +120,7 @@ pub fn verifier(
 }
 
 /// What is wrong with a file, and where, without the file's own text: it may be a password.
-pub fn mistake(text: &str, error: &toml::de::Error) -> String {
+fn mistake(text: &str, error: &toml::de::Error) -> String {
     let place = error.span().map_or(text.len(), |span| span.start);
     let before = text.get(..place).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();

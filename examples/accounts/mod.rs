@@ -4,9 +4,7 @@ mod file;
 
 use std::collections::HashMap;
 
-use file::{Amount, mistake};
 use killdeer::{Login, Principal, Privileges, Settings, Verifier, wire::AuthPlugin};
-use serde::Deserialize;
 
 /// The users, by tenant, if there is one, and name. Of their passwords only the verifiers are kept.
 pub struct Accounts(HashMap<(Option<String>, String), Account>);
@@ -17,37 +15,6 @@ struct Account {
     privileges: Privileges,
     settings: Settings,
     caps: Settings,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    user: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    user: String,
-    /// Its tenant, where the system has tenants (OceanBase); `sys` unless said otherwise.
-    tenant: Option<String>,
-    /// What `echo_sql hash` prints.
-    verifier: Option<String>,
-    /// For those who do not mind that it stands in the file.
-    password: Option<String>,
-    /// The method for `password`; caching_sha2_password unless said otherwise.
-    plugin: Option<String>,
-    /// Whether it may come in by TLS or a Unix socket only.
-    #[serde(default)]
-    require_tls: bool,
-    #[serde(default)]
-    privileges: Vec<String>,
-    /// What its sessions begin with, in place of the server's settings, and how many of them there may be.
-    #[serde(default)]
-    settings: HashMap<String, Amount>,
-    /// How far its sessions may go.
-    #[serde(default)]
-    caps: HashMap<String, Amount>,
 }
 
 impl Default for Accounts {
@@ -79,23 +46,21 @@ impl Accounts {
     /// Reads the text of a file. A mistake in it is an error, not an account less.
     pub fn parse(text: &str, tenants: bool) -> Result<Self, Box<dyn std::error::Error>> {
         let mut accounts = HashMap::new();
-        for entry in toml::from_str::<File>(text).map_err(|error| mistake(text, &error))?.user {
+        for entry in file::entries(text)? {
+            if entry.server_user.is_some() || entry.server_password.is_some() {
+                return Err(format!("user {:?} is to be another one at servers, and there are none", entry.user).into());
+            }
+            let (settings, caps) = entry.settings()?;
             let account = Account {
                 verifier: entry.verifier()?,
                 require_tls: entry.require_tls,
-                privileges: Privileges::from_names(&entry.privileges)?,
-                settings: file::settings(&entry.user, &entry.settings)?,
-                caps: file::settings(&entry.user, &entry.caps)?,
+                privileges: entry.privileges()?,
+                settings,
+                caps,
             };
-            let tenant = match entry.tenant {
-                Some(_) if !tenants => {
-                    return Err(format!("user {:?} has a tenant, and there are none", entry.user).into());
-                }
-                None if tenants => Some("sys".to_owned()),
-                tenant => tenant,
-            };
+            let tenant = entry.tenant(tenants)?.map(str::to_owned);
             if accounts.insert((tenant, entry.user.clone()), account).is_some() {
-                return Err(format!("user {:?} stands there twice", entry.user).into());
+                return Err(entry.twice().into());
             }
         }
         Ok(Self(accounts))
@@ -125,11 +90,5 @@ impl Accounts {
             };
             (account.verifier.clone(), principal)
         })
-    }
-}
-
-impl Entry {
-    fn verifier(&self) -> Result<Verifier, String> {
-        file::verifier(&self.user, self.verifier.as_deref(), self.password.as_deref(), self.plugin.as_deref())
     }
 }

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use killdeer::{Dialect, wire::Network};
 
-use crate::{metrics_endpoint, settings::Set};
+use crate::{certificate::Certificate, end::End, job::Job, metrics_endpoint, settings::Set};
 
 /// A proxy in front of MySQL servers.
 #[derive(Parser)]
@@ -33,6 +33,10 @@ pub struct Options {
     /// How long making a connection to a server may take
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub connect_timeout: u32,
+    /// Let a server say by which public key a password is encrypted for it (caching_sha2_password): whoever answers at its
+    /// address can read the password then. Servers on this machine always may
+    #[arg(long)]
+    pub get_server_public_key: bool,
     /// A TOML file of [[user]] tables with user, tenant, verifier (or password and plugin), require_tls, privileges, settings, caps,
     /// server_user and server_password (as whom its statements run at the servers). Nobody else may read it
     #[arg(long, value_name = "FILE")]
@@ -49,15 +53,8 @@ pub struct Options {
     /// The address by which lists name it, a part of proxy_sessid [default: where it listens]
     #[arg(long, value_name = "ADDR")]
     pub node_address: Option<SocketAddr>,
-    /// The certificate for TLS, in PEM, with those behind it
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The certificate's key, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// TLS with a certificate made just now, which no client knows
-    #[arg(long, conflicts_with = "tls_cert")]
-    pub tls_self_signed: bool,
+    #[command(flatten)]
+    pub certificate: Certificate,
     /// A TOML file of [[rule]] tables with what is to be killed without being asked; SIGHUP has it read again
     #[arg(long, value_name = "FILE")]
     pub policies: Option<PathBuf>,
@@ -78,28 +75,14 @@ pub struct Options {
     /// Send clients an error before their connections are closed for them
     #[arg(long)]
     pub tell_killed: bool,
-    /// How long statements and transactions may still go on after SIGTERM or SIGINT; a second one ends the proxy at once
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    pub grace: u32,
-    /// How long before that clients are still let in, while load balancers are told to look elsewhere
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub announce: u32,
+    #[command(flatten)]
+    pub end: End,
     /// Serve figures for Prometheus at /metrics there, and /healthz; without a host, to this machine alone
     #[arg(long, value_name = "[HOST:]PORT", value_parser = metrics_endpoint::address)]
     pub metrics: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: String,
-}
-
-#[derive(Subcommand)]
-pub enum Job {
-    /// Prints the verifier of the password on standard input, for the users' file
-    Hash {
-        /// For mysql_native_password, rather than caching_sha2_password
-        #[arg(long)]
-        native: bool,
-    },
 }
 
 /// Where a server is.

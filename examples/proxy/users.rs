@@ -12,50 +12,20 @@
 //!
 //! The servers' passwords stand there as they are: nobody else may read the file.
 
-use std::{collections::HashMap, error::Error, fs::File, io::Read, os::unix::fs::PermissionsExt, path::Path};
+use std::{error::Error, fs::File, io::Read, os::unix::fs::PermissionsExt, path::Path};
 
-use killdeer::{
-    Privileges,
-    proxy::{Account, Accounts},
-};
-use serde::Deserialize;
+use killdeer::proxy::{Account, Accounts};
 
 #[path = "../accounts/file.rs"]
 mod file;
 
-use file::{Amount, mistake, settings, verifier};
+use file::Entry;
 
 /// What others may not do with the file: read or write it.
 const OTHERS: u32 = 0o077;
 
 /// As much of a file is read, in bytes.
 const LONGEST: u64 = 16 << 20;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Users {
-    user: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    user: String,
-    tenant: Option<String>,
-    verifier: Option<String>,
-    password: Option<String>,
-    plugin: Option<String>,
-    #[serde(default)]
-    require_tls: bool,
-    #[serde(default)]
-    privileges: Vec<String>,
-    #[serde(default)]
-    settings: HashMap<String, Amount>,
-    #[serde(default)]
-    caps: HashMap<String, Amount>,
-    server_user: Option<String>,
-    server_password: Option<String>,
-}
 
 /// Reads the file. A mistake in it is an error, not an account less.
 pub fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn Error>> {
@@ -74,27 +44,24 @@ pub fn read(path: &Path, tenants: bool) -> Result<Accounts, Box<dyn Error>> {
 /// Reads the text of a file.
 fn parse(text: &str, tenants: bool) -> Result<Accounts, Box<dyn Error>> {
     let mut accounts = Accounts::new();
-    for entry in toml::from_str::<Users>(text).map_err(|error| mistake(text, &error))?.user {
-        let name = entry.user.clone();
-        if entry.tenant.is_some() && !tenants {
-            return Err(format!("user {name:?} has a tenant, and there are none").into());
-        }
-        if accounts.add(account(entry, tenants)?).is_err() {
-            return Err(format!("user {name:?} stands there twice").into());
+    for entry in file::entries(text)? {
+        if accounts.add(account(&entry, tenants)?).is_err() {
+            return Err(entry.twice().into());
         }
     }
     Ok(accounts)
 }
 
-fn account(entry: Entry, tenants: bool) -> Result<Account, Box<dyn Error>> {
-    let Entry { user, verifier: text, password, plugin, .. } = &entry;
-    let verifier = verifier(user, text.as_deref(), password.as_deref(), plugin.as_deref())?;
-    let (begin, most) = (settings(user, &entry.settings)?, settings(user, &entry.caps)?);
-    let server_user = entry.server_user.as_deref().unwrap_or(user);
-    let server_password = entry.server_password.as_deref().or(password.as_deref()).unwrap_or_default();
-    let account = Account::new(user.as_str(), verifier, Privileges::from_names(&entry.privileges)?)
-        .at_servers(server_user, server_password)
+fn account(entry: &Entry, tenants: bool) -> Result<Account, Box<dyn Error>> {
+    let (begin, most) = entry.settings()?;
+    let server_user = entry.server_user.as_ref().unwrap_or(&entry.user);
+    let server_password = entry.server_password.as_ref().or(entry.password.as_ref());
+    let account = Account::new(entry.user.as_str(), entry.verifier()?, entry.privileges()?)
+        .at_servers(server_user.as_str(), server_password.map_or("", String::as_str))
         .with_settings(begin, most);
     let account = if entry.require_tls { account.require_tls() } else { account };
-    Ok(if tenants { account.in_tenant(entry.tenant.as_deref().unwrap_or("sys")) } else { account })
+    Ok(match entry.tenant(tenants)? {
+        Some(tenant) => account.in_tenant(tenant),
+        None => account,
+    })
 }

@@ -294,7 +294,7 @@ impl SqliteSession {
                 return Ok(Vec::new());
             }
             let nothing = killdeer::Params(vec![OwnedValue::Null; params]);
-            let asked = Statement { sql: sql.clone(), params: Some(nothing) };
+            let asked = Statement { sql: sql.clone(), params: Some(nothing), ..Statement::default() };
             match self.answer(cx, &asked)? {
                 Some(Answer::Rows { columns, .. }) => return Ok(columns),
                 Some(_) => return Ok(Vec::new()),

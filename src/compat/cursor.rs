@@ -8,7 +8,7 @@ use sqlparser::{
 };
 
 use super::stop::{Found, Stop};
-use crate::control::has_secret;
+use crate::control::{Syntax, has_secret};
 
 /// How deep expressions may nest; what the parser needs of the stack for it stays far below a thread's 2 MiB (a test
 /// runs the worst that is known on three quarters of one, unoptimised).
@@ -207,7 +207,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// Not ours, if the statement has a secret in it.
     fn keep_secrets(&mut self) -> Found<()> {
-        let secret = *self.secret.get_or_insert_with(|| has_secret(self.sql.as_bytes()));
+        let secret = *self.secret.get_or_insert_with(|| has_secret(self.sql.as_bytes(), &Syntax::MYSQL));
         if secret { Err(Stop::NotOurs) } else { Ok(()) }
     }
 

@@ -112,6 +112,7 @@ impl ClientState {
             warnings,
             in_transaction: self.in_transaction,
             autocommit: self.autocommit,
+            ..Done::default()
         }
     }
 

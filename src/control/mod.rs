@@ -48,6 +48,7 @@ mod syntax;
 mod tests;
 mod text;
 mod told;
+mod variable;
 
 pub use ast::{Control, Hardness, Kill, KillTarget, Source, UserName};
 pub use expr::{IdExpr, IdLiteral, Operator};
@@ -71,3 +72,4 @@ pub use text::Text;
 #[cfg(feature = "mysql")]
 pub(crate) use told::logged_attributes;
 pub(crate) use told::{logged, logged_target, may_tell_secrets, shown_error, shown_kill_error, shown_target};
+pub(crate) use variable::redact_variable;

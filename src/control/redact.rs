@@ -57,9 +57,8 @@ pub(super) fn redact_name(name: &str) -> String {
 }
 
 /// Whether [`redact`] would replace anything in a statement.
-#[cfg(feature = "compat")]
-pub(crate) fn has_secret(sql: &[u8]) -> bool {
-    sensitive::keyword(sql).is_some_and(|keyword| !ranges(sql, &Syntax::MYSQL, keyword).is_empty())
+pub(crate) fn has_secret(sql: &[u8], syntax: &Syntax) -> bool {
+    sensitive::keyword(sql).is_some_and(|keyword| !ranges(sql, syntax, keyword).is_empty())
 }
 
 /// The first `count` characters (not bytes) of `text`, as `SHOW PROCESSLIST` without FULL shows 100 of them.

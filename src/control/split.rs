@@ -10,8 +10,8 @@ use super::{Lexer, Syntax, TokenKind, lexer::is_space, program::Program};
 /// statement is left out, its comments are kept. What holds nothing but comments is no statement. A quote or a comment
 /// that is not closed belongs to the last statement with all that follows. Each is found when it is asked for.
 ///
-/// The semicolons in the body of a stored program that is created, and of a `BEGIN NOT ATOMIC`, part no statements; beyond that
-/// it knows no grammar.
+/// The semicolons in the body of a stored program that is created, of an event that is altered, and of the blocks that MariaDB
+/// takes as statements (`BEGIN NOT ATOMIC`, `IF`, `LOOP` and their like), part no statements; beyond that it knows no grammar.
 pub fn split<'a>(sql: &'a [u8], syntax: &Syntax) -> Statements<'a> {
     Statements { sql, lexer: Lexer::new(sql, syntax) }
 }

@@ -132,6 +132,13 @@ impl Syntax {
     pub(super) const EVERY_VERSION: Self =
         Self { version: u32::MAX, mariadb_comments: true, tidb_comments: true, ..Self::MYSQL };
 
+    /// Whether the comment whose text after `/*` is `rest` is code for some server, but none for this one.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn hides(&self, rest: &[u8]) -> bool {
+        let is_code = |syntax: &Self| matches!(syntax.open(rest), Opened::Code(_));
+        is_code(&Self::EVERY_VERSION) && !is_code(self)
+    }
+
     /// What the comment whose text after `/*` is `rest` is for this server.
     pub(super) fn open(&self, rest: &[u8]) -> Opened {
         let marker = match rest {

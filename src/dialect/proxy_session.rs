@@ -8,7 +8,7 @@ use super::{
     odp::{proxy_sessid, read_state},
 };
 use crate::{
-    control::{ProxyShow, like},
+    control::{ProxyShow, like, redact_variable},
     model::{
         ChangedVariable, Column, ColumnType, Lines, Origin, OwnedValue, ProcessRow, ServerPlace, ServerSession, Value,
         Versions, escaped,
@@ -153,7 +153,8 @@ impl Inspected<'_> {
         stats.into_iter().map(|(name, value)| vec![text(name), OwnedValue::UInt(value)]).collect()
     }
 
-    /// First the settings of the runtime's, which no server knows of, then what servers know, then user variables.
+    /// First the settings of the runtime's, which no server knows of, then what servers know, then user variables. What the
+    /// client chose is shown without its secrets.
     fn variables(&self, all: bool) -> Vec<Vec<OwnedValue>> {
         let info = if all { "sys var" } else { "changed sys var" };
         let row = |name: &str, value: &str, info: &str, flag: &str| {
@@ -165,8 +166,12 @@ impl Inspected<'_> {
         let settings =
             settings.map(|setting| row(setting.name, &setting.value, info, " && global_scope && session_scope"));
         let systems = systems.into_iter().filter(|variable| !is_setting(&variable.name));
-        let systems = systems.map(|variable| row(&variable.name, &variable.value, info, " && session_scope"));
-        let users = users.into_iter().map(|variable| row(&variable.name, &variable.value, "user var", ""));
+        let changed = |variable: &ChangedVariable, info: &str, flag: &str| {
+            let (name, value) = redact_variable(&variable.name, &variable.value);
+            row(&name, value, info, flag)
+        };
+        let systems = systems.map(|variable| changed(variable, info, " && session_scope"));
+        let users = users.into_iter().map(|variable| changed(variable, "user var", ""));
         settings.chain(systems).chain(users).collect()
     }
 }

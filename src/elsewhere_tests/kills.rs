@@ -48,7 +48,7 @@ fn wherever_it_is_typed_the_owner_is_asked_and_this_node_for_its_own_alone() {
             // As prepared statements, by the protocol and by name.
             let params = Some(Params(vec![OwnedValue::UInt(theirs.get())]));
             assert_eq!(by.prepare("KILL QUERY ?").await.unwrap().params.len(), 1);
-            ask(&by, Statement { sql: "KILL QUERY ?".into(), params }).await.unwrap();
+            ask(&by, Statement { sql: "KILL QUERY ?".into(), params, ..Statement::default() }).await.unwrap();
             assert_eq!(told(&by, &format!("PREPARE one FROM 'KILL {theirs}'")).await.0, 0);
             assert_eq!(others.kills().len(), 1, "prepared is not asked");
             assert_eq!(told(&by, "EXECUTE one").await.0, 0);

@@ -88,7 +88,7 @@ fn a_list_of_all_nodes_has_their_rows_and_a_warning_for_each_that_is_missing() {
         assert_eq!(others.lists(), 0, "who prepares asks for nothing");
         assert_eq!(ask(&root, "SHOW WARNINGS").await.unwrap().0.len(), 0);
         let params = Some(crate::Params(vec![OwnedValue::Text(second.clone())]));
-        let rows = ask(&root, Statement { sql: sql.into(), params }).await.unwrap();
+        let rows = ask(&root, Statement { sql: sql.into(), params, ..Statement::default() }).await.unwrap();
         assert_eq!(rows, (vec![vec!["7".to_owned(), "Sleep".to_owned()]], 1));
         assert_eq!(ask(&root, "EXECUTE one").await.unwrap(), (vec![vec!["7".to_owned()]], 1));
         assert_eq!(others.lists(), 2);

@@ -174,12 +174,20 @@ pub trait EngineSession: Send + 'static {
         None
     }
 
+    /// The flags of the session as they are now, asked for where no statement says them: for the answers to a login, a reset
+    /// and a change of database. `None`, the default: autocommit is on and no transaction open behind a login and a reset, and
+    /// a change of database changes none.
+    fn flags(&self) -> Option<Done> {
+        None
+    }
+
     /// Whether the values of user variables are elsewhere, so that they have to be fetched: see
     /// [`EngineSession::fetch_user_variables`].
     const FETCHES_USER_VARIABLES: bool = false;
 
     /// Fetches the values of these user variables, where [`EngineSession::FETCHES_USER_VARIABLES`] says so: called before
-    /// [`EngineSession::user_variable`] is asked for them, which tells what was fetched last. The default has nothing to do.
+    /// [`EngineSession::user_variable`] is asked for them, which tells what was fetched last, until
+    /// [`EngineSession::forget_user_variables`]. The default has nothing to do.
     ///
     /// # Errors
     /// What the client is to be told of the statement that names them.
@@ -191,6 +199,9 @@ pub trait EngineSession: Send + 'static {
         let _ = (cx, names);
         async { Ok(()) }
     }
+
+    /// What was fetched is not needed any more: the statement that names it has all that it wants.
+    fn forget_user_variables(&mut self) {}
 
     /// The value of a user variable, for `KILL @x`, `PREPARE … FROM @x` and `EXECUTE … USING @x`. The default knows none.
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {

@@ -73,6 +73,13 @@ pub(crate) trait Sink: Any + Send {
     fn relay_rows(&mut self, packets: &[u8]) -> bool {
         unreachable!("{} bytes of rows for a sink that passes none on", packets.len());
     }
+
+    /// Passes a part of a long row on. `starts`: it begins with a packet's header; `ends`: the row is whole with it. Whoever
+    /// reads what was begun can make no sense of anything but the rest. `true`: as of [`Sink::offer`].
+    #[cfg(feature = "proxy")]
+    fn relay_part(&mut self, part: &[u8], starts: bool, ends: bool) -> bool {
+        unreachable!("{} bytes of a row for a sink that passes none on ({starts}, {ends})", part.len());
+    }
 }
 
 /// Takes the rows of a statement. See [`crate::EngineSession::execute`].
@@ -219,6 +226,30 @@ impl RowSink {
     pub(crate) fn relay_rows(&mut self, packets: &[u8]) -> Result<bool, Killed> {
         self.check()?;
         Ok(self.sink().relay_rows(packets))
+    }
+
+    /// Adds a part of a long row: see [`Sink::relay_part`]. Also of a statement that is to stop, so that the row can be made
+    /// whole before its end is told. `true`: the reader is behind; await [`RowSink::room`].
+    #[cfg(feature = "proxy")]
+    pub(crate) fn relay_part(&mut self, part: &[u8], starts: bool, ends: bool) -> bool {
+        self.sink().relay_part(part, starts, ends)
+    }
+
+    /// As [`RowSink::ready`], also of a statement that is to stop, unless its session is to end.
+    ///
+    /// # Errors
+    /// Nobody takes the rows any more.
+    #[cfg(feature = "proxy")]
+    pub(crate) async fn room(&mut self) -> Result<(), Killed> {
+        let slot = Arc::clone(&self.slot);
+        let mut leaving = slot.switch.until(|word| word.leaving());
+        poll_fn(|task| {
+            if let Poll::Ready(reason) = std::pin::Pin::new(&mut leaving).poll(task) {
+                return Poll::Ready(Err(Killed(reason)));
+            }
+            self.sink().poll_ready(task).map_err(|Closed| Killed(Reason::Abandoned))
+        })
+        .await
     }
 
     /// Whether a result set was begun.

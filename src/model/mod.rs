@@ -3,6 +3,8 @@
 //!
 //! Plain data and its rules; nothing here knows a runtime, an actor or a packet.
 
+#[cfg(test)]
+mod any_value;
 mod attributes;
 mod charset;
 mod client;
@@ -32,6 +34,8 @@ mod tracking;
 mod value;
 mod warning;
 
+#[cfg(test)]
+pub(crate) use any_value::any_value;
 pub use attributes::Attributes;
 pub use charset::{CharacterSet, CharacterSets};
 pub use client::ClientSession;

@@ -1,5 +1,7 @@
 //! A statement on its way in, and what is known of it when it is done.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Column, OwnedValue};
@@ -37,12 +39,15 @@ pub struct Statement {
     pub sql: Bytes,
     /// The values for its parameters, if it was prepared.
     pub params: Option<Params>,
+    /// Of one that was prepared: the database that was current then, whose tables it names. `None`: there was none, or whoever
+    /// executes it does not know.
+    pub database: Option<Arc<str>>,
 }
 
 impl Statement {
     /// A statement without parameters.
     pub fn text(sql: impl Into<Bytes>) -> Self {
-        Self { sql: sql.into(), params: None }
+        Self { sql: sql.into(), ..Self::default() }
     }
 
     /// The text as a string, bytes that are no UTF-8 replaced.
@@ -80,12 +85,29 @@ pub struct Done {
     pub in_transaction: bool,
     /// Whether autocommit is on.
     pub autocommit: bool,
+    /// Whether a backslash escapes nothing in texts (MySQL: `NO_BACKSLASH_ESCAPES` in `sql_mode`): clients that escape
+    /// texts go by it.
+    pub no_backslash_escapes: bool,
 }
 
 impl Default for Done {
     /// Nothing affected, no transaction, autocommit on.
     fn default() -> Self {
-        Self { affected: 0, last_insert_id: 0, warnings: 0, in_transaction: false, autocommit: true }
+        Self {
+            affected: 0,
+            last_insert_id: 0,
+            warnings: 0,
+            in_transaction: false,
+            autocommit: true,
+            no_backslash_escapes: false,
+        }
+    }
+}
+
+impl Done {
+    /// The session's flags alone.
+    pub(crate) fn quiet(self) -> Self {
+        Self { affected: 0, last_insert_id: 0, warnings: 0, ..self }
     }
 }
 

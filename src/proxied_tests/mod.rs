@@ -54,6 +54,8 @@ impl ServerSessions for Played {
             variable("wait_timeout", "99", false),
             variable("mine", "'a\nb'", true),
             variable("sql_mode", "ANSI", false),
+            variable("password", "barracuda", true),
+            variable("statement", "CREATE USER u IDENTIFIED BY 'barracuda'", true),
         ]
     }
 

@@ -123,7 +123,7 @@ fn the_attributes_are_odps_in_its_order() {
             assert_eq!(of(id).await, by_cs_id, "{id}");
         }
         let params = Some(Params(vec![OwnedValue::UInt(0x8000_0007)]));
-        let statement = Statement { sql: "SHOW PROXYSESSION ATTRIBUTE ?".into(), params };
+        let statement = Statement { sql: "SHOW PROXYSESSION ATTRIBUTE ?".into(), params, ..Statement::default() };
         assert_eq!(root.query(statement).await.unwrap().collect_rows().await.unwrap().0.len(), by_cs_id.len());
     });
 }
@@ -149,6 +149,8 @@ fn counters_and_variables_are_shown_and_patterns_choose_among_them() {
             row(["autocommit", "1", "changed sys var", cold, " && session_scope"]),
             row(["sql_mode", "ANSI", "changed sys var", cold, " && session_scope"]),
             row(["mine", "'a\\x0Ab'", "user var", cold, ""]),
+            row(["password", "<secret>", "user var", cold, ""]),
+            row(["statement", "<secret>", "user var", cold, ""]),
         ];
         assert_eq!(changed, servers);
         ask(&alice, "SET wait_timeout = 5").await.unwrap();

@@ -3,22 +3,20 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{accounts::Accounts, backend, session::ProxySession};
+use super::{accounts::Accounts, backend, session::ProxySession, shun::Shun};
 use crate::{
     control::Syntax,
     engine::Engine,
-    model::{Login, Principal, ServerAddress, SqlError},
+    lock::{Lock, Over},
+    model::{Done, Login, Principal, ServerAddress, SqlError},
 };
-
-/// So long a server that could not be reached is asked last for reads.
-const SHUNNED: Duration = Duration::from_secs(1);
 
 /// So long making a connection to a server may take, unless the host says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +29,7 @@ pub struct ProxyBuilder {
     read_split: bool,
     connect_timeout: Duration,
     syntax: Syntax,
+    takes_keys: bool,
 }
 
 impl ProxyBuilder {
@@ -54,6 +53,16 @@ impl ProxyBuilder {
         Self { connect_timeout: time, ..self }
     }
 
+    /// Whether the proxy encrypts a password for a public key that comes from its server: with `caching_sha2_password` one that
+    /// has not seen the password since it started asks for that. Whoever answers at a server's address, or can change what
+    /// goes over the network, can send a key of its own, and so read the password; the mysql client asks for the same
+    /// consent by `--get-server-public-key`. Without it, the default, such a login fails (1429), unless the server is on
+    /// the same machine, at a loopback address.
+    #[must_use]
+    pub fn get_server_public_key(self, get: bool) -> Self {
+        Self { takes_keys: get, ..self }
+    }
+
     /// Which comments the servers take for code; [`Syntax::MYSQL`] unless said otherwise. A statement with a comment that
     /// some server takes for code is the primary's in any case.
     #[must_use]
@@ -71,8 +80,11 @@ impl ProxyBuilder {
                 read_split: self.read_split,
                 connect_timeout: self.connect_timeout,
                 syntax: self.syntax,
+                takes_keys: self.takes_keys,
                 turn: AtomicUsize::new(0),
                 began: Instant::now(),
+                autocommit_off: AtomicBool::new(false),
+                no_backslash_escapes: AtomicBool::new(false),
             }),
         }
     }
@@ -93,6 +105,7 @@ impl Proxy {
             read_split: false,
             connect_timeout: CONNECT_TIMEOUT,
             syntax: Syntax::MYSQL,
+            takes_keys: false,
         }
     }
 }
@@ -117,23 +130,37 @@ pub(super) struct Shared {
     pub(super) read_split: bool,
     pub(super) connect_timeout: Duration,
     pub(super) syntax: Syntax,
+    /// Whether servers' public keys are taken from them.
+    takes_keys: bool,
     /// Whose turn it is to take a read.
     turn: AtomicUsize,
     /// What the times below are counted from.
     began: Instant,
+    /// The flags that the primary's sessions begin with, as far as one has begun.
+    autocommit_off: AtomicBool,
+    no_backslash_escapes: AtomicBool,
 }
 
 /// One of the servers.
 #[derive(Debug)]
 struct Place {
     address: Arc<ServerAddress>,
-    /// Until when it is asked last, in milliseconds.
-    shunned: AtomicU64,
+    shun: Lock<Shun>,
+    /// Until when it is asked last, in milliseconds: what `shun` says, for those who only read it.
+    last_until: AtomicU64,
 }
 
 impl Place {
     fn new(address: ServerAddress) -> Self {
-        Self { address: Arc::new(address), shunned: AtomicU64::new(0) }
+        let shun = Lock::new(Over::Slot, Shun::default());
+        Self { address: Arc::new(address), shun, last_until: AtomicU64::new(0) }
+    }
+
+    /// Something was learnt about it.
+    fn note(&self, what: impl FnOnce(&mut Shun)) {
+        let mut shun = self.shun.hold();
+        what(&mut shun);
+        self.last_until.store(shun.over(), Relaxed);
     }
 }
 
@@ -141,7 +168,21 @@ impl Shared {
     /// As whom this client's statements run at the servers.
     pub(super) fn account(&self, who: &Principal) -> Option<backend::Account> {
         let (user, password) = self.accounts.of(who)?.server_login();
-        Some(backend::Account { user: user.to_owned(), password: password.to_owned() })
+        let (user, password) = (user.to_owned(), password.to_owned());
+        Some(backend::Account { user, password, takes_keys: self.takes_keys })
+    }
+
+    /// The flags that a client's session begins with, as far as the primary has said them.
+    pub(super) fn first_flags(&self) -> Done {
+        let (autocommit, no_backslash_escapes) =
+            (!self.autocommit_off.load(Relaxed), self.no_backslash_escapes.load(Relaxed));
+        Done { autocommit, no_backslash_escapes, ..Done::default() }
+    }
+
+    /// A session at the primary has begun with these.
+    pub(super) fn begins_with(&self, flags: Done) {
+        self.autocommit_off.store(!flags.autocommit, Relaxed);
+        self.no_backslash_escapes.store(flags.no_backslash_escapes, Relaxed);
     }
 
     /// How many servers there are.
@@ -166,22 +207,41 @@ impl Shared {
 
     /// Whether a server could not be reached just now.
     pub(super) fn is_shunned(&self, at: usize) -> bool {
-        self.servers.get(at).is_some_and(|place| place.shunned.load(Relaxed) > self.now())
+        self.servers.get(at).is_some_and(|place| place.last_until.load(Relaxed) > self.now())
+    }
+
+    /// Somebody tries to connect to a server. When that began.
+    pub(super) fn trying(&self, at: usize) -> u64 {
+        let now = self.now();
+        if let Some(place) = self.servers.get(at) {
+            place.note(|shun| shun.tried(now, millis(self.connect_timeout)));
+        }
+        now
+    }
+
+    /// Whether the server could be reached that somebody tried to connect to since then.
+    pub(super) fn tried(&self, at: usize, since: u64, well: bool) {
+        let Some(place) = self.servers.get(at) else { return };
+        let now = self.now();
+        if well {
+            place.note(Shun::reached);
+        } else {
+            place.note(|shun| shun.failed(now, now.saturating_sub(since)));
+        }
     }
 
     /// A server could be reached, or not.
     pub(super) fn reached(&self, at: usize, well: bool) {
-        let Some(place) = self.servers.get(at) else { return };
-        if !well {
-            place.shunned.store(self.now() + SHUNNED.as_millis() as u64, Relaxed);
-        } else if place.shunned.load(Relaxed) != 0 {
-            place.shunned.store(0, Relaxed);
-        }
+        self.tried(at, self.now(), well);
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.began.elapsed())
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -194,8 +254,10 @@ mod tests {
         assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [1, 2, 0]]);
         proxy.reached(2, false);
         assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [0, 1, 2]]);
+        proxy.tried(2, proxy.trying(2), false);
+        assert_eq!(proxy.readers(), [1, 0, 2]);
         proxy.reached(2, true);
-        assert_eq!(proxy.readers()[0], 1, "the turns go on");
+        assert_eq!(proxy.readers()[0], 2, "the turns go on");
         assert!(Proxy::builder(Accounts::new()).build().shared.readers().is_empty());
     }
 }

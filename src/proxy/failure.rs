@@ -10,6 +10,9 @@ pub(super) enum Failure {
     Killed(Reason),
     /// The server answered with an error: the connection is fine.
     Server(SqlError),
+    /// The server session cannot be brought up to the client's state, and the statement was not said there: the connection is
+    /// fine.
+    Unfit(SqlError),
     /// The connection is gone, or what came over it makes no sense.
     Lost(String),
     /// Somebody ended the server session.
@@ -21,7 +24,7 @@ impl Failure {
     pub(super) fn told(self, address: &ServerAddress) -> SqlError {
         match self {
             Failure::Killed(reason) => Killed(reason).into(),
-            Failure::Server(error) => error,
+            Failure::Server(error) | Failure::Unfit(error) => error,
             Failure::Lost(why) => lost(address, &why),
             Failure::Ended => SqlError::interrupted(),
         }
@@ -66,6 +69,22 @@ pub(super) fn unreachable(address: &ServerAddress, why: &str) -> SqlError {
     SqlError::of(ErrorKind::UnreachableNode, format!("Unable to connect to MySQL server '{address}' ({why})"))
 }
 
+/// Errors of logins that say nothing of whom the proxy is at its servers, nor from where it comes.
+const HARMLESS: [u16; 4] = [
+    1040, // Too many connections
+    1053, // Server shutdown in progress
+    3159, // Connections using insecure transport are prohibited
+    3168, // Server isn't available
+];
+
+/// A server did not let the proxy in on behalf of this user. Its own text may name the account there, which is not the
+/// client's business: whoever runs the proxy reads it in the log.
+pub(super) fn not_let_in(address: &ServerAddress, who: &Principal, error: &SqlError) -> SqlError {
+    let why = if HARMLESS.contains(&error.code()) { error.message() } else { "see the proxy's log" };
+    let text = format!("MySQL server '{address}' did not accept the proxy's login for '{}' ({why})", who.user());
+    SqlError::new(error.code(), error.state(), text)
+}
+
 /// `LOAD DATA LOCAL`: the proxy does not ask its clients for files.
 pub(super) fn no_local_files() -> SqlError {
     let text = "Loading local data is disabled; this must be enabled on both the client and server sides";
@@ -94,7 +113,45 @@ pub(super) fn no_servers() -> SqlError {
     SqlError::of(ErrorKind::UnreachableNode, "Unable to connect to a MySQL server: the proxy has none")
 }
 
-/// What a server sent makes no sense.
+/// The server session is in a database, and its client in none.
+pub(super) fn no_database() -> SqlError {
+    SqlError::of(ErrorKind::NoDatabaseSelected, "No database selected")
+}
+
+/// A server's settings are not those that the client goes by.
+pub(super) fn other_flags() -> SqlError {
+    SqlError::of(ErrorKind::UnknownError, "Unknown error: the server's autocommit or sql_mode is not the session's")
+}
+
+/// What a server sent makes no sense, or nobody here knows it.
 pub(super) fn malformed(what: &BackendError) -> SqlError {
     SqlError::of(ErrorKind::UnknownError, format!("Unknown error: the server's answer makes no sense ({what})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Privileges;
+
+    #[test]
+    fn a_client_does_not_hear_as_whom_the_proxy_logs_in() {
+        let (address, alice) =
+            (ServerAddress { host: "db".to_owned(), port: 3306 }, Principal::new("alice", Privileges::NONE));
+        let full = not_let_in(&address, &alice, &SqlError::new(1040, "08004", "Too many connections"));
+        assert_eq!(
+            full.to_string(),
+            "ERROR 1040 (08004): MySQL server 'db:3306' did not accept the proxy's login for 'alice' (Too many connections)"
+        );
+        for (code, state, text) in [
+            (1045, "28000", "Access denied for user 'app'@'10.0.0.5' (using password: YES)"),
+            (1130, "HY000", "Host '10.0.0.5' is not allowed to connect to this MySQL server"),
+            (1203, "42000", "User app already has more than 'max_user_connections' active connections"),
+            (1226, "42000", "User 'app' has exceeded the 'max_user_connections' resource (current value: 1)"),
+        ] {
+            let told = not_let_in(&address, &alice, &SqlError::new(code, state, text));
+            assert_eq!((told.code(), told.state()), (code, state));
+            assert!(!told.message().contains("app") && !told.message().contains("10.0.0.5"), "{told}");
+            assert!(told.message().contains("'db:3306'") && told.message().contains("'alice'"), "{told}");
+        }
+    }
 }

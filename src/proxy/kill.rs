@@ -1,81 +1,35 @@
 //! How a statement that runs at a server is ended: by a kill on a connection of its own, a side connection, to the server
 //! that runs it.
 //!
-//! The kill is said once, and only while the statement's answer has not ended. Until it is answered, nothing else is sent on
+//! The kill is sent once, and only while the statement's answer has not ended. Until it is answered, nothing else is sent on
 //! the server session: so it cannot hit a later statement. A server may take note of a kill that comes too late, and end the
-//! next statement with it (MariaDB does); so one that does nothing is sent before the session is used again.
+//! next statement with it (MariaDB does); so one that does nothing is sent before the session is used again. A server session
+//! whose kill was sent and not answered is not used again.
 
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 
 use super::{
-    backend::{Account, Answer, Backend, BackendError, Wishes},
+    backend::{Account, Answer, Backend, BackendError, command},
     failure::Failure,
     server::Server,
+    side::{Aim, Said, SideKill, kill_session},
 };
 use crate::{
     engine::StatementContext,
-    model::{Killed, ServerAddress},
-    session::{Timer, within},
+    model::{ErrorKind, Killed},
+    session::Timer,
 };
 
 /// So long a killed statement has until its server session is closed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// COM_QUERY.
-const QUERY: u8 = 0x03;
-
-/// What a kill ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Aim {
-    /// The running statement.
-    Statement,
-    /// The server session, with what it runs.
-    Session,
-}
-
-/// Says a kill to a server on a connection of its own. Whether the server has carried it out.
-async fn side_kill(address: Arc<ServerAddress>, account: Arc<Account>, server_sessid: u64, aim: Aim) -> bool {
-    let said = async {
-        let mut side = Backend::connect(&address, &account, Wishes::default(), PATIENCE).await?;
-        let kill = match aim {
-            Aim::Statement => format!("KILL QUERY {server_sessid}"),
-            Aim::Session => format!("KILL {server_sessid}"),
-        };
-        let said = side.command(QUERY, &[kill.as_bytes()]).await;
-        // Nobody waits for its goodbye.
-        actix_rt::spawn(side.quit());
-        said
-    };
-    match within(PATIENCE, said).await {
-        Some(Ok(_)) => true,
-        Some(Err(BackendError::Server(error))) => {
-            tracing::warn!(%address, server_sessid, %error, "a server refused to kill a statement");
-            false
-        }
-        Some(Err(BackendError::Lost(why))) => {
-            tracing::warn!(%address, server_sessid, why, "a server could not be told to kill a statement");
-            false
-        }
-        None => {
-            tracing::warn!(%address, server_sessid, "a server did not answer to a kill in time");
-            false
-        }
-    }
-}
-
-/// Ends a server session at its server, with what it runs: somebody has ended it here. Nobody waits for it.
-fn kill_session(server: &Server, account: &Arc<Account>) {
-    let kill = side_kill(Arc::clone(&server.address), Arc::clone(account), server.server_sessid, Aim::Session);
-    actix_rt::spawn(kill.map(drop));
-}
 
 /// Watches a statement that runs at a server: a kill of it is passed on, once.
 pub(super) struct Watch<'a> {
@@ -92,9 +46,9 @@ enum Kill {
     /// There is none.
     Unasked,
     /// It is on its way.
-    Said(BoxFuture<'static, bool>),
-    /// The server has answered to it, or could not be told.
-    Answered,
+    Going(SideKill),
+    /// It is over.
+    Over(Said),
 }
 
 impl<'a> Watch<'a> {
@@ -110,32 +64,34 @@ impl<'a> Watch<'a> {
     /// Says the kill, unless it was said.
     fn say(&mut self) {
         if matches!(self.kill, Kill::Unasked) {
-            let (address, account) = (Arc::clone(&self.server.address), Arc::clone(self.account));
-            let id = self.server.server_sessid;
-            self.kill = Kill::Said(Box::pin(side_kill(address, account, id, Aim::Statement)));
+            self.kill = Kill::Going(SideKill::new(&self.server, self.account, Aim::Statement, PATIENCE));
             self.patience = Some(Timer::after(PATIENCE));
         }
     }
 
-    /// Goes on with the kill; ready when it has been answered.
-    fn poll_kill(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        if let Kill::Said(said) = &mut self.kill {
-            if said.poll_unpin(task).is_pending() {
-                return Poll::Pending;
-            }
-            self.kill = Kill::Answered;
+    /// Goes on with the kill; ready when nothing more becomes of it.
+    fn poll_kill(&mut self, task: &mut Context<'_>) -> Poll<Said> {
+        match &mut self.kill {
+            Kill::Unasked => Poll::Ready(Said::Unsent),
+            Kill::Going(kill) => kill.poll_unpin(task).map(|said| {
+                self.kill = Kill::Over(said);
+                said
+            }),
+            Kill::Over(said) => Poll::Ready(*said),
         }
-        Poll::Ready(())
     }
 
-    /// Whether the server session was ended, or the kill has taken too long.
+    /// Whether the server session was ended, or the kill has taken too long: then the server is told to end all of it.
     fn poll_over(&mut self, task: &mut Context<'_>) -> Option<Failure> {
-        if self.server.poll_ended(task).is_ready() {
-            kill_session(&self.server, self.account);
-            return Some(Failure::Ended);
-        }
-        let late = self.patience.as_mut().is_some_and(|patience| Pin::new(patience).poll(task).is_ready());
-        late.then(|| Failure::Lost("a killed statement did not end in time".to_owned()))
+        let failure = if self.server.poll_ended(task).is_ready() {
+            Failure::Ended
+        } else if self.patience.as_mut().is_some_and(|patience| Pin::new(patience).poll(task).is_ready()) {
+            Failure::Lost("a killed statement did not end in time".to_owned())
+        } else {
+            return None;
+        };
+        kill_session(&self.server, self.account);
+        Some(failure)
     }
 
     /// Waits for the server, and passes a kill on meanwhile. What is read is read to its end all the same: a kill shows in
@@ -145,13 +101,12 @@ impl<'a> Watch<'a> {
         reading: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, Failure> {
         let mut reading = pin!(reading);
-        let cx = self.cx;
-        let mut killed = pin!(cx.killed());
         poll_fn(|task| {
             if let Poll::Ready(read) = reading.as_mut().poll(task) {
                 return Poll::Ready(read.map_err(Failure::from));
             }
-            if matches!(self.kill, Kill::Unasked) && killed.as_mut().poll(task).is_ready() {
+            // Nothing waits for the kill: the session's actor hears of it, and polls its statement then.
+            if self.cx.is_killed() {
                 self.say();
             }
             let _ = self.poll_kill(task);
@@ -194,35 +149,39 @@ impl<'a> Watch<'a> {
         .await
     }
 
-    /// The answer has ended. If a kill was said, waits until it was answered, and makes sure that it hits nothing that comes
-    /// after. `Some`: what the server says of the session's state since.
+    /// The answer has ended. If a kill was sent, waits until it was answered, and makes sure that it hits nothing that comes
+    /// after; one that was not sent yet is none. `Some`: what the server says of the session's state since.
     ///
     /// # Errors
-    /// The server session cannot be used any more.
+    /// The server session cannot be used any more: it was ended, or a kill may still be on its way to it.
     pub(super) async fn settle(&mut self, backend: &mut Backend) -> Result<Option<Answer>, Failure> {
-        if matches!(self.kill, Kill::Unasked) {
-            return Ok(None);
+        match &self.kill {
+            Kill::Unasked | Kill::Over(Said::Unsent) => return Ok(None),
+            Kill::Going(kill) if kill.withdraw() => {
+                self.kill = Kill::Over(Said::Unsent);
+                return Ok(None);
+            }
+            Kill::Going(_) | Kill::Over(_) => {}
         }
         let mut nothing = pin!(async {
             loop {
-                match backend.command(QUERY, &[b"DO 0"]).await {
+                match backend.command(command::QUERY, &[b"DO 0"]).await {
                     Ok(answer) => return Ok(answer),
                     // The kill that came too late.
-                    Err(BackendError::Server(error)) if error.code() == 1317 => {}
+                    Err(BackendError::Server(error)) if error.code() == ErrorKind::QueryInterrupted.code().0 => {}
                     Err(error) => return Err(error),
                 }
             }
         });
         poll_fn(|task| {
-            if self.poll_kill(task).is_ready()
-                && let Poll::Ready(done) = nothing.as_mut().poll(task)
-            {
-                return Poll::Ready(match done {
-                    Ok(answer) => Ok(Some(answer)),
-                    Err(error) => Err(Failure::from(error)),
-                });
+            if let Some(failure) = self.poll_over(task) {
+                return Poll::Ready(Err(failure));
             }
-            self.poll_over(task).map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)))
+            match ready!(self.poll_kill(task)) {
+                Said::Answered => nothing.as_mut().poll(task).map(|done| done.map(Some).map_err(Failure::from)),
+                Said::Unsent => Poll::Ready(Ok(None)),
+                Said::Unanswered => Poll::Ready(Err(Failure::Lost("a kill of it may still be on its way".to_owned()))),
+            }
         })
         .await
     }

@@ -4,14 +4,18 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `engine` | the proxy as an engine of the runtime's: [`Proxy`], [`ProxyBuilder`] |
+//! | `shun` | how long a server that could not be reached is asked last |
 //! | `accounts` | who may log in at the proxy, and as whom its statements run at the servers: [`Accounts`], [`Account`] |
 //! | `session` | what becomes of one client's statements: [`ProxySession`] |
+//! | `open` | what is kept for one client, and what becomes of it when a statement has ended |
 //! | `turn` | something asked of a server, on a server session that is lent for it |
 //! | `relay` | a server's answer on its way to the client |
-//! | `kill` | kills of statements that run at servers, by side connections |
+//! | `kill` | kills of statements that run at servers |
+//! | `side` | side connections, on which kills are said to servers |
 //! | `pool` | the server sessions of one client |
 //! | `server` | a server session, and the actor that keeps its connection |
 //! | `prepared` | the statements that are prepared on one server session |
+//! | `readings` | what the texts of prepared statements say, remembered |
 //! | `failure` | how a statement can fail on its way, and what its client is told |
 //! | `backend` | one connection to a server, and what comes over it |
 //! | `assign` | the assignments of a `SET`, one after the other |
@@ -27,13 +31,17 @@ mod engine;
 mod failure;
 mod kill;
 mod names;
+mod open;
 mod pins;
 mod pool;
 mod prepared;
+mod readings;
 mod relay;
 mod route;
 mod server;
 mod session;
+mod shun;
+mod side;
 mod state;
 #[cfg(test)]
 mod tests;

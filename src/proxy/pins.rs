@@ -30,7 +30,10 @@ impl Pins {
     /// A procedure has run, or a block of statements, of which the proxy does not know what it has left behind.
     pub(in crate::proxy) const ROUTINES: Self = Self(1 << 9);
 
-    const NAMES: [(&'static str, Self); 10] = [
+    /// `LOCK INSTANCE FOR BACKUP`.
+    pub(in crate::proxy) const INSTANCE_LOCK: Self = Self(1 << 10);
+
+    const NAMES: [(&'static str, Self); 11] = [
         ("TEMPORARY_TABLES", Self::TEMPORARY_TABLES),
         ("NAMED_LOCKS", Self::NAMED_LOCKS),
         ("TABLE_LOCKS", Self::TABLE_LOCKS),
@@ -41,6 +44,7 @@ impl Pins {
         ("VARIABLES", Self::VARIABLES),
         ("QUOTES", Self::QUOTES),
         ("ROUTINES", Self::ROUTINES),
+        ("INSTANCE_LOCK", Self::INSTANCE_LOCK),
     ];
 
     /// Whether nothing ties the client.
@@ -69,6 +73,13 @@ impl Pins {
     /// never have been.
     pub(in crate::proxy) const fn lost(self) -> Self {
         self.without(Self::QUOTES.and(Self::ROUTINES))
+    }
+
+    /// Those that a statement may have set which has failed.
+    #[must_use]
+    pub(in crate::proxy) const fn left_by_failures(self) -> Self {
+        let these = Self::NAMED_LOCKS.and(Self::USER_VARIABLES).and(Self::VARIABLES).and(Self::ROUTINES);
+        Self(self.0 & these.0)
     }
 
     /// Those that stay with the client when the server session has ended.

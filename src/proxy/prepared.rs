@@ -1,7 +1,9 @@
-//! The statements that are prepared on one server session, by their texts.
+//! The statements that are prepared on one server session, by their texts and the databases that they were prepared in.
 //!
 //! The runtime gives its clients ids of its own, and with each execution the statement's text. The server's ids are looked up
 //! here, so that a statement is prepared at the server once. A bounded number of them is kept; what is used least goes first.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,11 +13,25 @@ const MOST: usize = 64;
 /// So many bytes their texts have together at most. A longer text is prepared anew each time.
 const LONGEST: usize = 1 << 20;
 
+#[derive(Debug)]
+struct Known {
+    /// The current database when it was prepared: names that have none before them are of that one.
+    database: Option<Arc<str>>,
+    sql: Bytes,
+    id: u32,
+}
+
+impl Known {
+    fn is(&self, database: Option<&str>, sql: &[u8]) -> bool {
+        self.sql == sql && self.database.as_deref() == database
+    }
+}
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     /// In the order of their last use, the latest last.
-    known: Vec<(Bytes, u32)>,
+    known: Vec<Known>,
     bytes: usize,
     /// The ids that are still to be closed at the server.
     unneeded: Vec<u32>,
@@ -23,36 +39,38 @@ pub(super) struct Texts {
 
 impl Texts {
     /// The server's id for this text, if it is prepared there.
-    pub(super) fn find(&mut self, sql: &[u8]) -> Option<u32> {
-        let place = self.known.iter().rposition(|(text, _)| text == sql)?;
-        let id = self.known[place].1;
+    pub(super) fn find(&mut self, database: Option<&str>, sql: &[u8]) -> Option<u32> {
+        let place = self.known.iter().rposition(|known| known.is(database, sql))?;
+        let id = self.known[place].id;
         self.known[place..].rotate_left(1);
         Some(id)
     }
 
     /// Keeps a statement. The text's id before is not needed any more, nor are those that there is no more room for; the new
     /// one itself is needed once, if its text is too long to be kept.
-    pub(super) fn insert(&mut self, sql: Bytes, id: u32) {
-        self.remove(&sql);
+    pub(super) fn insert(&mut self, database: Option<Arc<str>>, sql: Bytes, id: u32) {
+        self.remove(database.as_deref(), &sql);
         if sql.len() > LONGEST {
             self.unneeded.push(id);
             return;
         }
         self.bytes += sql.len();
-        self.known.push((sql, id));
+        self.known.push(Known { database, sql, id });
         while self.known.len() > MOST || self.bytes > LONGEST {
-            let (text, id) = self.known.remove(0);
-            self.bytes -= text.len();
-            self.unneeded.push(id);
+            self.forget(0);
         }
     }
 
+    fn forget(&mut self, place: usize) {
+        let Known { sql, id, .. } = self.known.remove(place);
+        self.bytes -= sql.len();
+        self.unneeded.push(id);
+    }
+
     /// Forgets a statement.
-    pub(super) fn remove(&mut self, sql: &[u8]) {
-        if let Some(place) = self.known.iter().position(|(text, _)| text == sql) {
-            let (text, id) = self.known.remove(place);
-            self.bytes -= text.len();
-            self.unneeded.push(id);
+    pub(super) fn remove(&mut self, database: Option<&str>, sql: &[u8]) {
+        if let Some(place) = self.known.iter().position(|known| known.is(database, sql)) {
+            self.forget(place);
         }
     }
 
@@ -73,34 +91,49 @@ mod tests {
     #[test]
     fn those_that_are_used_least_make_room() {
         let mut texts = Texts::default();
-        (0..64).for_each(|number| texts.insert(text(number), number));
+        (0..64).for_each(|number| texts.insert(None, text(number), number));
         assert_eq!(texts.unneeded(), None);
-        assert_eq!(texts.find(&text(0)), Some(0), "and it is the latest now");
-        texts.insert(text(1000), 1000);
+        assert_eq!(texts.find(None, &text(0)), Some(0), "and it is the latest now");
+        texts.insert(None, text(1000), 1000);
         assert_eq!((texts.unneeded(), texts.unneeded()), (Some(1), None));
-        assert_eq!((texts.find(&text(1)), texts.find(&text(0))), (None, Some(0)));
+        assert_eq!((texts.find(None, &text(1)), texts.find(None, &text(0))), (None, Some(0)));
     }
 
     #[test]
     fn a_text_that_is_prepared_again_has_its_new_id_alone() {
         let mut texts = Texts::default();
-        texts.insert(text(1), 1);
-        texts.insert(text(1), 2);
+        texts.insert(None, text(1), 1);
+        texts.insert(None, text(1), 2);
         assert_eq!((texts.unneeded(), texts.unneeded()), (Some(1), None));
-        assert_eq!(texts.find(&text(1)), Some(2));
-        texts.remove(&text(1));
-        assert_eq!((texts.find(&text(1)), texts.unneeded(), texts.bytes), (None, Some(2), 0));
+        assert_eq!(texts.find(None, &text(1)), Some(2));
+        texts.remove(None, &text(1));
+        assert_eq!((texts.find(None, &text(1)), texts.unneeded(), texts.bytes), (None, Some(2), 0));
+    }
+
+    #[test]
+    fn one_text_is_another_statement_in_another_database() {
+        let mut texts = Texts::default();
+        for (id, database) in [(1, None), (2, Some("a")), (3, Some("b"))] {
+            texts.insert(database.map(Arc::from), text(1), id);
+        }
+        assert_eq!(texts.unneeded(), None);
+        assert_eq!(
+            [None, Some("a"), Some("b"), Some("c")].map(|database| texts.find(database, &text(1))),
+            [Some(1), Some(2), Some(3), None]
+        );
+        texts.remove(Some("a"), &text(1));
+        assert_eq!((texts.find(Some("a"), &text(1)), texts.find(Some("b"), &text(1))), (None, Some(3)));
     }
 
     #[test]
     fn long_texts_are_kept_as_far_as_there_is_room() {
         let mut texts = Texts::default();
         let long = |fill: u8, length| Bytes::from(vec![fill; length]);
-        texts.insert(long(b'a', LONGEST), 1);
-        texts.insert(long(b'b', LONGEST / 2), 2);
+        texts.insert(None, long(b'a', LONGEST), 1);
+        texts.insert(None, long(b'b', LONGEST / 2), 2);
         assert_eq!(texts.unneeded(), Some(1));
-        texts.insert(long(b'c', LONGEST + 1), 3);
+        texts.insert(None, long(b'c', LONGEST + 1), 3);
         assert_eq!(texts.unneeded(), Some(3), "too long to be kept");
-        assert_eq!(texts.find(&long(b'b', LONGEST / 2)), Some(2));
+        assert_eq!(texts.find(None, &long(b'b', LONGEST / 2)), Some(2));
     }
 }

@@ -1,9 +1,11 @@
 //! A server's answer on its way to the client: as it comes, where the client reads what servers write; decoded, where it
 //! does not.
 
+use bytes::Bytes;
+
 use super::{
-    backend::{Answer, Backend, Changes, Head, Rows, binary_row, column, payloads, text_row},
-    failure::Failure,
+    backend::{Answer, Backend, BackendError, Gathered, Head, Rows, binary_row, column, payloads, text_row},
+    failure::{self, Failure},
     kill::Watch,
 };
 use crate::{
@@ -19,7 +21,7 @@ pub(super) async fn relay(
     out: &mut RowSink,
     format: RowFormat,
 ) -> Result<Answer, Failure> {
-    let mut changes = Changes::default();
+    let mut changes = Gathered::default();
     loop {
         let mut answer = match watch.over(backend.head()).await? {
             // What stands between results, or behind them, has no rows to hand on.
@@ -29,15 +31,13 @@ pub(super) async fn relay(
                 as_they_come(watch, backend, out).await?
             }
             Head::Columns(definitions) => {
-                let columns = definitions.iter().map(|definition| column(definition));
-                let columns: Vec<Column> = columns.collect::<Result<_, _>>()?;
-                out.columns(columns.clone())?;
-                decoded(watch, backend, out, &columns, format).await?
+                let answer = decoded(watch, backend, out, &definitions, format).await;
+                readable(watch, backend, answer).await?
             }
         };
-        changes.follow(std::mem::take(&mut answer.changes));
+        changes.add(std::mem::take(&mut answer.changes))?;
         if !answer.more {
-            answer.changes = changes;
+            answer.changes = changes.all();
             return Ok(answer);
         }
     }
@@ -45,30 +45,67 @@ pub(super) async fn relay(
 
 /// The values of the answer's first row, which goes to no client.
 pub(super) async fn first_row(watch: &mut Watch<'_>, backend: &mut Backend) -> Result<Vec<OwnedValue>, Failure> {
-    let columns: Vec<Column> = match watch.over(backend.head()).await? {
+    let definitions = match watch.over(backend.head()).await? {
         Head::Ok(_) => return Ok(Vec::new()),
-        Head::Columns(definitions) => {
-            definitions.iter().map(|definition| column(definition)).collect::<Result<_, _>>()?
-        }
+        Head::Columns(definitions) => definitions,
     };
+    let first = first_of(watch, backend, &definitions).await;
+    readable(watch, backend, first).await
+}
+
+async fn first_of(
+    watch: &mut Watch<'_>,
+    backend: &mut Backend,
+    definitions: &[Bytes],
+) -> Result<Vec<OwnedValue>, Failure> {
+    let columns = columns(definitions)?;
     let mut first = None;
     loop {
         match watch.over(backend.rows()).await? {
             Rows::Some(packets) if first.is_none() => {
                 if let Some(payload) = payloads(packets).next() {
-                    first = Some(text_row(&columns, &payload)?);
+                    first = Some(text_row(&columns, &payload).map_err(unreadable)?);
                 }
             }
-            Rows::Some(_) => {}
+            Rows::Some(_) | Rows::Part(_) => {}
             Rows::End(_) => return Ok(first.unwrap_or_default()),
         }
     }
 }
 
+/// What became of an answer that was read here. If something of it could not be read, the rest is still on its way: it is dropped,
+/// and the connection is fine.
+async fn readable<T>(watch: &mut Watch<'_>, backend: &mut Backend, answer: Result<T, Failure>) -> Result<T, Failure> {
+    if let Err(Failure::Server(_)) = &answer {
+        match watch.over(backend.finish()).await {
+            Ok(_) | Err(Failure::Server(_)) => {}
+            Err(over) => return Err(over),
+        }
+    }
+    answer
+}
+
+fn unreadable(what: BackendError) -> Failure {
+    Failure::Server(failure::malformed(&what))
+}
+
+fn columns(definitions: &[Bytes]) -> Result<Vec<Column>, Failure> {
+    definitions.iter().map(|definition| column(definition)).collect::<Result<_, _>>().map_err(unreadable)
+}
+
 async fn as_they_come(watch: &mut Watch<'_>, backend: &mut Backend, out: &mut RowSink) -> Result<Answer, Failure> {
     loop {
-        let behind = match watch.over(backend.rows()).await? {
+        let behind = match watch.over(backend.pieces()).await? {
             Rows::Some(packets) => out.relay_rows(packets)?,
+            Rows::Part(part) => {
+                let behind = out.relay_part(part.bytes, part.starts, part.ends);
+                if behind && !part.ends {
+                    // A row that was begun is made whole, also if the statement was killed: within the kill's time.
+                    watch.over(async { Ok(out.room().await) }).await??;
+                    continue;
+                }
+                behind
+            }
             Rows::End(answer) => return Ok(answer),
         };
         if behind {
@@ -81,17 +118,20 @@ async fn decoded(
     watch: &mut Watch<'_>,
     backend: &mut Backend,
     out: &mut RowSink,
-    columns: &[Column],
+    definitions: &[Bytes],
     format: RowFormat,
 ) -> Result<Answer, Failure> {
+    let columns = columns(definitions)?;
+    out.columns(columns.clone())?;
     loop {
         let mut behind = false;
         match watch.over(backend.rows()).await? {
             Rows::Some(packets) => {
                 for payload in payloads(packets) {
-                    behind = put(out, columns, &payload, format)?;
+                    behind = put(out, &columns, &payload, format)?;
                 }
             }
+            Rows::Part(_) => {}
             Rows::End(answer) => return Ok(answer),
         }
         if behind {
@@ -103,9 +143,10 @@ async fn decoded(
 /// Adds a row. `true`: the reader is behind.
 fn put(out: &mut RowSink, columns: &[Column], payload: &[u8], format: RowFormat) -> Result<bool, Failure> {
     let row = match format {
-        RowFormat::Text => text_row(columns, payload)?,
-        RowFormat::Binary => binary_row(columns, payload)?,
+        RowFormat::Text => text_row(columns, payload),
+        RowFormat::Binary => binary_row(columns, payload),
     };
+    let row = row.map_err(unreadable)?;
     let row: Vec<Value<'_>> = row.iter().map(OwnedValue::borrow).collect();
     out.row(&row).map_err(|killed: Killed| Failure::from(killed))
 }

@@ -7,6 +7,7 @@
 //! which says goodbye to the server if it has the connection.
 
 use std::{
+    net::SocketAddr,
     ops::{Deref, DerefMut},
     pin::Pin,
     sync::{
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     pub(super) knows_id: bool,
     /// Whether it was brought up to the client's state once: before, it is being made.
     pub(super) made: bool,
+    /// Whether it has a current database, be it the client's or not.
+    pub(super) in_database: bool,
 }
 
 /// Why a server session is over.
@@ -61,6 +64,8 @@ pub(super) struct Server {
     /// Which of the proxy's servers it is at.
     pub(super) at: usize,
     pub(super) address: Arc<ServerAddress>,
+    /// The address that the connection has reached, whatever the name stands for.
+    pub(super) peer: SocketAddr,
     /// The server's number for it.
     pub(super) server_sessid: u64,
     inside: Lock<Inside>,
@@ -90,6 +95,13 @@ pub(super) struct Standing {
     pub(super) bound: bool,
 }
 
+impl Standing {
+    /// Whether the client's next statement has to run there.
+    pub(super) fn binds(self) -> bool {
+        self.in_transaction || self.bound
+    }
+}
+
 /// What lists show of one.
 pub(super) struct Seen {
     pub(super) state: ServerState,
@@ -105,6 +117,7 @@ impl Server {
             ss_id: LAST.fetch_add(1, Relaxed) + 1,
             at,
             address,
+            peer: backend.peer(),
             server_sessid: backend.server_sessid(),
             inside: Lock::new(
                 Over::Slot,
@@ -115,6 +128,7 @@ impl Server {
                         versions: Versions::default(),
                         knows_id: false,
                         made: false,
+                        in_database: false,
                     })),
                     gone: None,
                     user: None,
@@ -126,7 +140,7 @@ impl Server {
                 },
             ),
         });
-        let actor = Keeper { server: Arc::clone(&server) }.start();
+        let actor = Keeper { server: Arc::clone(&server), parting: false }.start();
         Held { server, actor }
     }
 
@@ -271,7 +285,6 @@ impl Lease {
     pub(super) fn give_back(mut self, standing: Standing) -> bool {
         let Some(connection) = self.connection.take() else { return false };
         let mut inside = self.server.inside.hold();
-        inside.user = None;
         if inside.gone.is_some() {
             drop(inside);
             say_goodbye(connection);
@@ -336,6 +349,8 @@ fn say_goodbye(connection: Box<Connection>) {
 /// The actor: see the module's text.
 struct Keeper {
     server: Arc<Server>,
+    /// It says goodbye to the server, and stops when that is done.
+    parting: bool,
 }
 
 /// The server session is over.
@@ -377,9 +392,12 @@ impl Handler<Close> for Keeper {
     fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
         match self.server.part(Gone::Left) {
             Some(connection) => {
+                self.parting = true;
                 let goodbye = async move { connection.backend.quit().await };
-                ctx.wait(goodbye.into_actor(self).map(|(), _, ctx| ctx.stop()));
+                ctx.spawn(goodbye.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
+            // It was ended, and now its client has left it too.
+            None if self.parting => {}
             // A statement has it, and closes it.
             None => ctx.stop(),
         }

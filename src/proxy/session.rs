@@ -14,10 +14,11 @@ use super::{
     failure::{self, Failure},
     kill::PATIENCE,
     names,
+    open::Open,
     pool::Servers,
     route::{self, Own, Place, Reading},
     server::{Lease, Server, Standing},
-    state::{State, Told},
+    state::State,
     turn::{Ask, Ended, Got, Turn},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
         Column, ColumnType, Done, Killed, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError, Statement,
         Value,
     },
-    session::within,
+    session::{Allowed, length, within},
 };
 
 /// What a proxy keeps for one client.
@@ -35,49 +36,6 @@ pub struct ProxySession {
     who: Arc<Principal>,
     /// Nothing before the first statement.
     open: Option<Box<Open>>,
-}
-
-/// What it keeps for one that has run something.
-struct Open {
-    account: Arc<Account>,
-    servers: Arc<Servers>,
-    /// The flags of the last answer.
-    done: Done,
-    /// Where the next statement has to run.
-    home: Option<Arc<Server>>,
-    /// The user variables that the statement names which is about to be answered, as they are at the server.
-    fetched: Vec<(String, OwnedValue)>,
-    /// What is gone, where the client was told something else: its next statement is told.
-    owed: Option<SqlError>,
-}
-
-impl Open {
-    /// How the client stands at its server session.
-    fn standing(&self) -> Standing {
-        let pinned = !self.servers.state.hold().pins().is_empty();
-        Standing { in_transaction: self.done.in_transaction, bound: pinned || !self.done.autocommit }
-    }
-
-    /// The server session is over that the next statement would have had to run on.
-    ///
-    /// # Errors
-    /// Something is gone with it.
-    fn leave(&mut self, home: &Server) -> Result<(), SqlError> {
-        self.home = None;
-        let lost = self.servers.state.hold().lost();
-        let in_transaction = std::mem::take(&mut self.done.in_transaction);
-        if in_transaction || !lost.is_empty() {
-            return Err(failure::lost_between(&home.address, in_transaction));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        // Lists may hold on to them longer.
-        self.servers.leave_all();
-    }
 }
 
 impl ProxySession {
@@ -90,19 +48,16 @@ impl ProxySession {
         let (proxy, who) = (&self.proxy, &self.who);
         if self.open.is_none() {
             let account = proxy.account(who).ok_or_else(|| failure::no_account(who))?;
-            let servers = Arc::new(Servers::new(State::new(cx.database().as_deref())));
-            cx.publish_servers(Arc::clone(&servers) as Arc<dyn ServerSessions>);
-            let account = Arc::new(account);
-            let (done, fetched) = (Done::default(), Vec::new());
-            self.open = Some(Box::new(Open { account, servers, done, home: None, fetched, owed: None }));
+            let open = Open::new(account, State::new(cx.database().as_deref()), proxy.first_flags());
+            cx.publish_servers(Arc::clone(&open.servers) as Arc<dyn ServerSessions>);
+            self.open = Some(Box::new(open));
         }
         self.open.as_deref_mut().ok_or_else(SqlError::panicked)
     }
 
     /// What is said of a statement that the proxy answers itself.
     fn quiet(&self) -> Done {
-        let flags = self.open.as_ref().map_or_else(Done::default, |open| open.done);
-        Done { affected: 0, last_insert_id: 0, warnings: 0, ..flags }
+        self.open.as_ref().map_or_else(|| self.proxy.first_flags(), |open| open.done)
     }
 
     /// A server session for a statement that may run there, lent to it.
@@ -111,6 +66,7 @@ impl ProxySession {
     /// What the client relied on is gone, or no server takes the statement.
     async fn lease(&mut self, cx: &StatementContext, place: Place) -> Result<Lease, SqlError> {
         cx.check()?;
+        let read_split = self.proxy.read_split;
         let open = self.open(cx)?;
         let (servers, account) = (Arc::clone(&open.servers), Arc::clone(&open.account));
         servers.sweep();
@@ -124,24 +80,53 @@ impl ProxySession {
             }
         }
         if place == Place::Last
-            && let Some(lease) = servers.take_last()
+            && let Some(lease) = open.take_last()?
         {
             return Ok(lease);
         }
-        let in_turn = if place == Place::Any && self.proxy.read_split { self.proxy.readers() } else { Vec::new() };
-        let order: &[usize] = if in_turn.is_empty() { &[0] } else { &in_turn };
-        let mut refused = None;
-        for at in order {
-            if let Some(lease) = servers.take_at(*at) {
-                return Ok(lease);
+        if read_split && open.place(place) == Place::Any {
+            let mut refused = None;
+            for at in self.proxy.readers() {
+                if self.open(cx)?.is_refused_at(at) {
+                    continue;
+                }
+                match self.lease_at(cx, at, &servers, &account).await {
+                    Ok((lease, true)) => return Ok(lease),
+                    Ok((lease, false)) => {
+                        lease.give_back(Standing::default());
+                        refused = None;
+                        break;
+                    }
+                    Err(error) => refused = Some(error),
+                }
+                cx.check()?;
             }
-            match self.connect(cx, *at, &servers, &account).await {
-                Ok(lease) => return Ok(lease),
-                Err(error) => refused = Some(error),
+            if let Some(refused) = refused {
+                return Err(refused);
             }
-            cx.check()?;
         }
-        Err(refused.unwrap_or_else(failure::no_servers))
+        self.lease_at(cx, 0, &servers, &account).await.map(|(lease, _)| lease)
+    }
+
+    /// The server session at this server, made if there is none, and whether it serves the client as far as its flags tell.
+    async fn lease_at(
+        &mut self,
+        cx: &StatementContext,
+        at: usize,
+        servers: &Servers,
+        account: &Account,
+    ) -> Result<(Lease, bool), SqlError> {
+        if let Some(lease) = servers.take_at(at) {
+            return Ok((lease, true));
+        }
+        // On the heap: it is rare, and large.
+        let lease = Box::pin(self.connect(cx, at, servers, account)).await?;
+        let flags = lease.backend.first_flags();
+        if at == 0 {
+            self.proxy.begins_with(flags);
+        }
+        let serves = self.open(cx)?.begin(at, flags);
+        Ok((lease, serves))
     }
 
     /// A new server session, unless the statement is killed meanwhile.
@@ -155,14 +140,18 @@ impl ProxySession {
         let address = self.proxy.address(at).ok_or_else(failure::no_servers)?;
         cx.set_state("Connecting to server");
         let wishes = Wishes { database: None, found_rows: cx.counts_found_rows() };
-        let connecting = pin!(Backend::connect(address, account, wishes, self.proxy.connect_timeout));
+        let since = self.proxy.trying(at);
+        let connecting = pin!(Backend::connect(&**address, account, wishes, self.proxy.connect_timeout));
         let connected = match select(connecting, pin!(cx.killed())).await {
             Either::Left((connected, _)) => connected,
             Either::Right((reason, _)) => return Err(Killed(reason).into()),
         };
-        self.proxy.reached(at, !matches!(connected, Err(BackendError::Lost(_))));
+        self.proxy.tried(at, since, !matches!(connected, Err(BackendError::Lost(_))));
         let backend = connected.map_err(|error| match error {
-            BackendError::Server(error) => error,
+            BackendError::Server(error) => {
+                tracing::warn!(server = %address, account = account.user, %error, "a server did not let the proxy in");
+                failure::not_let_in(address, &self.who, &error)
+            }
             BackendError::Lost(why) => failure::unreachable(address, &why),
         })?;
         cx.set_state("executing");
@@ -174,7 +163,7 @@ impl ProxySession {
     async fn ask(
         &mut self,
         cx: &StatementContext,
-        (reading, place): (&Reading<'_>, Place),
+        (reading, mut place): (&Reading<'_>, Place),
         ask: Ask<'_>,
         mut out: Option<&mut RowSink>,
     ) -> Result<Got, SqlError> {
@@ -190,6 +179,10 @@ impl ProxySession {
             }
             let turn = Turn { cx, servers: &servers, account: &account, reading, before: open.done };
             match turn.take(lease, ask, out.as_deref_mut()).await {
+                Ok(Ended { lease, got: Err(error), unfit: true, .. }) => {
+                    open.unfit(lease, error, place)?;
+                    place = Place::Primary;
+                }
                 Ok(ended) => return open.ended(cx, ended, ask, reading, &syntax),
                 Err(failure) => {
                     let lost = matches!(failure, Failure::Lost(_));
@@ -198,7 +191,7 @@ impl ProxySession {
                     let missed = if open.home.is_some() { open.leave(&server).err() } else { None };
                     tries = tries.saturating_sub(1);
                     let told = out.as_ref().is_some_and(|out| out.gave_rows());
-                    let again = lost && missed.is_none() && !told && reading.place != Place::Primary && tries > 0;
+                    let again = lost && missed.is_none() && !told && reading.place == Place::Any && tries > 0;
                     if !lost || cx.is_killed() {
                         open.owed = missed;
                     }
@@ -245,58 +238,6 @@ impl ProxySession {
     }
 }
 
-impl Open {
-    /// What a turn leaves of the client's session, if its server session lives.
-    fn ended(
-        &mut self,
-        cx: &StatementContext,
-        ended: Ended,
-        ask: Ask<'_>,
-        reading: &Reading<'_>,
-        syntax: &crate::control::Syntax,
-    ) -> Result<Got, SqlError> {
-        let Ended { mut lease, got, flags } = ended;
-        self.done = Done { affected: 0, last_insert_id: 0, warnings: 0, ..flags };
-        if let Ok(got) = &got {
-            let mut state = self.servers.state.hold();
-            match (ask, got) {
-                (Ask::Text(sql) | Ask::Execute(sql, _), Got::Done(answer)) => {
-                    let changes = &answer.changes;
-                    let told = Told {
-                        schema: changes.schema.as_deref(),
-                        variables: &changes.variables,
-                        insert_id: answer.done.last_insert_id,
-                    };
-                    state.note(sql, syntax, reading, &told, &mut lease.versions);
-                    let database = changes.schema.is_some().then(|| state.database().map(str::to_owned));
-                    drop(state);
-                    if let Some(database) = database {
-                        cx.set_database(database.as_deref());
-                    }
-                }
-                (Ask::Database(name), _) => {
-                    state.set_database(Some(name));
-                    lease.versions.db_name = state.versions().db_name;
-                }
-                (Ask::Reset, _) => state.reset(),
-                _ => {}
-            }
-        }
-        let (server, standing) = (Arc::clone(&lease.server), self.standing());
-        let bound = standing.in_transaction || standing.bound;
-        self.home = bound.then(|| Arc::clone(&server));
-        self.servers.ran(server.ss_id, bound);
-        if !lease.give_back(standing) {
-            self.servers.sweep();
-            if self.home.is_some() && self.leave(&server).is_err() && got.is_ok() {
-                // Ended before anybody could know what it had begun.
-                return Err(SqlError::interrupted());
-            }
-        }
-        got
-    }
-}
-
 /// The column of `SELECT CONNECTION_ID()`.
 fn id_column(header: String) -> Column {
     Column::new(header, ColumnType::BigInt).unsigned().not_null()
@@ -319,15 +260,20 @@ impl EngineSession for ProxySession {
         out: &mut RowSink,
     ) -> Result<Done, SqlError> {
         let syntax = self.proxy.syntax;
-        let reading = route::read(&statement.sql, &syntax);
+        let reading = match (&statement.params, &mut self.open) {
+            (Some(_), Some(open)) => open.readings.of(&statement.sql, &syntax),
+            _ => route::read(&statement.sql, &syntax),
+        };
         if let Some(own) = reading.own {
             return Box::pin(self.own(cx, own, &statement, out)).await;
         }
         let (ask, place) = match &statement.params {
             None => (Ask::Text(&statement.sql), reading.place),
             // It is prepared where it is executed, and stays there.
-            Some(params) if reading.place == Place::Any => (Ask::Execute(&statement.sql, params), Place::Primary),
-            Some(params) => (Ask::Execute(&statement.sql, params), reading.place),
+            Some(params) => {
+                let place = if reading.place == Place::Any { Place::Primary } else { reading.place };
+                (Ask::Execute(&statement.sql, params, statement.database.as_ref()), place)
+            }
         };
         match self.ask(cx, (&reading, place), ask, Some(out)).await? {
             Got::Done(answer) => Ok(answer.done),
@@ -376,7 +322,7 @@ impl EngineSession for ProxySession {
     async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
         let Some(open) = self.open.as_deref_mut() else { return Ok(()) };
         // One server session is kept, if its server can reset it.
-        (open.home, open.owed, open.done) = (None, None, Done::default());
+        open.reset(self.proxy.first_flags(), false);
         let (servers, account) = (Arc::clone(&open.servers), Arc::clone(&open.account));
         servers.sweep();
         let lease = servers.take_last();
@@ -385,7 +331,10 @@ impl EngineSession for ProxySession {
             let reading = route::read(b"", &self.proxy.syntax);
             let turn = Turn { cx, servers: &servers, account: &account, reading: &reading, before: Done::default() };
             match turn.take(lease, Ask::Reset, None).await {
-                Ok(Ended { lease, got: Ok(_), .. }) => {
+                Ok(Ended { lease, got: Ok(_), flags, .. }) => {
+                    if lease.server.at == 0 {
+                        open.reset(flags, true);
+                    }
                     lease.give_back(Standing::default());
                 }
                 // One that cannot be reset is of no use: the next statement has a new one.
@@ -417,6 +366,10 @@ impl EngineSession for ProxySession {
         Some(self.open.as_ref().is_some_and(|open| open.done.in_transaction))
     }
 
+    fn flags(&self) -> Option<Done> {
+        Some(self.quiet())
+    }
+
     /// The server alone knows what a variable is that was not given a literal, and of what type.
     const FETCHES_USER_VARIABLES: bool = true;
 
@@ -428,8 +381,15 @@ impl EngineSession for ProxySession {
         let Got::Values(values) = self.ask(cx, (&reading, Place::Primary), Ask::Values(&sql), None).await? else {
             return Ok(());
         };
+        Allowed::of(cx.slot().globals(), cx.principal()).check(values.iter().map(length).sum())?;
         self.open(cx)?.fetched = names.iter().cloned().zip(values).collect();
         Ok(())
+    }
+
+    fn forget_user_variables(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.fetched = Vec::new();
+        }
     }
 
     fn user_variable(&self, name: &str) -> Option<OwnedValue> {

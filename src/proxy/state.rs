@@ -3,29 +3,36 @@
 //! up to it.
 //!
 //! Every change has a number (its version). A server session is told what is newer than the versions that it has seen.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `assigned` | what the text of a `SET` says of the values that it has assigned |
+//! | `kept` | the variables, as they are written, within bounds |
 
+mod assigned;
 mod kept;
 #[cfg(test)]
 mod tests;
 
 use self::kept::{Kept, bare_value, literal};
 use super::{
-    assign::{Reach, Target, assignments, is},
-    names::is_constant,
     pins::Pins,
     route::{Reading, Verb},
 };
 use crate::{
-    control::{Syntax, TokenKind},
+    control::{Lexer, Syntax, TokenKind},
     model::{ChangedVariable, CharacterSet, Versions},
 };
 
 /// What a server session is told first of all: to tell of every change.
-const FIRST: &[u8] = b"session_track_system_variables = '*'";
+const FIRST: &[u8] = b"session_track_system_variables = '*', session_track_schema = 1";
 
 /// The version of the system variables of a client that has set none: a server session that has seen nothing yet is behind
 /// it, for it has to be told [`FIRST`].
 const BEGIN: u64 = 1;
+
+/// The system variable that is the clock, or stands still.
+const TIMESTAMP: &str = "timestamp";
 
 /// System variables that change often, which have a version of their own.
 const HOT: &[&str] =
@@ -56,10 +63,6 @@ const LEFT_ALONE: &[&str] = &[
     "wsrep_",
 ];
 
-/// Those of them whose assignment ties the client to the server session.
-const LEFT_AND_PINNED: &[&str] =
-    &["character_set_database", "collation_database", "gtid_", "rand_seed", "skip_", "wsrep_"];
-
 /// What a client has set in its session. Small while it has set nothing.
 #[derive(Clone, Debug)]
 pub(in crate::proxy) struct State {
@@ -81,6 +84,8 @@ pub(in crate::proxy) struct Told<'a> {
     pub(in crate::proxy) variables: &'a [(String, String)],
     /// The number that the statement made for a row, or 0.
     pub(in crate::proxy) insert_id: u64,
+    /// Whether backslashes escaped nothing when the statement was read, which the proxy reads otherwise.
+    pub(in crate::proxy) no_backslash_escapes: bool,
 }
 
 /// What a server session is to be told before the client's next statement runs there.
@@ -178,14 +183,21 @@ impl State {
         }
         if let Some(schema) = told.schema {
             self.set_database((!schema.is_empty()).then_some(schema));
+        } else if reading.verb == Verb::Use
+            && let Some(name) = used(sql, syntax)
+        {
+            self.set_database(Some(&name));
         }
         if reading.verb == Verb::Set {
-            retold = self.note_set(sql, syntax, told.variables);
+            let other_quotes = told.no_backslash_escapes || self.pins.any_of(Pins::QUOTES);
+            if other_quotes && sql.iter().any(|byte| matches!(byte, b'\\' | b'"')) {
+                self.note_unread_set();
+            } else {
+                retold = self.note_set(sql, syntax, told.variables);
+            }
         }
         if matches!(reading.verb, Verb::Set | Verb::Call) {
-            for (name, value) in told.variables {
-                self.keep_told(name, value);
-            }
+            self.keep_all_told(reading, told.variables);
         }
         *at = self.versions;
         if retold {
@@ -193,52 +205,35 @@ impl State {
         }
     }
 
-    /// The assignments of a `SET`, those of system variables as far as the server has not told of them. Whether it may have
-    /// stopped the server from telling.
-    fn note_set(&mut self, sql: &[u8], syntax: &Syntax, told: &[(String, String)]) -> bool {
-        let mut stopped = false;
-        for assignment in assignments(sql, syntax) {
-            let written = &sql[assignment.value.clone()];
-            match assignment.target {
-                Target::User(name) if is_constant(&assignment) => self.keep_user(&name.to_string_lossy(), written),
-                Target::User(name) => {
-                    let name = name.to_string_lossy().to_lowercase();
-                    if let Some(kept) = &mut self.kept {
-                        kept.remove_user(&name);
-                    }
-                }
-                Target::System(Reach::Session, name) => {
-                    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-                    stopped |= name.starts_with("session_track_");
-                    if begins_with_any(&name, LEFT_AND_PINNED) {
-                        self.pins = self.pins.and(Pins::VARIABLES);
-                    }
-                    if told.iter().any(|(told, _)| same(told, &name)) || begins_with_any(&name, LEFT_ALONE) {
-                        continue;
-                    }
-                    let word = matches!(assignment.first, TokenKind::Word(_));
-                    match (assignment.plain, word && is(assignment.first, "DEFAULT")) {
-                        (_, true) if told.is_empty() => self.pins = self.pins.and(Pins::VARIABLES),
-                        (true, false) => self.keep(&name, written),
-                        _ if told.is_empty() => self.pins = self.pins.and(Pins::VARIABLES),
-                        _ => {}
-                    }
-                }
-                // servers that tell of changes tell of these by the names of variables
-                Target::Transaction(Some(Reach::Session)) if told.is_empty() => {
-                    self.pins = self.pins.and(Pins::VARIABLES);
-                }
-                _ => {}
+    /// A statement has failed: what it may have set all the same. `told`: the system variables of which the server has told
+    /// since. `at` is what the server session has seen.
+    pub(in crate::proxy) fn note_failed(
+        &mut self,
+        reading: &Reading<'_>,
+        told: &[(String, String)],
+        at: &mut Versions,
+    ) {
+        self.pins = self.pins.and(reading.pins.left_by_failures());
+        if matches!(reading.verb, Verb::Set | Verb::Call) && !told.is_empty() {
+            let had_all = *at == Versions { last_insert_id: at.last_insert_id, ..self.versions };
+            self.keep_all_told(reading, told);
+            if had_all {
+                *at = Versions { last_insert_id: at.last_insert_id, ..self.versions };
             }
         }
-        stopped
     }
 
-    /// A system variable's value, as the server tells it.
-    fn keep_told(&mut self, name: &str, value: &str) {
-        let name = name.to_ascii_lowercase();
-        if !begins_with_any(&name, LEFT_ALONE) {
-            self.keep(&name, &literal(value));
+    /// System variables' values, as the server tells them.
+    fn keep_all_told(&mut self, reading: &Reading<'_>, told: &[(String, String)]) {
+        for (name, value) in told {
+            let name = name.to_ascii_lowercase();
+            match &*name {
+                // of a `SET`, its text has said it
+                TIMESTAMP if reading.verb == Verb::Set => {}
+                TIMESTAMP => self.pins = self.pins.and(Pins::VARIABLES),
+                _ if begins_with_any(&name, LEFT_ALONE) => {}
+                _ => self.keep(&name, &literal(value)),
+            }
         }
     }
 
@@ -270,7 +265,7 @@ impl State {
     fn keep_user(&mut self, name: &str, written: &[u8]) {
         self.versions.user_var += 1;
         let kept = self.kept.get_or_insert_default();
-        if !kept.insert(false, &name.to_lowercase(), written, self.versions.user_var) {
+        if !kept.insert(false, name, written, self.versions.user_var) {
             self.pins = self.pins.and(Pins::USER_VARIABLES);
         }
     }
@@ -326,6 +321,23 @@ impl State {
             user,
         })
         .collect()
+    }
+}
+
+/// A `SET` that brings a server session up to date, for a server that knows nothing of [`FIRST`]; `None`: it does not say that.
+pub(in crate::proxy) fn without_first(set: &[u8]) -> Option<Vec<u8>> {
+    let rest = set.strip_prefix(b"SET ")?.strip_prefix(FIRST)?;
+    Some(rest.strip_prefix(b", ").map_or_else(|| b"DO 0".to_vec(), |rest| [b"SET ", rest].concat()))
+}
+
+/// The database that a `USE` names.
+fn used(sql: &[u8], syntax: &Syntax) -> Option<String> {
+    let mut lexer = Lexer::new(sql, syntax);
+    lexer.next_token();
+    match lexer.next_token().kind {
+        TokenKind::Word(name) => Some(String::from_utf8_lossy(name).into_owned()),
+        TokenKind::QuotedIdent(name) | TokenKind::Str(name) => Some(name.to_string_lossy()),
+        _ => None,
     }
 }
 

@@ -13,8 +13,9 @@ use super::{
     kill::Watch,
     pool::Servers,
     relay::{first_row, relay},
-    route::Reading,
+    route::{Reading, Verb},
     server::{Connection, Lease},
+    state::without_first,
 };
 use crate::{
     engine::{RowFormat, RowSink, StatementContext},
@@ -27,13 +28,16 @@ const UNKNOWN_PREPARED: u16 = 1243;
 /// The statement's tables have changed so much since that it has to be prepared again.
 const NEEDS_PREPARATION: u16 = 1615;
 
+/// The server does not know a system variable.
+const UNKNOWN_VARIABLE: u16 = 1193;
+
 /// What is asked of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ask<'a> {
     /// To run a statement.
     Text(&'a Bytes),
-    /// To run a prepared statement with these parameters.
-    Execute(&'a Bytes, &'a Params),
+    /// To run a prepared statement with these parameters, which was prepared in this database.
+    Execute(&'a Bytes, &'a Params, Option<&'a Arc<str>>),
     /// To say what the first row of a statement's answer is: for the proxy itself.
     Values(&'a Bytes),
     /// To say what parameters and columns a statement has.
@@ -64,6 +68,10 @@ pub(super) struct Ended {
     pub(super) got: Result<Got, SqlError>,
     /// The session's flags at the server.
     pub(super) flags: Done,
+    /// System variables of which the server has told behind a statement that failed.
+    pub(super) later: Vec<(String, String)>,
+    /// The server session could not be brought up to the client's state, which `got` says: nothing was asked of it.
+    pub(super) unfit: bool,
 }
 
 /// See the module's text.
@@ -91,34 +99,47 @@ impl Turn<'_> {
         let mut watch = Watch::new(self.cx, &server, self.account);
         let connection = &mut *lease;
         let spoken = self.speak(connection, &mut watch, ask, out).await;
+        let unfit = matches!(spoken, Err(Failure::Unfit(_)));
         let got = match spoken {
             Ok(got) => Ok(got),
-            Err(Failure::Server(error)) => Err(error),
+            Err(Failure::Server(error) | Failure::Unfit(error)) => Err(error),
             Err(Failure::Killed(reason)) => {
                 watch.drop_rest(&mut connection.backend).await?;
                 Err(Killed(reason).into())
             }
             Err(over @ (Failure::Lost(_) | Failure::Ended)) => return Err(over),
         };
-        let settled = watch.settle(&mut connection.backend).await?;
-        let flags = match (&got, settled) {
+        let mut settled = watch.settle(&mut connection.backend).await?;
+        if settled.is_none() && got.is_err() && !unfit && self.errors_leave_flags_open() {
+            match watch.over(connection.backend.command(command::PING, &[])).await {
+                Ok(answer) => {
+                    watch.settle(&mut connection.backend).await?;
+                    settled = Some(answer);
+                }
+                Err(Failure::Server(_) | Failure::Unfit(_)) => {}
+                Err(over) => return Err(over),
+            }
+        }
+        let flags = match (&got, &settled) {
+            // Of a server session that was not brought up to the client's state they are not the client's.
+            (Err(_), Some(_)) if self.is_behind(connection) => self.before,
             (_, Some(answer)) => answer.done,
             (Ok(Got::Done(answer)), None) => answer.done,
-            (Ok(_), None) => self.before,
-            // An error says nothing of the transaction, which it may have ended.
-            (Err(_), None) if self.before.in_transaction || !self.before.autocommit => {
-                match watch.over(connection.backend.command(command::PING, &[])).await {
-                    Ok(answer) => {
-                        watch.settle(&mut connection.backend).await?;
-                        answer.done
-                    }
-                    Err(Failure::Server(_)) => self.before,
-                    Err(over) => return Err(over),
-                }
-            }
-            (Err(_), None) => self.before,
+            (_, None) => self.before,
         };
-        Ok(Ended { lease, got, flags })
+        let later = settled.map(|answer| answer.changes.variables).unwrap_or_default();
+        Ok(Ended { lease, got, flags, later, unfit })
+    }
+
+    /// Whether an error says too little: nothing of the transaction, which it may have ended, or which a procedure may have
+    /// begun.
+    fn errors_leave_flags_open(&self) -> bool {
+        self.before.in_transaction || !self.before.autocommit || self.reading.verb == Verb::Call
+    }
+
+    /// Whether there are variables that the server session has not been told.
+    fn is_behind(&self, connection: &Connection) -> bool {
+        self.servers.state.hold().catch_up(&connection.versions).set.is_some()
     }
 
     async fn speak(
@@ -128,9 +149,14 @@ impl Turn<'_> {
         ask: Ask<'_>,
         out: Option<&mut RowSink>,
     ) -> Result<Got, Failure> {
-        if !matches!(ask, Ask::Database(_) | Ask::Reset) {
-            self.catch_up(connection, watch).await?;
-            self.tell_id(connection, watch).await?;
+        if !matches!(ask, Ask::Reset) {
+            // On the heap: both are rare.
+            if connection.versions != self.servers.state.hold().versions() {
+                Box::pin(self.catch_up(connection, watch, ask)).await?;
+            }
+            if self.reading.uses_connection_id && !connection.knows_id {
+                Box::pin(self.tell_id(connection, watch)).await?;
+            }
         }
         if !std::mem::replace(&mut connection.made, true) {
             watch.server().made();
@@ -141,21 +167,22 @@ impl Turn<'_> {
         let backend = &mut connection.backend;
         match (ask, out) {
             (Ask::Text(sql), Some(out)) => {
-                watch.over(backend.send(command::QUERY, &[sql])).await?;
+                backend.send(command::QUERY, &[sql])?;
                 relay(watch, backend, out, RowFormat::Text).await.map(Got::Done)
             }
-            (Ask::Execute(sql, params), Some(out)) => {
-                self.execute(connection, watch, sql, params, out).await.map(Got::Done)
+            (Ask::Execute(sql, params, database), Some(out)) => {
+                let database = database.cloned().or_else(|| self.cx.database());
+                self.execute(connection, watch, (database, sql), params, out).await.map(Got::Done)
             }
             (Ask::Text(sql), None) => watch.over(backend.command(command::QUERY, &[sql])).await.map(Got::Done),
-            (Ask::Prepare(sql) | Ask::Execute(sql, _), _) => {
-                close_unneeded(connection, watch).await?;
+            (Ask::Prepare(sql) | Ask::Execute(sql, ..), _) => {
+                close_unneeded(connection)?;
                 let prepared = watch.over(connection.backend.prepare(sql)).await?;
-                connection.prepared.insert(Bytes::clone(sql), prepared.id);
+                connection.prepared.insert(self.cx.database(), Bytes::clone(sql), prepared.id);
                 Ok(Got::Prepared(prepared))
             }
             (Ask::Values(sql), _) => {
-                watch.over(backend.send(command::QUERY, &[sql])).await?;
+                backend.send(command::QUERY, &[sql])?;
                 first_row(watch, backend).await.map(Got::Values)
             }
             (Ask::Database(name), _) => {
@@ -175,18 +202,18 @@ impl Turn<'_> {
         &self,
         connection: &mut Connection,
         watch: &mut Watch<'_>,
-        sql: &Bytes,
+        (database, sql): (Option<Arc<str>>, &Bytes),
         params: &Params,
         out: &mut RowSink,
     ) -> Result<Answer, Failure> {
         loop {
-            close_unneeded(connection, watch).await?;
-            let known = connection.prepared.find(sql);
+            close_unneeded(connection)?;
+            let known = connection.prepared.find(database.as_deref(), sql);
             let id = match known {
                 Some(id) => id,
                 None => {
-                    let id = watch.over(connection.backend.prepare(sql)).await?.id;
-                    connection.prepared.insert(Bytes::clone(sql), id);
+                    let id = self.prepare_in(connection, watch, database.as_deref(), sql).await?;
+                    connection.prepared.insert(database.clone(), Bytes::clone(sql), id);
                     id
                 }
             };
@@ -194,54 +221,127 @@ impl Turn<'_> {
                 return Err(Failure::Killed(reason));
             }
             let payload = execute_payload(id, params);
-            watch.over(connection.backend.send(command::STMT_EXECUTE, &[&payload])).await?;
+            connection.backend.send(command::STMT_EXECUTE, &[&payload])?;
             match relay(watch, &mut connection.backend, out, RowFormat::Binary).await {
                 Err(Failure::Server(error))
                     if known.is_some()
                         && !out.gave_rows()
                         && [UNKNOWN_PREPARED, NEEDS_PREPARATION].contains(&error.code()) =>
                 {
-                    connection.prepared.remove(sql);
+                    connection.prepared.remove(database.as_deref(), sql);
                 }
                 ended => return ended,
             }
         }
     }
 
+    /// Prepares a statement in the database that it was prepared in first, and goes back to the client's.
+    async fn prepare_in(
+        &self,
+        connection: &mut Connection,
+        watch: &mut Watch<'_>,
+        database: Option<&str>,
+        sql: &Bytes,
+    ) -> Result<u32, Failure> {
+        let now = self.cx.database();
+        if database.is_none() || database == now.as_deref() {
+            return Ok(watch.over(connection.backend.prepare(sql)).await?.id);
+        }
+        let (Some(there), Some(now)) = (database, now) else {
+            return Err(Failure::Server(failure::no_database()));
+        };
+        watch.over(connection.backend.command(command::INIT_DB, &[there.as_bytes()])).await?;
+        // Until it is back it is brought up to date before anything else runs there.
+        connection.in_database = true;
+        let seen = std::mem::take(&mut connection.versions.db_name);
+        let prepared = watch.over(connection.backend.prepare(sql)).await;
+        watch.over(connection.backend.command(command::INIT_DB, &[now.as_bytes()])).await?;
+        connection.versions.db_name = seen;
+        Ok(prepared?.id)
+    }
+
     /// Brings the server session up to what the client has changed elsewhere.
-    async fn catch_up(&self, connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
-        let (database, set, versions) = {
+    async fn catch_up(&self, connection: &mut Connection, watch: &mut Watch<'_>, ask: Ask<'_>) -> Result<(), Failure> {
+        let (database, set, seen) = {
             let state = self.servers.state.hold();
-            let behind = state.catch_up(&connection.versions);
+            let mut behind = state.catch_up(&connection.versions);
+            if matches!(ask, Ask::Database(_)) {
+                // Another one is asked for.
+                behind.database = None;
+            } else if connection.in_database && state.database().is_none() {
+                return Err(Failure::Unfit(failure::no_database()));
+            }
             if behind.is_empty() {
                 return Ok(());
             }
             (behind.database.map(str::to_owned), behind.set, state.versions())
         };
-        let mut seen = versions;
-        if let Some(name) = database {
-            match watch.over(connection.backend.command(command::INIT_DB, &[name.as_bytes()])).await {
-                Ok(_) => {}
-                // It was dropped, or is not there yet: as in a session whose database is dropped, the statement has none.
-                Err(Failure::Server(error)) => {
-                    tracing::debug!(%error, "the client's database could not be made current");
-                    seen.db_name = connection.versions.db_name;
-                }
-                Err(failure) => return Err(failure),
-            }
+        if let Some(name) = database
+            && self.change_database(connection, watch, &name).await?
+        {
+            connection.versions.db_name = seen.db_name;
         }
         if let Some(set) = set {
-            watch.over(connection.backend.command(command::QUERY, &[&set])).await?;
+            self.tell_variables(connection, watch, set).await?;
         }
-        connection.versions = seen;
+        connection.versions = Versions { db_name: connection.versions.db_name, ..seen };
         Ok(())
     }
 
-    /// Tells the server the client's id, if the statement asks for it.
-    async fn tell_id(&self, connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
-        if !self.reading.uses_connection_id || connection.knows_id {
-            return Ok(());
+    /// Makes the client's database current. `false`: there is none of that name.
+    async fn change_database(
+        &self,
+        connection: &mut Connection,
+        watch: &mut Watch<'_>,
+        name: &str,
+    ) -> Result<bool, Failure> {
+        match watch.over(connection.backend.command(command::INIT_DB, &[name.as_bytes()])).await {
+            Ok(_) => connection.in_database = true,
+            // A replica does not have it yet. Elsewhere the statement must not run in the database before it.
+            Err(Failure::Server(error)) if watch.server().at != 0 || connection.in_database => {
+                return Err(Failure::Unfit(error));
+            }
+            // It was dropped: as in a session whose database is dropped, the statement has none.
+            Err(Failure::Server(error)) => {
+                tracing::debug!(%error, "the client's database could not be made current");
+                return Ok(false);
+            }
+            Err(failure) => return Err(failure),
         }
+        Ok(true)
+    }
+
+    /// Runs the `SET` that brings the client's variables along.
+    async fn tell_variables(
+        &self,
+        connection: &mut Connection,
+        watch: &mut Watch<'_>,
+        mut set: Vec<u8>,
+    ) -> Result<(), Failure> {
+        let replica = watch.server().at != 0;
+        let autocommit = self.before.autocommit;
+        if connection.versions.sys_var == 0 && connection.backend.first_flags().autocommit != autocommit {
+            set.extend_from_slice(if autocommit { b", autocommit = 1" } else { b", autocommit = 0" });
+        }
+        let mut told = watch.over(connection.backend.command(command::QUERY, &[&set])).await;
+        if let Err(Failure::Server(error)) = &told
+            && error.code() == UNKNOWN_VARIABLE
+            && let Some(rest) = without_first(&set)
+        {
+            told = watch.over(connection.backend.command(command::QUERY, &[&rest])).await;
+        }
+        match told {
+            Ok(answer) if replica && answer.done.quiet() != self.before.quiet() => {
+                Err(Failure::Unfit(failure::other_flags()))
+            }
+            Ok(_) => Ok(()),
+            Err(Failure::Server(error)) if replica && self.cx.stop().is_none() => Err(Failure::Unfit(error)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Tells the server the client's id: the statement asks for it.
+    async fn tell_id(&self, connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
         let set = format!("SET pseudo_thread_id = {}", self.cx.connection_id());
         match watch.over(connection.backend.command(command::QUERY, &[set.as_bytes()])).await {
             Ok(_) => {
@@ -254,11 +354,11 @@ impl Turn<'_> {
     }
 }
 
-/// Closes those prepared statements at the server that there is no room for any more.
-async fn close_unneeded(connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
+/// Closes those prepared statements at the server that there is no room for any more: it hears of them with what is asked next.
+fn close_unneeded(connection: &mut Connection) -> Result<(), Failure> {
     while let Some(id) = connection.prepared.unneeded() {
         let id = id.to_le_bytes();
-        watch.over(connection.backend.tell(command::STMT_CLOSE, &[&id])).await?;
+        connection.backend.tell(command::STMT_CLOSE, &[&id])?;
     }
     Ok(())
 }

@@ -151,39 +151,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::OwnedValue;
-
-    fn any_value() -> impl Strategy<Value = OwnedValue> {
-        prop_oneof![
-            Just(OwnedValue::Null),
-            any::<i64>().prop_map(OwnedValue::Int),
-            any::<u64>().prop_map(OwnedValue::UInt),
-            (-1e30f32..1e30).prop_map(OwnedValue::Float),
-            (-1e300f64..1e300).prop_map(OwnedValue::Double),
-            ".*".prop_map(OwnedValue::Text),
-            "-?[0-9]{1,20}".prop_map(OwnedValue::Decimal),
-            (0u16..=9999, 0u8..=12, 0u8..=31).prop_map(|(year, month, day)| OwnedValue::Date(Date {
-                year,
-                month,
-                day
-            })),
-            (0u8..24, 0u8..60, 0u8..60, 0u32..1_000_000).prop_map(|(hour, minute, second, micros)| {
-                let date = Date { year: 2024, month: 2, day: 29 };
-                OwnedValue::DateTime(DateTime { date, hour, minute, second, micros })
-            }),
-            (any::<bool>(), any::<u32>(), 0u8..60, 0u8..60, 0u32..1_000_000).prop_map(
-                |(negative, hours, minutes, seconds, micros)| {
-                    OwnedValue::Time(Time { negative, hours, minutes, seconds, micros })
-                }
-            ),
-            prop::collection::vec(any::<u8>(), 0..40).prop_map(OwnedValue::Bytes),
-        ]
-    }
+    use crate::model::{OwnedValue, any_value};
 
     proptest! {
         #[test]
         fn what_goes_in_comes_out(
-            rows in prop::collection::vec(prop::collection::vec(any_value(), 3), 0..20)
+            rows in prop::collection::vec(prop::collection::vec(any_value(u32::MAX), 3), 0..20)
         ) {
             let mut batch = RowBatch::new(3);
             for row in &rows {

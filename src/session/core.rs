@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     control,
-    engine::{Engine, RowSink, StatementContext},
+    engine::{Engine, EngineSession as _, RowSink, StatementContext},
     model::{Command, Done, Event, Outcome, Principal, Reason, Refused, SqlError, Statement, Warning},
     state::{Limits, Running, Slot, Trace, shown},
     supervisor::{Registration, Registry},
@@ -102,7 +102,7 @@ impl<E: Engine> Core<E> {
         let ended = Instant::now();
         let limits = shared.registry.limits.share(Limits::first(&shared.registry.settings, &principal, interactive));
         registration.slot().set_limits(Arc::clone(&limits));
-        let core = Self {
+        let mut core = Self {
             ended,
             limits,
             interactive,
@@ -121,6 +121,7 @@ impl<E: Engine> Core<E> {
             trace: Trace::default(),
             spare: None,
         };
+        core.ask_for_flags();
         core.rest(ended);
         Ok(core)
     }
@@ -222,7 +223,11 @@ impl<E: Engine> Core<E> {
             };
             if let Some(read) = control::parse(&statement.sql, &self.shared.syntax()).transpose() {
                 // On the heap: it is rare, and what is not waits in every idle session.
-                match Box::pin(self.own(cx, read, statement, sink, began)).await {
+                let own = Box::pin(self.own(cx, read, statement, sink, began)).await;
+                if let (true, Some(session)) = (E::Session::FETCHES_USER_VARIABLES, &mut self.session) {
+                    session.forget_user_variables();
+                }
+                match own {
                     Own::Answered(result) => {
                         self.gave_rows = sink.gave_rows();
                         return result;
@@ -275,6 +280,7 @@ impl<E: Engine> Core<E> {
         let opened = reopen(&self.shared, cx, &principal).await;
         self.ended = Instant::now();
         self.session = Some(opened?);
+        self.ask_for_flags();
         match database {
             Some(name) => self.use_database(&cx.of(principal), name, sink, began).await,
             None => Ok(self.state),

@@ -40,6 +40,15 @@ impl Allowed {
         Self { bytes, statements: usize::MAX }
     }
 
+    /// Whether that much more may be kept for a moment.
+    ///
+    /// # Errors
+    /// 1041: it is too much.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn check(self, bytes: usize) -> Result<(), SqlError> {
+        if bytes > self.bytes { Err(self.too_much()) } else { Ok(()) }
+    }
+
     /// 1041.
     fn too_much(self) -> SqlError {
         let text = "Out of memory: what the session keeps is longer than 'max_session_memory' bytes";

@@ -44,6 +44,8 @@ mod timer;
 
 #[cfg(all(feature = "mysql", any(test, feature = "internals")))]
 pub(crate) use self::keep::STATEMENT;
+#[cfg(feature = "proxy")]
+pub(crate) use self::prepared::length;
 pub use self::{
     actor::Session,
     batch::RowBatch,

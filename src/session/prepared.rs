@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -27,11 +28,13 @@ pub(super) struct Named {
 struct Preparation {
     sql: Bytes,
     params: usize,
+    /// The current database when it was prepared.
+    database: Option<Arc<str>>,
     _kept: Kept,
 }
 
 /// How many bytes of text it has.
-pub(super) fn length(value: &OwnedValue) -> usize {
+pub(crate) fn length(value: &OwnedValue) -> usize {
     match value {
         OwnedValue::Text(text) | OwnedValue::Decimal(text) => text.len(),
         OwnedValue::Bytes(bytes) => bytes.len(),
@@ -133,9 +136,11 @@ impl<E: Engine> Core<E> {
         let sql = Bytes::from(sql.into_boxed_slice());
         self.tells |= control::may_tell_secrets(&sql, &self.shared.syntax());
         let (keep, allowed) = self.keep();
-        let kept = keep.statement(name.len() + sql.len(), allowed, &self.shared.registry.counters.prepared)?;
+        let database = cx.database();
+        let bytes = name.len() + sql.len() + database.as_deref().map_or(0, str::len);
+        let kept = keep.statement(bytes, allowed, &self.shared.registry.counters.prepared)?;
         let prepared = self.prepare(cx, sql.clone(), sink, began).await?;
-        let preparation = Preparation { sql, params: prepared.params.len(), _kept: kept };
+        let preparation = Preparation { sql, params: prepared.params.len(), database, _kept: kept };
         self.named.get_or_insert_default().by_name.insert(name, preparation);
         Ok(self.state())
     }
@@ -149,7 +154,7 @@ impl<E: Engine> Core<E> {
     ) -> Result<Statement, SqlError> {
         let kept =
             self.named.as_ref().and_then(|named| named.by_name.get(name)).ok_or_else(|| unknown(name, "EXECUTE"))?;
-        let (sql, params) = (kept.sql.clone(), kept.params);
+        let (sql, params, database) = (kept.sql.clone(), kept.params, kept.database.clone());
         if using.len() != params {
             return Err(SqlError::of(ErrorKind::WrongArguments, "Incorrect arguments to EXECUTE"));
         }
@@ -162,7 +167,7 @@ impl<E: Engine> Core<E> {
             room = left.ok_or_else(|| SqlError::out_of_resources("the parameters of an execution"))?;
             values.push(value);
         }
-        Ok(Statement { sql, params: Some(Params(values)) })
+        Ok(Statement { sql, params: Some(Params(values)), database })
     }
 
     /// `DEALLOCATE PREPARE name`.

@@ -95,7 +95,8 @@ impl<E: Engine> Core<E> {
         let done = match set.rest {
             Some(rest) => {
                 let params = params.map(|all| Params(rest.params(&all.0)));
-                Some(self.ask_engine(cx, Statement { sql: rest.sql, params }, sink, began).await?)
+                let statement = Statement { sql: rest.sql, params, ..Statement::default() };
+                Some(self.ask_engine(cx, statement, sink, began).await?)
             }
             None => None,
         };
@@ -114,7 +115,7 @@ impl<E: Engine> Core<E> {
         &mut self,
         cx: &StatementContext,
         set: SetStatement,
-        Statement { sql, params }: Statement,
+        Statement { sql, params, database }: Statement,
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
@@ -123,7 +124,8 @@ impl<E: Engine> Core<E> {
         self.change_quietly(&changes);
         self.time(set.bare(&sql), began);
         let params = params.map(|all| Params(set.params(&all.0)));
-        let result = self.run(cx, Statement { sql: set.statement(&sql), params }, sink, Timed::Already(began)).await;
+        let statement = Statement { sql: set.statement(&sql), params, database };
+        let result = self.run(cx, statement, sink, Timed::Already(began)).await;
         // What the statement itself has set beside them stays set.
         let mut after = *self.limits();
         for Change { setting, .. } in changes {

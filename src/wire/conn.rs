@@ -1,8 +1,6 @@
 //! The socket of one connection: packets in, bytes out, and whether the client is still there.
 
 use std::{
-    cell::RefCell,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -10,11 +8,12 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures::FutureExt;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 use super::{
     compress::{Algorithm, Frames},
     frame::{FrameError, Inbound, Packet},
+    scratch::{SCRATCH, read},
     stream::Stream,
 };
 #[cfg(feature = "tls")]
@@ -26,13 +25,6 @@ const READ_AHEAD: usize = 16 * 1024;
 
 /// A client that has sent more than that is asked after this often. Only while a statement runs.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// What a thread reads into. Shared by all its connections: an idle one needs no buffer to wait for its next command.
-const SCRATCH: usize = 16 * 1024;
-
-thread_local! {
-    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
-}
 
 /// Why no packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +72,13 @@ struct Flow {
     borne: u32,
 }
 
-/// Whole packets on their way through a pipe.
+/// Packets on their way through a pipe.
 pub(super) struct Chunk {
     pub(super) bytes: Bytes,
     /// The number of the packet behind them.
     pub(super) next: u8,
+    /// Whether they end in the middle of a row.
+    pub(super) torn: bool,
 }
 
 impl Conn {
@@ -374,7 +368,7 @@ impl Conn {
                 Poll::Ready(Some(chunk)) => {
                     self.chunk = chunk.bytes;
                     self.next = chunk.next;
-                    self.torn = false;
+                    self.torn = chunk.torn;
                 }
                 Poll::Ready(None) | Poll::Pending => return self.poll_out(cx),
             }
@@ -494,16 +488,6 @@ impl Conn {
         })
         .await;
     }
-}
-
-/// Reads at most `limit` bytes into the thread's buffer, and shows them to `take`; none: the end.
-fn read<R>(io: &mut Stream, cx: &mut Context<'_>, limit: usize, take: impl FnOnce(&[u8]) -> R) -> Poll<io::Result<R>> {
-    SHARED.with_borrow_mut(|scratch| {
-        let limit = limit.min(scratch.len());
-        let mut buffer = ReadBuf::new(&mut scratch[..limit]);
-        ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(take(buffer.filled())))
-    })
 }
 
 #[cfg(all(test, feature = "compression"))]

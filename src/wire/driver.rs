@@ -373,8 +373,9 @@ impl<E: Engine> Driver<E> {
             .await
         };
         *rows = sink.into_sink::<WireRows>();
-        if rows.is_none() {
-            // It went down with a pool that held it, and nobody knows any more which packet would be the next.
+        if rows.as_ref().is_none_or(|rows| rows.is_torn()) {
+            // It went down with a pool that held it, and nobody knows any more which packet would be the next; or no packet
+            // can come next, but the rest of a row that will not come.
             conn.close();
         }
         result

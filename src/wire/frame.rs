@@ -3,7 +3,13 @@
 //!
 //! Nothing is ever allocated for a length that was merely claimed: the buffer grows with what has arrived.
 
+#[cfg(feature = "proxy")]
+mod long;
+
 use bytes::{Buf, Bytes, BytesMut};
+
+#[cfg(feature = "proxy")]
+pub(crate) use self::long::{LongRow, RowPart};
 
 /// A payload of this length goes on in the next packet.
 pub(crate) const MAX_CHUNK: usize = 0xff_ff_ff;
@@ -55,7 +61,7 @@ impl Inbound {
     }
 
     /// Keeps bytes for later.
-    pub(super) fn keep(&mut self, fresh: &[u8]) {
+    pub(crate) fn keep(&mut self, fresh: &[u8]) {
         self.buffer.extend_from_slice(fresh);
     }
 
@@ -210,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    fn framed(payload: &[u8], mut sequence: u8) -> Vec<u8> {
+    pub(super) fn framed(payload: &[u8], mut sequence: u8) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = payload;
         loop {

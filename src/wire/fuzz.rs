@@ -210,7 +210,7 @@ pub(crate) fn statements(data: &[u8]) {
         let (step, length) = (rest.get_u8(), rest.get_u8());
         let payload = rest.split_to(rest.len().min(length.into()));
         match step % 5 {
-            0 => drop(statements.insert(&payload, usize::from(step / 5), allowed, &gauge)),
+            0 => drop(statements.insert(&payload, usize::from(step / 5), None, allowed, &gauge)),
             1 => drop(statements.execute(payload, CharacterSet::Utf8mb4)),
             2 => statements.long_data(payload, allowed),
             3 => drop(statements.reset(payload)),

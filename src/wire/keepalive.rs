@@ -61,7 +61,7 @@ impl Keepalive {
 
     /// Has the system ask for this client, by how many came before it, at another time than for those: for one for which it
     /// asks already.
-    pub(super) fn spread(&self, socket: &SockRef<'_>, nth: u64) -> io::Result<()> {
+    pub(crate) fn spread(&self, socket: &SockRef<'_>, nth: u64) -> io::Result<()> {
         match self.idle_of(nth) {
             idle if idle == seconds(self.idle) => Ok(()),
             idle => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
@@ -73,7 +73,7 @@ impl Keepalive {
     }
 
     /// Has the system ask for this client; of a listener, for those that it accepts from then on (see [`INHERITED`]).
-    pub(super) fn watch(&self, socket: &SockRef<'_>) -> io::Result<()> {
+    pub(crate) fn watch(&self, socket: &SockRef<'_>) -> io::Result<()> {
         let probes = TcpKeepalive::new().with_time(seconds(self.idle));
         #[cfg(any(
             target_os = "android",

@@ -17,7 +17,7 @@
 //! | `stream` | what a connection runs over: TCP or a Unix socket, with TLS or without |
 //! | `conn` | packets in, bytes out, and whether the client is still there |
 //! | `farewell` | what a client is told whose connection is closed for it; pure |
-//! | `frame` | packets in a stream of bytes; pure |
+//! | `frame` | packets in a stream of bytes, and long rows in parts; pure |
 //! | `fuzz` | what is tried with bytes of any kind |
 //! | `packet` | the packets that we send; pure |
 //! | `rows`, `binary` | result sets on their way out |
@@ -28,6 +28,7 @@
 //! | `heads` | the columns of a result set, encoded once |
 //! | `hello` | what a client says of itself in its packets; pure |
 //! | `reader` | the fields of a packet that we read; pure |
+//! | `scratch` | what a thread reads into |
 //! | `auth` | proofs of passwords |
 //! | `gate` | what logins need of the server, and the terms that a host sets: proofs, TLS |
 //! | `test_packets` | what the other side makes and reads, for the tests of the proxy |
@@ -68,6 +69,7 @@ mod prepared;
 mod proxy;
 mod reader;
 mod rows;
+pub(crate) mod scratch;
 mod server;
 mod stream;
 #[cfg(all(test, feature = "proxy"))]
@@ -92,7 +94,7 @@ pub use self::{
 #[cfg(feature = "proxy")]
 pub(crate) use self::{
     binary::{put_date, put_time},
-    frame::{FrameError, HEADER, Inbound, MAX_CHUNK},
+    frame::{FrameError, HEADER, Inbound, LongRow, MAX_CHUNK, RowPart},
     packet::{lenenc_bytes, packet, text_value},
     reader::Reader,
 };

@@ -49,6 +49,17 @@ pub(super) fn renumbered(out: &mut Vec<u8>, sequence: &mut u8, packets: &[u8]) {
     }
 }
 
+/// Adds the beginning of a packet, with its header, by its number.
+#[cfg(feature = "proxy")]
+pub(super) fn begun(out: &mut Vec<u8>, sequence: &mut u8, packet: &[u8]) {
+    let at = out.len();
+    out.extend_from_slice(packet);
+    if let Some(number) = out.get_mut(at + HEADER - 1) {
+        *number = *sequence;
+        *sequence = sequence.wrapping_add(1);
+    }
+}
+
 fn header(length: usize, sequence: &mut u8) -> [u8; HEADER] {
     let [a, b, c, ..] = length.to_le_bytes();
     let number = *sequence;
@@ -79,6 +90,7 @@ pub(super) fn status(done: &Done, more: bool) -> StatusFlags {
     flags.set(StatusFlags::SERVER_STATUS_IN_TRANS, done.in_transaction);
     flags.set(StatusFlags::SERVER_STATUS_AUTOCOMMIT, done.autocommit);
     flags.set(StatusFlags::SERVER_MORE_RESULTS_EXISTS, more);
+    flags.set(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES, done.no_backslash_escapes);
     flags
 }
 

@@ -1,6 +1,9 @@
 //! The statements that a client has prepared: their ids, their texts, and what came ahead of their next execution.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use bytes::{Buf, Bytes};
 
@@ -19,7 +22,7 @@ const PLACE: usize = 64;
 pub(super) struct Statements {
     /// What the last one got. Ids are not used again before all others were.
     last: u32,
-    by_id: HashMap<u32, Prepared>,
+    by_id: BTreeMap<u32, Prepared>,
     /// The session's count of what it keeps.
     keep: Arc<Keep>,
     /// So long a parameter may be that comes ahead of its execution.
@@ -30,6 +33,8 @@ pub(super) struct Statements {
 struct Prepared {
     sql: Bytes,
     params: usize,
+    /// The current database when it was prepared.
+    database: Option<Arc<str>>,
     types: Vec<ParamType>,
     /// By place.
     long: HashMap<usize, Vec<u8>>,
@@ -74,7 +79,7 @@ impl Prepared {
 impl Statements {
     /// None yet. `longest`: so long a parameter may be that comes ahead of its execution.
     pub(super) fn new(keep: Arc<Keep>, longest: usize) -> Self {
-        Self { last: 0, by_id: HashMap::new(), keep, longest }
+        Self { last: 0, by_id: BTreeMap::new(), keep, longest }
     }
 
     /// Keeps a statement; its id is never 0.
@@ -85,14 +90,17 @@ impl Statements {
         &mut self,
         sql: &[u8],
         params: usize,
+        database: Option<Arc<str>>,
         allowed: Allowed,
         everybodys: &Gauge,
     ) -> Result<u32, SqlError> {
         // Of each parameter, the type is remembered.
-        let kept = self.keep.statement(sql.len() + params * size_of::<ParamType>(), allowed, everybodys)?;
+        let bytes = sql.len() + params * size_of::<ParamType>() + database.as_deref().map_or(0, str::len);
+        let kept = self.keep.statement(bytes, allowed, everybodys)?;
         // A copy: the packet that it came in may be longer than the statement.
         let sql = Bytes::copy_from_slice(sql);
-        let prepared = Prepared { sql, params, types: Vec::new(), long: HashMap::new(), wrong: None, kept };
+        let (types, long) = (Vec::new(), HashMap::new());
+        let prepared = Prepared { sql, params, database, types, long, wrong: None, kept };
         let id = loop {
             self.last = self.last.wrapping_add(1);
             if self.last != 0 && !self.by_id.contains_key(&self.last) {
@@ -122,7 +130,7 @@ impl Statements {
         payload.advance(5);
         let came = |place: usize| long.remove(&place);
         let params = params::read(&payload, statement.params, &mut statement.types, set, came)?;
-        Ok(Statement { sql: statement.sql.clone(), params: Some(params) })
+        Ok(Statement { sql: statement.sql.clone(), params: Some(params), database: statement.database.clone() })
     }
 
     /// COM_STMT_SEND_LONG_DATA: a part of a parameter. It has no answer: what is wrong with it is told by the execution.
@@ -164,7 +172,7 @@ impl Statements {
         self.by_id.remove(&id);
         if self.by_id.is_empty() {
             // The room for many is not for the idle.
-            self.by_id = HashMap::new();
+            self.by_id = BTreeMap::new();
         }
     }
 }
@@ -220,7 +228,7 @@ mod tests {
     fn ids_are_new_and_unknown_ones_are_errors() {
         let (keep, gauge, mut statements) = none(MANY);
         let insert = |statements: &mut Statements, sql: &str| {
-            statements.insert(sql.as_bytes(), 0, Allowed::bytes(MANY), &gauge).unwrap()
+            statements.insert(sql.as_bytes(), 0, None, Allowed::bytes(MANY), &gauge).unwrap()
         };
         let first = insert(&mut statements, "DO 1");
         let second = insert(&mut statements, "DO 2");
@@ -236,10 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_is_executed_in_the_database_that_it_was_prepared_in() {
+        let (keep, gauge, mut statements) = none(MANY);
+        let database = Some(Arc::from("shop"));
+        let id = statements.insert(b"DO 1", 0, database.clone(), Allowed::bytes(MANY), &gauge).unwrap();
+        assert_eq!(execute(&mut statements, execution(id, &[])).unwrap().database, database);
+        assert_eq!(keep.held(), STATEMENT + 4 + 4);
+    }
+
+    #[test]
     fn long_data_is_put_together_used_once_and_bounded() {
         let allowed = Allowed::bytes(STATEMENT + b"SELECT ?".len() + size_of::<ParamType>() + PLACE + 8);
         let (keep, gauge, mut statements) = none(MANY);
-        let id = statements.insert(b"SELECT ?", 1, allowed, &gauge).unwrap();
+        let id = statements.insert(b"SELECT ?", 1, None, allowed, &gauge).unwrap();
         let empty = keep.held();
         let typed = [0, 1, 252, 0];
         statements.long_data(long(id, 0, b"ab"), allowed);
@@ -263,7 +280,11 @@ mod tests {
         statements.reset(Bytes::copy_from_slice(&id.to_le_bytes())).unwrap();
         assert_eq!(keep.held(), empty);
         statements.long_data(long(id, 0, b"12345678"), allowed);
-        assert_eq!(statements.insert(b"DO 1", 0, allowed, &gauge).unwrap_err().code(), 1041, "no room for another");
+        assert_eq!(
+            statements.insert(b"DO 1", 0, None, allowed, &gauge).unwrap_err().code(),
+            1041,
+            "no room for another"
+        );
         statements.close(Bytes::copy_from_slice(&id.to_le_bytes()));
         assert_eq!((keep.held(), gauge.get()), (0, 0));
     }
@@ -272,7 +293,7 @@ mod tests {
     fn one_parameter_is_no_longer_than_a_packet() {
         let (keep, gauge, mut statements) = none(10);
         let allowed = Allowed::bytes(MANY);
-        let id = statements.insert(b"SELECT ?, ?", 2, allowed, &gauge).unwrap();
+        let id = statements.insert(b"SELECT ?, ?", 2, None, allowed, &gauge).unwrap();
         let empty = keep.held();
         for place in 0..2 {
             statements.long_data(long(id, place, b"123456"), allowed);
@@ -293,7 +314,7 @@ mod tests {
             let most = 2 * STATEMENT + 300;
             let ((keep, gauge, mut statements), allowed) = (none(50), Allowed::bytes(most));
             for _ in 0..2 {
-                statements.insert(b"SELECT ?, ?", 2, allowed, &gauge).unwrap();
+                statements.insert(b"SELECT ?, ?", 2, None, allowed, &gauge).unwrap();
             }
             for (what, id, rest) in commands {
                 let mut payload = BytesMut::new();

@@ -66,6 +66,8 @@ pub(super) struct WireRows {
     before: Done,
     /// Whether another statement of the same command follows.
     more: bool,
+    /// Whether a long row was begun, and is not whole yet.
+    torn: bool,
 }
 
 impl WireRows {
@@ -85,6 +87,7 @@ impl WireRows {
             misfit: None,
             before: Done::default(),
             more: false,
+            torn: false,
         })
     }
 
@@ -132,6 +135,12 @@ impl WireRows {
         self.streamed = false;
         self.before = before;
         self.more = false;
+        self.torn = false;
+    }
+
+    /// Whether the client was given a part of a row, and can make no sense of anything but the rest.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
     }
 
     /// The statement that begins is one of several; whether another follows is said behind its columns already.
@@ -257,7 +266,7 @@ impl WireRows {
         let mut bytes = Bytes::from(std::mem::replace(&mut self.out, buffer()));
         bytes.advance(std::mem::take(&mut self.written));
         let length = bytes.len();
-        self.pipe.push(Chunk { bytes, next: self.sequence }, length)
+        self.pipe.push(Chunk { bytes, next: self.sequence, torn: self.torn }, length)
     }
 }
 
@@ -345,6 +354,17 @@ impl Sink for WireRows {
     #[cfg(feature = "proxy")]
     fn relay_rows(&mut self, packets: &[u8]) -> bool {
         packet::renumbered(&mut self.out, &mut self.sequence, packets);
+        self.offer()
+    }
+
+    #[cfg(feature = "proxy")]
+    fn relay_part(&mut self, part: &[u8], starts: bool, ends: bool) -> bool {
+        if starts {
+            packet::begun(&mut self.out, &mut self.sequence, part);
+        } else {
+            self.out.extend_from_slice(part);
+        }
+        self.torn = !ends;
         self.offer()
     }
 }

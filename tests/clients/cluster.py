@@ -13,7 +13,17 @@ from typing import NoReturn
 from check import PATIENCE, Failure
 from etcd import Etcd
 from mariadbd import MariaDB
-from packets import DEPRECATE_EOF, ORDINARY, QUERY, Connection, Packet, Reader, name_of
+from packets import (
+    DEPRECATE_EOF,
+    FIXED,
+    ORDINARY,
+    QUERY,
+    STMT_CLOSE,
+    Connection,
+    Packet,
+    Reader,
+    name_of,
+)
 from server import Server
 
 # TiDB's own times for its test of the global kill: a lease of 10 s, renewed each second, given up after 5 s without.
@@ -28,6 +38,9 @@ UNKNOWN_THREAD = 1094
 INTERRUPTED = 1317
 # The node that has the session cannot be reached, or has not answered in time.
 UNREACHABLE, UNANSWERED = 1429, 1430
+
+# The type of a number of eight bytes.
+LONG_LONG = 0x08
 
 Row = dict[str, str | None]
 
@@ -69,13 +82,31 @@ class Client:
         self._connection.send(QUERY, sql.encode())
 
     def answer(self) -> list[Row]:
-        packets = self._connection.results()
+        return self._rows(self._connection.results())
+
+    def prepare(self, sql: str) -> int:
+        """The id of a prepared statement."""
+        first = self._connection.prepare(sql)[0]
+        if first.kind == "error":
+            raise error(first)
+        return int.from_bytes(first.get("statement id"), "little")
+
+    def execute(self, statement: int, *values: int) -> list[Row]:
+        """The rows of a prepared statement's answer, which are not in the text format."""
+        return self._rows(self._connection.execute(statement, [long(value) for value in values]))
+
+    def forget(self, statement: int) -> None:
+        """Closes a prepared statement. Nobody answers."""
+        self._connection.send(STMT_CLOSE, statement.to_bytes(4, "little"))
+
+    def _rows(self, packets: list[Packet]) -> list[Row]:
         last = packets[-1]
         if last.kind == "error":
             raise error(last)
         self.warnings = int.from_bytes(last.get("warnings"), "little")
         columns = [packet for packet in packets if packet.kind == "column"]
-        return [row(packet, columns) for packet in packets if packet.kind == "row"]
+        kinds = {"row": row, "binary row": binary_row}
+        return [kinds[packet.kind](packet, columns) for packet in packets if packet.kind in kinds]
 
     def id(self) -> int:
         return int(self.run("SELECT CONNECTION_ID()")[0]["CONNECTION_ID()"])
@@ -109,6 +140,27 @@ def row(packet: Packet, columns: list[Packet]) -> Row:
         data = packet.get(name)
         values[name] = None if data == b"\xfb" else Reader(data).lenenc_bytes(name).decode(errors="replace")
     return values
+
+
+def binary_row(packet: Packet, columns: list[Packet]) -> Row:
+    """A row in the binary format, as it would be in the text format; its numbers are integers."""
+    values: Row = {}
+    found = dict(packet.fields)
+    for head in columns:
+        name = name_of(head)
+        data = found.get(name)
+        if data is None:
+            values[name] = None
+        elif head.get("type")[0] in FIXED:
+            values[name] = str(int.from_bytes(data, "little", signed=True))
+        else:
+            values[name] = Reader(data).lenenc_bytes(name).decode(errors="replace")
+    return values
+
+
+def long(value: int) -> tuple[int, bytes]:
+    """A parameter of eight bytes."""
+    return LONG_LONG, value.to_bytes(8, "little", signed=True)
 
 
 def code_of(client: Client, sql: str) -> int:

@@ -107,7 +107,9 @@ def etcd_lost(binary: str, wide: bool) -> None:
     with of_tidb(binary, wide) as cluster:
         here, there = cluster.add(), cluster.add()
         victim, idle = here.admits(), here.admits()
-        there.admits().close()
+        with there.admits() as other:
+            # Each is to know the other one before nobody tells it any more.
+            cluster.await_members(2, other)
         cluster.await_members(2, idle)
         session = victim.id()
         victim.begin(SLEEP)

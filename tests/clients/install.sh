@@ -36,5 +36,5 @@ npm ci --prefix "$installed" --no-audit --no-fund
 # From Debian's packages: no modules.
 (cd "$here/go" && GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$installed/go-sql-driver")
 
-cargo build --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$installed/cargo"
-cp "$installed/cargo/debug/killdeer-clients" "$installed/rust"
+cargo build --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$here/../../target"
+cp "$here/../../target/debug/killdeer-clients" "$installed/rust"

@@ -51,6 +51,9 @@ class MariaDB:
         server, install = tool("mariadbd"), tool("mariadb-install-db")
         data = Path(tempfile.mkdtemp(prefix="mariadb-", dir=home))
         self._log = data / "log"
+        # A server that starts removes the temporary tables of others where it keeps its own.
+        own = tempfile.mkdtemp(prefix="mariadb-tmp-", dir=home)
+        self._environment = {"PATH": os.environ["PATH"], "TMPDIR": own}
         # It does not run as root unless it is told to.
         user = ["--user=root"] if os.geteuid() == 0 else []
         made = subprocess.run(
@@ -58,6 +61,7 @@ class MariaDB:
             capture_output=True,
             text=True,
             timeout=PATIENCE,
+            env=self._environment,
         )
         if made.returncode != 0:
             raise Failure(f"mariadb-install-db failed: {made.stdout[-400:]!r} {made.stderr[-400:]!r}")
@@ -72,7 +76,7 @@ class MariaDB:
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
         try:
             self._await_listening()
         except BaseException:

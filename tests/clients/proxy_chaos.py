@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Random kills, crashes of servers and losses of clients under load through the proxy: no client gets another's rows,
-what was committed is there and what was not is not, and at the end nothing is left over.
+"""Random kills, crashes of servers and losses of clients under load through the proxy: no client gets another's rows, as
+text or prepared, what was committed is there and what was not is not, and at the end nothing is left over.
 
     python3 tests/clients/proxy_chaos.py target/release/examples/proxy [--seconds 300] [--seed N]
 
@@ -29,6 +29,13 @@ THREADS = 8
 DOWN, UP = (0.2, 2.0), (10.0, 25.0)
 # Between two acts of the main thread.
 PAUSE = (0.01, 0.15)
+# What each client knows of itself, as the servers see it.
+WHO = "@me AS me, CURRENT_USER() AS user"
+# An INSERT into the table, and a row that says so.
+ENTER = (
+    "CREATE PROCEDURE test.enter(IN whose VARCHAR(40), IN which BIGINT) BEGIN "
+    "INSERT INTO test.entry (who, n) VALUES (whose, which); SELECT CONCAT(whose, ' ', which) AS entered; END"
+)
 # Which errors clients may be told, and what each says.
 EXPLAINED = {
     1020: "somebody else has written the row",
@@ -87,7 +94,8 @@ class Someone(threading.Thread):
         self.client = self.proxy.client(self.user)
         self.client.run(f"SET @me = {self.number}")
         while not self.over.is_set() and self.wrong is None:
-            act = self.dice.choices((self.ask, self.stream, self.write, self.sleep, self.leave), (8, 3, 8, 3, 1))[0]
+            acts = (self.ask, self.ask_prepared, self.stream, self.stream_prepared, self.write, self.sleep, self.leave)
+            act = self.dice.choices(acts, (8, 4, 3, 2, 8, 3, 1))[0]
             self.done[act.__name__] += 1
             if act == self.leave:
                 self.leave()
@@ -103,15 +111,31 @@ class Someone(threading.Thread):
 
     def ask(self) -> None:
         token = self.dice.randrange(1 << 60)
-        rows = self.client.run(f"SELECT {token} AS token, @me AS me, CURRENT_USER() AS user")
-        wanted = {"token": str(token), "me": str(self.number), "user": f"{self.user.server_user}@%"}
-        self.expect(rows, [wanted])
+        self.expect(self.client.run(f"SELECT {token} AS token, {WHO}"), [self.wanted(token)])
+
+    def ask_prepared(self) -> None:
+        statement = self.client.prepare(f"SELECT ? AS token, {WHO}")
+        for _ in range(self.dice.randrange(1, 6)):
+            token = self.dice.randrange(1 << 60)
+            self.expect(self.client.execute(statement, token), [self.wanted(token)])
+        self.client.forget(statement)
+
+    def wanted(self, token: int) -> dict[str, str]:
+        return {"token": str(token), "me": str(self.number), "user": f"{self.user.server_user}@%"}
 
     def stream(self) -> None:
-        first = self.dice.randrange(1 << 20)
-        count = self.dice.randrange(1, 3000)
+        first, count = self.dice.randrange(1 << 20), self.dice.randrange(1, 3000)
         rows = self.client.run(f"SELECT {self.number} AS me, seq + {first} AS n FROM seq_1_to_{count}")
-        self.expect(rows, [{"me": str(self.number), "n": str(first + at)} for at in range(1, count + 1)])
+        self.expect(rows, self.numbered(first, count))
+
+    def stream_prepared(self) -> None:
+        first, count = self.dice.randrange(1 << 20), self.dice.randrange(1, 3000)
+        statement = self.client.prepare(f"SELECT ? AS me, seq + ? AS n FROM seq_1_to_{count}")
+        self.expect(self.client.execute(statement, self.number, first), self.numbered(first, count))
+        self.client.forget(statement)
+
+    def numbered(self, first: int, count: int) -> list[dict[str, str]]:
+        return [{"me": str(self.number), "n": str(first + at)} for at in range(1, count + 1)]
 
     def write(self) -> None:
         """A transaction of two rows, both or none."""
@@ -119,8 +143,12 @@ class Someone(threading.Thread):
         n = self.count
         self.perhaps.add(n)
         self.client.run("BEGIN")
-        for part in ("a", "b"):
-            self.client.run(f"INSERT INTO entry (who, n) VALUES ('{self.name}{part}', {n})")
+        self.client.run(f"INSERT INTO entry (who, n) VALUES ('{self.name}a', {n})")
+        if self.dice.random() < 0.5:
+            self.client.run(f"INSERT INTO entry (who, n) VALUES ('{self.name}b', {n})")
+        else:
+            # Its answer has rows and an OK behind them.
+            self.expect(self.client.run(f"CALL enter('{self.name}b', {n})"), [{"entered": f"{self.name}b {n}"}])
         if self.dice.random() < 0.3:
             self.client.run("ROLLBACK")
             self.perhaps.discard(n)
@@ -276,6 +304,7 @@ def main() -> None:
         try:
             with Pair(home) as pair:
                 accounts(pair)
+                pair.primary.do(ENTER)
                 prepare(pair)
                 with Proxy(options.binary, home, pair, "--read-split") as proxy:
                     run = Run(options.binary, home, pair, proxy, options.seed)

@@ -103,8 +103,8 @@ def script(proxy: Proxy, client: Terminal) -> None:
 
 
 def said_to(client: Terminal, statement: str) -> str:
-    """What is shown, without what was typed."""
-    return client.say(statement).replace(statement, "", 1)
+    """What is shown, without what was typed: the terminal itself shows it too if the client has not taken over yet."""
+    return client.say(statement).replace(statement, "")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ Which server answers is known from a row that is not the same in both: 1 at the 
 """
 
 import packets
+import proxy_losses
 from check import Failure, attempts, expect_equal
 from cluster import Client, SqlError
 from packets import ORDINARY, Connection, scramble
@@ -333,6 +334,7 @@ SHARED = (
     local_files_are_refused,
     ids_within_expressions,
     servers_that_end_idle_sessions,
+    *proxy_losses.EVERYWHERE,
 )
 
 if __name__ == "__main__":
@@ -344,6 +346,7 @@ if __name__ == "__main__":
                 reads_go_to_both_and_the_rest_to_the_primary,
                 transactions_stay_on_the_primary,
                 *SHARED,
+                proxy_losses.a_replica_that_lags_or_differs,
                 a_replica_that_fails,
                 a_primary_that_fails,
                 nothing_is_left,

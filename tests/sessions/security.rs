@@ -237,7 +237,7 @@ fn secrets_that_do_not_stand_in_the_text() {
                 shown += &lists(&runtime, &by).await;
             }
             let params = Some(Params(vec![OwnedValue::Text("hunter2".into())]));
-            let sent = Query(Statement { sql: "SET PASSWORD = ?".into(), params });
+            let sent = Query(Statement { sql: "SET PASSWORD = ?".into(), params, ..Statement::default() });
             assert_eq!(alice.addr().send(sent).await.unwrap().unwrap_err().code(), 1819);
             shown += &lists(&runtime, &by).await;
             // A name that is none.

@@ -29,6 +29,7 @@ impl Parser<'_> {
 
     /// After `KILL PROXYSESSION`.
     pub(super) fn kill_proxy_session(&mut self) -> Result<Control, SqlError> {
+        self.expect_plain_signs()?;
         let mut place = Place::of("KILL");
         let id = self.id_among(&mut place)?;
         let server_session: Option<IdExpr> =
@@ -36,6 +37,34 @@ impl Parser<'_> {
         self.finish()?;
         place.accepted()?;
         Ok(Control::KillProxySession(KillProxySession { id, server_session }))
+    }
+
+    /// 1064 at a sign that may part two ids as well as join them: `7 -1` is 6 by the grammar, and looks like the two ids 7 and
+    /// -1. Whoever means the one writes `7 - 1`, or puts it in parentheses.
+    fn expect_plain_signs(&self) -> Result<(), SqlError> {
+        let mut ahead = self.ahead();
+        let (mut depth, mut after_value, mut end) = (0usize, false, self.token.start);
+        while !ahead.at_end() {
+            let token = ahead.token;
+            let follows = ahead.lexer.clone().next_token().start;
+            match token.kind {
+                TokenKind::Symbol(b'(') => depth += 1,
+                TokenKind::Symbol(b')') => depth = depth.saturating_sub(1),
+                TokenKind::Symbol(b'+' | b'-')
+                    if depth == 0 && after_value && token.start > end && token.end == follows =>
+                {
+                    return Err(ahead.unexpected());
+                }
+                _ => {}
+            }
+            after_value = match token.kind {
+                TokenKind::Symbol(symbol) => matches!(symbol, b')' | b'?'),
+                _ => !ahead.is_any(&["DIV", "MOD"]),
+            };
+            end = token.end;
+            ahead.bump();
+        }
+        Ok(())
     }
 
     /// After `LIKE`.

@@ -2,6 +2,7 @@
 
 use mysql_common::constants::StatusFlags;
 
+use super::BackendError;
 use crate::{
     model::{Done, SqlError},
     wire::Reader,
@@ -12,6 +13,9 @@ pub(super) const ERROR: u8 = 0xff;
 
 /// The length of an EOF.
 pub(super) const EOF_LENGTH: usize = 5;
+
+/// So much room the variables may take that the results of one command tell of. All that a server has take a fraction of it.
+const MOST_CHANGES: usize = 4 << 20;
 
 /// MySQL's `SESSION_TRACK_SYSTEM_VARIABLES`: names and values, one pair in MySQL, any number of them in MariaDB.
 const SYSTEM_VARIABLES: u8 = 0;
@@ -29,16 +33,6 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) changes: Changes,
 }
 
-impl Answer {
-    /// This one, and then another of the same command.
-    pub(super) fn then(self, next: Answer) -> Self {
-        let Self { mut changes, .. } = self;
-        changes.schema = next.changes.schema.or(changes.schema);
-        changes.variables.extend(next.changes.variables);
-        Self { changes, ..next }
-    }
-}
-
 /// Changes in a session, by session tracking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::proxy) struct Changes {
@@ -48,11 +42,33 @@ pub(in crate::proxy) struct Changes {
     pub(in crate::proxy) variables: Vec<(String, String)>,
 }
 
-impl Changes {
-    /// Adds those that came after these: servers tell of changes at the end of whichever result comes next.
-    pub(in crate::proxy) fn follow(&mut self, later: Changes) {
-        self.schema = later.schema.or(self.schema.take());
-        self.variables.extend(later.variables);
+/// What the results of one command tell of changes, all together: servers tell of them at the end of whichever result comes next.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Gathered {
+    changes: Changes,
+    /// How long the variables are.
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Adds those that came after these.
+    ///
+    /// # Errors
+    /// There is no end of them.
+    pub(in crate::proxy) fn add(&mut self, later: Changes) -> Result<(), BackendError> {
+        let length = |(name, value): &(String, String)| size_of::<(String, String)>() + name.len() + value.len();
+        self.bytes += later.variables.iter().map(length).sum::<usize>();
+        if self.bytes > MOST_CHANGES {
+            return Err(BackendError::Lost("there is no end of changed variables".to_owned()));
+        }
+        self.changes.schema = later.schema.or(self.changes.schema.take());
+        self.changes.variables.extend(later.variables);
+        Ok(())
+    }
+
+    /// All of them.
+    pub(in crate::proxy) fn all(self) -> Changes {
+        self.changes
     }
 }
 
@@ -92,6 +108,7 @@ fn ended(done: Done, flags: StatusFlags, warnings: u16, changes: Changes) -> Ans
         warnings,
         in_transaction: flags.contains(StatusFlags::SERVER_STATUS_IN_TRANS),
         autocommit: flags.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT),
+        no_backslash_escapes: flags.contains(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES),
         ..done
     };
     Answer { done, more: flags.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS), changes }
@@ -146,19 +163,34 @@ mod tests {
             schema: schema.map(str::to_owned),
             variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
-        let mut all = told(Some("a"), &[("x", "1")]);
-        all.follow(told(None, &[]));
-        all.follow(told(Some("b"), &[("x", "2"), ("y", "3")]));
-        all.follow(Changes::default());
-        assert_eq!(all, told(Some("b"), &[("x", "1"), ("x", "2"), ("y", "3")]));
+        let mut all = Gathered::default();
+        let later = [told(None, &[]), told(Some("b"), &[("x", "2"), ("y", "3")]), Changes::default()];
+        for changes in [told(Some("a"), &[("x", "1")])].into_iter().chain(later) {
+            all.add(changes).unwrap();
+        }
+        assert_eq!(all.all(), told(Some("b"), &[("x", "1"), ("x", "2"), ("y", "3")]));
+    }
+
+    #[test]
+    fn changes_have_an_end() {
+        let mut all = Gathered::default();
+        let long = Changes { schema: None, variables: vec![("x".to_owned(), "1".repeat(MOST_CHANGES / 2 - 1_000))] };
+        assert_eq!([all.add(long.clone()), all.add(long.clone())], [Ok(()), Ok(())]);
+        assert!(all.add(long).is_err());
+        let mut all = Gathered::default();
+        let none = || Changes { schema: None, variables: vec![Default::default(); 1_000] };
+        assert!((0..1_000).any(|_| all.add(none()).is_err()), "empty ones take room, too");
     }
 
     #[test]
     fn an_ok_says_what_was_done_and_what_state_the_session_is_in() {
         // MariaDB: an INSERT within a transaction.
         let answer = ok(b"\x00\x03\x07\x03\0\x02\0").unwrap();
-        let done = Done { affected: 3, last_insert_id: 7, warnings: 2, in_transaction: true, autocommit: true };
+        let done = Done { affected: 3, last_insert_id: 7, warnings: 2, in_transaction: true, ..Done::default() };
         assert_eq!(answer, Answer { done, ..Answer::default() });
+        // SET sql_mode = 'NO_BACKSLASH_ESCAPES'
+        let done = Done { no_backslash_escapes: true, ..Done::default() };
+        assert_eq!(ok(b"\x00\0\0\x02\x02\0\0").unwrap().done, done);
         // DO 1; DO 2
         assert!(ok(b"\x00\0\0\x0a\0\0\0").unwrap().more);
         // The end of rows, for old and for new clients, in a session without autocommit.
@@ -186,20 +218,6 @@ mod tests {
         assert_eq!(told.schema.as_deref(), Some("db"));
         // What is cut short says what came before.
         assert_eq!(of(b"\x01\x02\x01x\x00\x0f\x0aauto").schema.as_deref(), Some("x"));
-    }
-
-    #[test]
-    fn of_several_results_the_last_holds_with_all_changes() {
-        let change = |schema: Option<&str>, name: &str| Changes {
-            schema: schema.map(Into::into),
-            variables: vec![(name.to_owned(), String::new())],
-        };
-        let first = Answer { more: true, changes: change(Some("db"), "a"), ..Answer::default() };
-        let done = Done { affected: 1, ..Done::default() };
-        let both = first.then(Answer { done, more: false, changes: change(None, "b") });
-        let names: Vec<_> = both.changes.variables.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!((both.done, both.more, both.changes.schema.as_deref()), (done, false, Some("db")));
-        assert_eq!(names, ["a", "b"]);
     }
 
     #[test]

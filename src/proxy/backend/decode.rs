@@ -26,7 +26,7 @@ const FIRST_BIT: usize = 2;
 /// # Errors
 /// It is cut short, or of a type that nobody knows.
 pub(in crate::proxy) fn column(definition: &[u8]) -> Result<Column, BackendError> {
-    read_column(definition).ok_or_else(|| BackendError::Lost("a column that makes no sense".into()))
+    read_column(definition).ok_or_else(|| BackendError::Lost("a column of no known kind".into()))
 }
 
 fn read_column(definition: &[u8]) -> Option<Column> {
@@ -74,7 +74,7 @@ fn column_type(kind: u8, binary: bool) -> Option<ColumnType> {
         W::MYSQL_TYPE_MEDIUM_BLOB | W::MYSQL_TYPE_LONG_BLOB => text(ColumnType::Text),
         // Its collation is said to be none.
         W::MYSQL_TYPE_JSON => ColumnType::Text,
-        W::MYSQL_TYPE_BIT | W::MYSQL_TYPE_GEOMETRY => ColumnType::Blob,
+        W::MYSQL_TYPE_BIT | W::MYSQL_TYPE_GEOMETRY | W::MYSQL_TYPE_VECTOR => ColumnType::Blob,
         _ => return None,
     })
 }
@@ -277,6 +277,9 @@ mod tests {
         assert_eq!(number, Column::new("1.5", ColumnType::Decimal).width(4).decimals(1).not_null());
         let null = of(b"\x03def\0\0\0\x04NULL\0\x0c?\0\0\0\0\0\x06\x80\0\0\0\0");
         assert_eq!(null, Column::new("NULL", ColumnType::Null).width(0).decimals(0));
+        // MySQL 9: four numbers of four bytes.
+        let vector = of(b"\x03def\0\0\0\x01v\0\x0c?\0\x10\0\0\0\xf2\x90\0\x1f\0\0");
+        assert_eq!(vector, Column::new("v", ColumnType::Blob).width(16));
         assert!(column(b"\x03def\0\0\0\x04NULL").is_err());
         assert!(column(b"\x03def\0\0\0\x04NULL\0\x0c?\0\0\0\0\0\x99\x80\0\0\0\0").is_err(), "a type that is none");
     }

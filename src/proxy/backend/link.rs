@@ -3,11 +3,17 @@
 //! Every call may be dropped between two polls: what was read waits in the buffer, what is to be written in another.
 
 use std::{
+    fmt,
+    future::poll_fn,
+    net::SocketAddr,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -16,43 +22,99 @@ use tokio::{
 use super::BackendError;
 use crate::{
     model::ServerAddress,
-    wire::{self, FrameError, Inbound},
+    wire::{
+        self, FrameError, Inbound, Keepalive, LongRow, RowPart,
+        scratch::{self, SCRATCH},
+    },
 };
+
+/// A command's header, and its number.
+const PACKET_START: usize = 5;
 
 /// A packet that is no row has no more than this. (Of rows it is the most that one may have: MySQL's `max_allowed_packet` can be
 /// no greater.) Nothing is allocated for a length that was merely claimed.
 const LONGEST: usize = 1 << 30;
 
-/// So much room there is for what comes, at first and at most; it doubles while a read fills it.
-const LEAST_ROOM: usize = 4 * 1024;
+/// So much one read takes at most, where much comes: it doubles, from what the thread's buffer takes, while reads are full.
 const MOST_ROOM: usize = 64 * 1024;
+
+/// When a server that says nothing is asked by TCP whether it is there, and given up: after a minute, as one that does not
+/// take what is sent to it. One that works on a statement answers to TCP.
+const KEEPALIVE: Keepalive = Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(5), retries: 6 };
+
+/// How many connections there were: they are asked at different times.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Where a connection goes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) enum To<'a> {
+    /// To whichever address the name stands for that takes it.
+    Named(&'a ServerAddress),
+    /// To the address that another connection has reached.
+    Peer(SocketAddr),
+}
+
+impl<'a> From<&'a ServerAddress> for To<'a> {
+    fn from(address: &'a ServerAddress) -> Self {
+        Self::Named(address)
+    }
+}
+
+impl From<SocketAddr> for To<'_> {
+    fn from(peer: SocketAddr) -> Self {
+        Self::Peer(peer)
+    }
+}
+
+impl fmt::Display for To<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(address) => address.fmt(f),
+            Self::Peer(peer) => peer.fmt(f),
+        }
+    }
+}
 
 /// See the module's text.
 pub(super) struct Link {
     socket: TcpStream,
+    peer: SocketAddr,
     inbound: Inbound,
     out: Vec<u8>,
     written: usize,
     /// The number of the next packet, whoever sends it.
     sequence: u8,
     room: usize,
+    /// The row of several packets that is handed on in parts.
+    row: Option<LongRow>,
     lost: bool,
 }
 
 impl Link {
     /// Connects to a server, which then sends its greeting.
-    pub(super) async fn connect(to: &ServerAddress) -> Result<Self, BackendError> {
-        let connected = TcpStream::connect((to.host.as_str(), to.port)).await;
-        let socket = connected.map_err(|error| BackendError::Lost(format!("{to} is not there: {error}")))?;
+    pub(super) async fn connect(to: To<'_>) -> Result<Self, BackendError> {
+        let connected = match to {
+            To::Named(address) => TcpStream::connect((address.host.as_str(), address.port)).await,
+            To::Peer(peer) => TcpStream::connect(peer).await,
+        };
+        let connected = connected.and_then(|socket| socket.peer_addr().map(|peer| (socket, peer)));
+        let (socket, peer) = connected.map_err(|error| BackendError::Lost(format!("{to} is not there: {error}")))?;
         // Without it, it is slower.
         let _ = socket.set_nodelay(true);
+        watch(&socket, to);
         let (inbound, out) = (Inbound::default(), Vec::new());
-        Ok(Self { socket, inbound, out, written: 0, sequence: 0, room: LEAST_ROOM, lost: false })
+        Ok(Self { socket, peer, inbound, out, written: 0, sequence: 0, room: SCRATCH, row: None, lost: false })
+    }
+
+    /// The address that it has reached.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// Gives the connection up.
     pub(super) fn lose(&mut self, why: impl Into<String>) -> BackendError {
         self.lost = true;
+        self.row = None;
         self.out = Vec::new();
         self.inbound = Inbound::default();
         BackendError::Lost(why.into())
@@ -84,6 +146,7 @@ impl Link {
             return Err(self.lose("the server said something that nobody asked for"));
         }
         self.sequence = 0;
+        self.out.reserve_exact(PACKET_START + parts.iter().map(|part| part.len()).sum::<usize>());
         self.queue(|out| {
             out.push(command);
             parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -114,8 +177,19 @@ impl Link {
     /// Reads more.
     pub(super) async fn fill(&mut self) -> Result<(), BackendError> {
         self.flush().await?;
-        let room = self.inbound.room(self.room);
-        match self.socket.read_buf(room).await {
+        let Self { socket, inbound, room, .. } = self;
+        let read = if *room > SCRATCH {
+            socket.read_buf(inbound.room(*room)).await
+        } else {
+            let read = |cx: &mut Context<'_>| {
+                scratch::read(socket, cx, SCRATCH, |fresh| {
+                    inbound.keep(fresh);
+                    fresh.len()
+                })
+            };
+            poll_fn(read).await
+        };
+        match read {
             Ok(0) => Err(self.lose("the server has closed the connection")),
             Ok(length) => {
                 self.room = if length >= self.room { (2 * self.room).min(MOST_ROOM) } else { self.room };
@@ -162,9 +236,20 @@ impl Link {
         }
     }
 
+    /// Whether a row was handed on in part.
+    pub(super) fn is_in_row(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// What has come of a row of several packets: so many bytes at most, and a header. `None`: there is nothing of one.
+    pub(super) fn part(&mut self, most: usize) -> Result<Option<RowPart>, BackendError> {
+        self.check()?;
+        self.inbound.part(&mut self.row, &mut self.sequence, most).map_err(|error| self.lose(wrong(error)))
+    }
+
     /// An answer is over.
     pub(super) fn rest(&mut self) {
-        self.room = LEAST_ROOM.max(self.room / 2);
+        self.room = SCRATCH.max(self.room / 2);
     }
 
     /// Ready when the server has closed the connection, or has said something.
@@ -183,10 +268,39 @@ impl Link {
     }
 }
 
+/// Has the system ask whether the server is there.
+fn watch(socket: &TcpStream, to: To<'_>) {
+    let told = SockRef::from(socket);
+    let watched = KEEPALIVE.watch(&told).and_then(|()| KEEPALIVE.spread(&told, CONNECTIONS.fetch_add(1, Relaxed)));
+    if let Err(error) = watched {
+        tracing::debug!(server = %to, %error, "a server that goes without a word will not be noticed");
+    }
+}
+
 fn wrong(error: FrameError) -> &'static str {
     match error {
         FrameError::OutOfOrder => "the server's packets are out of order",
         FrameError::TooLarge => "the server's packet is too long",
         FrameError::Uncompressed => "the server's packet cannot be uncompressed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_goes_without_a_word_is_noticed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for _ in 0..2 {
+            let link = Link::connect(listener.local_addr().unwrap().into()).await.unwrap();
+            let socket = SockRef::from(&link.socket);
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+            let idle = socket.tcp_keepalive_time().unwrap();
+            assert!(idle <= KEEPALIVE.idle && idle >= KEEPALIVE.idle * 3 / 4 - Duration::from_secs(1), "{idle:?}");
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE.interval);
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(KEEPALIVE.bound()));
+        }
     }
 }

@@ -1,9 +1,14 @@
 //! The packets of a login, up to its end.
 
+use std::net::IpAddr;
+
 use mysql_common::constants::CapabilityFlags;
 
 use super::{Account, BackendError, Wishes, answer, greeting, link::Link, proof};
-use crate::{model::SqlError, wire::AuthPlugin};
+use crate::{
+    model::{Done, SqlError},
+    wire::AuthPlugin,
+};
 
 /// A server has so many words before it says yes or no.
 const MOST_WORDS: usize = 8;
@@ -17,17 +22,35 @@ const SEND_PASSWORD: &[u8] = &[4];
 /// What the public key is asked for with.
 const WANT_KEY: u8 = 2;
 
+/// The password itself is needed, and whoever answers could have sent the key that it would be encrypted for.
+const NO_KEY: &str = "the server wants the password encrypted for a public key that it sends itself (caching_sha2_password \
+                      without TLS), which the proxy was not told to take from it (get_server_public_key)";
+
 /// A login that the server took.
 pub(super) struct Entered {
     pub(super) server_sessid: u64,
     pub(super) version: Box<str>,
     /// Whether it puts EOFs behind columns and rows.
     pub(super) writes_eofs: bool,
+    /// The session's flags, before anything was said in it.
+    pub(super) flags: Done,
+}
+
+/// Whether the password may be encrypted for a key that comes from whoever answers at this address. On this machine nobody is in
+/// between.
+pub(super) fn takes_key(account: &Account, peer: IpAddr) -> bool {
+    account.takes_keys || peer.to_canonical().is_loopback()
 }
 
 /// Reads the greeting of a server that was connected to just now, and logs in.
-pub(super) async fn login(link: &mut Link, account: &Account, wishes: Wishes<'_>) -> Result<Entered, BackendError> {
-    let (Account { user, password }, Wishes { database, found_rows }) = (account, wishes);
+/// `takes_key`: see [`takes_key`].
+pub(super) async fn login(
+    link: &mut Link,
+    account: &Account,
+    wishes: Wishes<'_>,
+    takes_key: bool,
+) -> Result<Entered, BackendError> {
+    let (Account { user, password, .. }, Wishes { database, found_rows }) = (account, wishes);
     if user.contains('\0') {
         return Err(link.lose("the account's name has a zero in it"));
     }
@@ -45,7 +68,8 @@ pub(super) async fn login(link: &mut Link, account: &Account, wishes: Wishes<'_>
         greeting.capabilities.remove(CapabilityFlags::CLIENT_FOUND_ROWS);
     }
     let mut nonce = greeting.nonce;
-    let plugin = greeting.plugin.unwrap_or(AuthPlugin::Native);
+    let mut plugin = greeting.plugin.unwrap_or(AuthPlugin::Native);
+    let mut asked_for_key = false;
     let proved = proof::proof(plugin, password, &nonce);
     link.queue(|out| greeting::answer(out, greeting.capabilities, user, database, plugin, &proved));
     for _ in 0..MOST_WORDS {
@@ -56,6 +80,7 @@ pub(super) async fn login(link: &mut Link, account: &Account, wishes: Wishes<'_>
                     server_sessid: greeting.server_sessid,
                     version: greeting.version,
                     writes_eofs: !greeting.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
+                    flags: answer::ok(&word).map_or_else(Done::default, |answer| answer.done.quiet()),
                 });
             }
             Some(&answer::ERROR) => return Err(refused(link, &word)),
@@ -63,19 +88,26 @@ pub(super) async fn login(link: &mut Link, account: &Account, wishes: Wishes<'_>
                 let Some((name, fresh)) = greeting::read_switch(&word) else {
                     return Err(link.lose("the server wants a method of proof that is too old"));
                 };
-                let Some(plugin) = AuthPlugin::named(&name) else {
+                let Some(wanted) = AuthPlugin::named(&name) else {
                     return Err(
                         link.lose(format!("the server wants a method of proof that is not spoken here: {name}"))
                     );
                 };
-                nonce = fresh;
+                (plugin, nonce, asked_for_key) = (wanted, fresh, false);
                 let proved = proof::proof(plugin, password, &nonce);
                 link.queue(|out| out.extend_from_slice(&proved));
             }
-            Some(&MORE) => match &word[1..] {
+            Some(&MORE) if plugin == AuthPlugin::CachingSha2 => match &word[1..] {
                 KNOWN => {}
-                SEND_PASSWORD => link.queue(|out| out.push(WANT_KEY)),
+                SEND_PASSWORD if !takes_key => return Err(link.lose(NO_KEY)),
+                SEND_PASSWORD => {
+                    asked_for_key = true;
+                    link.queue(|out| out.push(WANT_KEY));
+                }
                 pem => {
+                    if !std::mem::take(&mut asked_for_key) {
+                        return Err(link.lose("the server sent a key that it was not asked for"));
+                    }
                     let Some(sealed) = proof::sealed(password, &nonce, pem) else {
                         return Err(link.lose("the server sent no key for the password"));
                     };
@@ -92,5 +124,28 @@ fn refused(link: &mut Link, packet: &[u8]) -> BackendError {
     match answer::error(packet) {
         Some(error) => BackendError::Server(error),
         None => link.lose("an error that is cut short"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_other_machines_are_taken_by_consent() {
+        let account = |takes_keys| Account { user: String::new(), password: String::new(), takes_keys };
+        for (peer, taken) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("10.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("fe80::1", false),
+        ] {
+            let peer = peer.parse().unwrap();
+            assert_eq!(takes_key(&account(false), peer), taken, "{peer}");
+            assert!(takes_key(&account(true), peer));
+        }
     }
 }

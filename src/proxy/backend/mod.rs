@@ -23,9 +23,10 @@ mod login;
 mod proof;
 mod reply;
 #[cfg(test)]
-mod tests;
+pub(in crate::proxy) mod tests;
 
 use std::{
+    net::SocketAddr,
     task::{Context, Poll},
     time::Duration,
 };
@@ -33,16 +34,20 @@ use std::{
 use bytes::Bytes;
 
 pub(in crate::proxy) use self::{
-    answer::{Answer, Changes},
+    answer::{Answer, Gathered},
     decode::{binary_row, column, payloads, text_row},
     execute::execute_payload,
+    link::To,
     reply::{Head, Prepared},
 };
 use self::{
     link::Link,
     reply::{Event, Reply, Rest},
 };
-use crate::model::{ServerAddress, SqlError};
+use crate::{
+    model::{Done, SqlError},
+    wire::RowPart,
+};
 
 /// The commands that a client sends, by the numbers of the protocol.
 pub(in crate::proxy) mod command {
@@ -77,6 +82,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(in crate::proxy) struct Account {
     pub(in crate::proxy) user: String,
     pub(in crate::proxy) password: String,
+    /// Whether the password may be encrypted for a public key that the server sends, also if it is on another machine.
+    pub(in crate::proxy) takes_keys: bool,
 }
 
 impl std::fmt::Debug for Account {
@@ -110,8 +117,20 @@ pub(in crate::proxy) enum BackendError {
 pub(in crate::proxy) enum Rows<'a> {
     /// Rows: whole ones, each in its packet with its header (in several, if it is very long), one after the other.
     Some(&'a [u8]),
+    /// A part of a row of several packets: see [`Backend::pieces`].
+    Part(Part<'a>),
     /// There are no more.
     End(Answer),
+}
+
+/// A part of a row of several packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Part<'a> {
+    pub(in crate::proxy) bytes: &'a [u8],
+    /// Whether it begins with a packet's header.
+    pub(in crate::proxy) starts: bool,
+    /// Whether the row is whole with it.
+    pub(in crate::proxy) ends: bool,
 }
 
 /// See the module's text.
@@ -126,6 +145,8 @@ pub(in crate::proxy) struct Backend {
     given: Bytes,
     /// The server's number for this connection.
     server_sessid: u64,
+    /// The session's flags at the login.
+    first_flags: Done,
 }
 
 impl Backend {
@@ -135,14 +156,16 @@ impl Backend {
     /// [`BackendError::Server`]: the server does not want us (1045, 1049, 1040 and others). [`BackendError::Lost`]: it is not
     /// there, or does not speak as a server does.
     pub(in crate::proxy) async fn connect(
-        to: &ServerAddress,
+        to: impl Into<To<'_>>,
         account: &Account,
         wishes: Wishes<'_>,
         within: Duration,
     ) -> Result<Self, BackendError> {
+        let to = to.into();
         let connecting = async {
             let mut link = Link::connect(to).await?;
-            let entered = login::login(&mut link, account, wishes).await?;
+            let takes_key = login::takes_key(account, link.peer().ip());
+            let entered = login::login(&mut link, account, wishes, takes_key).await?;
             let (id, version) = (entered.server_sessid, &*entered.version);
             tracing::debug!(server = %to, id, version, "connected to a server");
             Ok(Self {
@@ -150,6 +173,7 @@ impl Backend {
                 reply: Reply::new(entered.writes_eofs),
                 given: Bytes::new(),
                 server_sessid: entered.server_sessid,
+                first_flags: entered.flags,
             })
         };
         let late = || Err(BackendError::Lost(format!("{to} did not answer in time")));
@@ -161,28 +185,35 @@ impl Backend {
         self.server_sessid
     }
 
+    /// The flags of a session in which nothing was said yet: the server's own settings show in them.
+    pub(in crate::proxy) fn first_flags(&self) -> Done {
+        self.first_flags
+    }
+
+    /// The address that it has reached.
+    pub(in crate::proxy) fn peer(&self) -> SocketAddr {
+        self.link.peer()
+    }
+
     /// Whether no command is on its way, so that another can be sent. Never again once the connection is lost.
     pub(in crate::proxy) fn is_between_commands(&self) -> bool {
         self.reply.is_over() && self.link.is_usable()
     }
 
-    /// Sends a command: its number, and the parts of what follows it. Dropped before it is done, the call that reads the answer
-    /// sends the rest.
+    /// Begins a command: its number, and the parts of what follows it. The call that reads the answer sends it.
     ///
     /// # Errors
     /// The connection is lost: another answer was not read to its end, for instance.
-    pub(in crate::proxy) async fn send(&mut self, command: u8, parts: &[&[u8]]) -> Result<(), BackendError> {
-        self.begin(command, parts, Reply::begin)?;
-        self.link.flush().await
+    pub(in crate::proxy) fn send(&mut self, command: u8, parts: &[&[u8]]) -> Result<(), BackendError> {
+        self.begin(command, parts, Reply::begin)
     }
 
-    /// Sends a command that has no answer.
+    /// The same, of a command that has no answer: it is sent with the next one.
     ///
     /// # Errors
     /// As [`Backend::send`].
-    pub(in crate::proxy) async fn tell(&mut self, command: u8, parts: &[&[u8]]) -> Result<(), BackendError> {
-        self.begin(command, parts, |_| ())?;
-        self.link.flush().await
+    pub(in crate::proxy) fn tell(&mut self, command: u8, parts: &[&[u8]]) -> Result<(), BackendError> {
+        self.begin(command, parts, |_| ())
     }
 
     fn begin(&mut self, command: u8, parts: &[&[u8]], expect: fn(&mut Reply)) -> Result<(), BackendError> {
@@ -213,16 +244,36 @@ impl Backend {
     /// # Errors
     /// The statement's own, which ends the answer; or the connection is lost.
     pub(in crate::proxy) async fn rows(&mut self) -> Result<Rows<'_>, BackendError> {
-        if !self.reply.is_in_rows() {
+        self.next_rows(false).await
+    }
+
+    /// The same, where rows of several packets, of 16 MiB and more, come in parts, as they arrive.
+    ///
+    /// # Errors
+    /// As of [`Backend::rows`].
+    pub(in crate::proxy) async fn pieces(&mut self) -> Result<Rows<'_>, BackendError> {
+        self.next_rows(true).await
+    }
+
+    async fn next_rows(&mut self, in_parts: bool) -> Result<Rows<'_>, BackendError> {
+        if !self.reply.is_in_rows() || self.link.is_in_row() && !in_parts {
             return Err(self.link.lose("there are no rows to read"));
         }
         self.given = Bytes::new();
         loop {
-            if let Some(rows) = self.link.rows(MOST_ROWS)? {
+            if !self.link.is_in_row()
+                && let Some(rows) = self.link.rows(MOST_ROWS)?
+            {
                 self.given = rows;
                 break;
             }
-            if let Some(packet) = self.link.next_packet()? {
+            if in_parts && let Some(RowPart { bytes, starts, ends }) = self.link.part(MOST_ROWS)? {
+                self.given = bytes;
+                return Ok(Rows::Part(Part { bytes: &self.given, starts, ends }));
+            }
+            if !self.link.is_in_row()
+                && let Some(packet) = self.link.next_packet()?
+            {
                 return match self.take(packet)? {
                     Event::End(answer) => Ok(Rows::End(answer)),
                     _ => Err(self.link.lose("rows ended in what is no end")),
@@ -238,11 +289,11 @@ impl Backend {
     /// # Errors
     /// The statement's own, which ends the answer; or the connection is lost.
     pub(in crate::proxy) async fn finish(&mut self) -> Result<Answer, BackendError> {
-        let mut last = Answer::default();
+        let (mut last, mut changes) = (Answer::default(), Gathered::default());
         while !self.reply.is_over() {
             let next = if self.reply.is_in_rows() {
-                match self.rows().await? {
-                    Rows::Some(_) => continue,
+                match self.pieces().await? {
+                    Rows::Some(_) | Rows::Part(_) => continue,
                     Rows::End(answer) => answer,
                 }
             } else {
@@ -251,9 +302,12 @@ impl Backend {
                     Event::Head(Head::Columns(_)) | Event::Prepared(_) | Event::Part => continue,
                 }
             };
-            last = last.then(next);
+            last = next;
+            if let Err(error) = changes.add(std::mem::take(&mut last.changes)) {
+                return Err(self.link.lose(error.to_string()));
+            }
         }
-        Ok(last)
+        Ok(Answer { changes: changes.all(), ..last })
     }
 
     /// Sends a command and reads its answer, of which only the end is wanted.
@@ -261,7 +315,7 @@ impl Backend {
     /// # Errors
     /// The statement's own; or the connection is lost.
     pub(in crate::proxy) async fn command(&mut self, command: u8, parts: &[&[u8]]) -> Result<Answer, BackendError> {
-        self.send(command, parts).await?;
+        self.send(command, parts)?;
         self.finish().await
     }
 
@@ -293,6 +347,7 @@ impl Backend {
                     bytes += packets.len();
                     fields.extend(payloads(packets).map(|payload| Bytes::from(payload.into_owned())));
                 }
+                Rows::Part(_) => {}
                 Rows::End(_) => return Ok(fields),
             }
             if bytes > reply::MOST_DEFINITIONS {
@@ -305,7 +360,7 @@ impl Backend {
     pub(in crate::proxy) async fn quit(mut self) {
         let between = self.is_between_commands();
         let goodbye = async {
-            if between && self.tell(command::QUIT, &[]).await.is_ok() {
+            if between && self.tell(command::QUIT, &[]).is_ok() && self.link.flush().await.is_ok() {
                 self.link.close().await;
             }
         };

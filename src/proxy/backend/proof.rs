@@ -20,8 +20,8 @@ pub(super) fn proof(plugin: AuthPlugin, password: &str, nonce: &Nonce) -> Vec<u8
 /// The password for a server that has not seen it since it started: masked with the nonce and encrypted for the key that the
 /// server has sent (`caching_sha2_password` without TLS). `None`: that is no key.
 ///
-/// Whoever can change what goes over the network can send a key of its own: between a proxy and its servers is a network that is
-/// trusted.
+/// Whoever can change what goes over the network, or answers at the server's address, can send a key of its own: the host says
+/// whether that is trusted ([`crate::proxy::ProxyBuilder::get_server_public_key`]).
 pub(super) fn sealed(password: &str, nonce: &Nonce, pem: &[u8]) -> Option<Vec<u8>> {
     let key = RsaPublicKey::from_public_key_pem(std::str::from_utf8(pem).ok()?).ok()?;
     let ended = password.bytes().chain([0]);

@@ -36,7 +36,8 @@ pub(in crate::proxy) struct Reading<'a> {
 pub(in crate::proxy) enum Verb {
     /// `SET` of variables, with a list of assignments.
     Set,
-    /// `CALL`, `EXECUTE IMMEDIATE`, or a block: it may set variables on its way.
+    /// `CALL`, `EXECUTE IMMEDIATE`, a block, or what has a comment in it that may be code for its server: it may set variables
+    /// on its way.
     Call,
     /// `USE`.
     Use,
@@ -94,13 +95,21 @@ pub(in crate::proxy) fn read<'a>(sql: &'a [u8], syntax: &Syntax) -> Reading<'a> 
     scan.verb(sql, syntax, token.kind);
     scan.rest();
     // What another version of the server takes for code is not read here, and that one may be the server's.
-    let (reads, hides) = (scan.reads, || scan.reads && has_executable_comment(sql));
-    scan.reading.place = match () {
-        () if !reads || hides() => Place::Primary,
-        () if scan.last => Place::Last,
-        () if scan.home => Place::Primary,
-        () => Place::Any,
-    };
+    if scan.reads {
+        let hides = comments(sql).any(is_executable);
+        scan.reading.place = match () {
+            () if hides => Place::Primary,
+            () if scan.last => Place::Last,
+            () if scan.home => Place::Primary,
+            () => Place::Any,
+        };
+    } else if comments(sql).any(|comment| is_executable(comment) && syntax.hides(comment)) {
+        // Whatever stands there, it may leave.
+        scan.reading.pins = scan.reading.pins.and(Pins::ROUTINES);
+        if scan.reading.verb == Verb::Other {
+            scan.reading.verb = Verb::Call;
+        }
+    }
     scan.reading
 }
 
@@ -158,6 +167,8 @@ impl<'a> Scan<'a> {
         match self.before.kind {
             TokenKind::Word(name) => self.function(name),
             TokenKind::QuotedIdent(_) => self.reads = false,
+            // The same, where a server has `ANSI_QUOTES`, of which nothing was said here.
+            TokenKind::Str(Text { quote: Some(b'"'), .. }) => self.reads = false,
             _ => {}
         }
     }
@@ -187,8 +198,11 @@ impl<'a> Scan<'a> {
         self.home |= is_of_one_server(word);
         let any = |names: &[&str]| names.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
         match word.first().map(u8::to_ascii_lowercase) {
-            // of a name with its database before it, only a stored function is called
-            _ if self.before.kind == TokenKind::Symbol(b'.') => self.reads &= self.peek() != TokenKind::Symbol(b'('),
+            // of a name with its database before it, only a stored function is called; of a sequence, its next value
+            _ if self.before.kind == TokenKind::Symbol(b'.') => {
+                let calls = self.peek() == TokenKind::Symbol(b'(');
+                self.reads &= !calls && !any(&["NEXTVAL", "CURRVAL", "LASTVAL"]);
+            }
             Some(b'i') if any(&["INTO"]) => {
                 self.reads = false;
                 self.assigns |= matches!(self.peek(), TokenKind::UserVar(_));
@@ -238,14 +252,21 @@ fn is_of_one_server(name: &[u8]) -> bool {
     [&b"information_schema"[..], b"performance_schema"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Whether there is a comment that is code for some server.
-fn has_executable_comment(sql: &[u8]) -> bool {
+/// What stands behind each `/*`, wherever that stands.
+fn comments(sql: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = sql;
-    while let Some(at) = rest.iter().position(|b| *b == b'/') {
-        rest = &rest[at + 1..];
-        if matches!(rest, [b'*', b'!', ..] | [b'*', b'M' | b'T', b'!', ..]) {
-            return true;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest.iter().position(|b| *b == b'/')?;
+            rest = &rest[at + 1..];
+            if let [b'*', comment @ ..] = rest {
+                return Some(comment);
+            }
         }
-    }
-    false
+    })
+}
+
+/// Whether a comment is code for some server.
+fn is_executable(comment: &[u8]) -> bool {
+    matches!(comment, [b'!', ..] | [b'M' | b'T', b'!', ..])
 }

@@ -53,7 +53,7 @@ impl<'a> Scan<'a> {
                 self.reads = !matches!(self.peek(), TokenKind::Word(word) if word.eq_ignore_ascii_case(b"FOR"));
             }
             Some(b'C') if any(&["CREATE"]) && self.ahead("TEMPORARY") => self.pin(Pins::TEMPORARY_TABLES),
-            Some(b'C' | b'E' | b'B') if any(&["CALL", "EXECUTE"]) || self.is_block(word) => {
+            Some(b'C' | b'E') if any(&["CALL", "EXECUTE"]) => {
                 self.reading.verb = Verb::Call;
                 self.pin(Pins::ROUTINES);
                 self.assigns = any(&["CALL"]);
@@ -64,8 +64,8 @@ impl<'a> Scan<'a> {
                     self.reading.own = Some(Own::LocalInfile);
                 }
             }
-            Some(b'L') if any(&["LOCK"]) => self.pin(Pins::TABLE_LOCKS),
-            Some(b'U') if any(&["UNLOCK"]) => self.reading.unpins = Pins::TABLE_LOCKS,
+            Some(b'L') if any(&["LOCK"]) => self.pin(self.locked()),
+            Some(b'U') if any(&["UNLOCK"]) => self.reading.unpins = self.locked(),
             Some(b'U') if any(&["USE"]) => self.reading.verb = Verb::Use,
             Some(b'F') if any(&["FLUSH"]) => self.flush(),
             Some(b'B') if any(&["BACKUP"]) => self.pin(Pins::TABLE_LOCKS),
@@ -75,12 +75,21 @@ impl<'a> Scan<'a> {
                 next if is(next, "COMMIT") || is(next, "ROLLBACK") => self.reading.unpins = Pins::XA,
                 _ => {}
             },
+            _ if self.is_block(word) => {
+                self.reading.verb = Verb::Call;
+                self.pin(Pins::ROUTINES);
+            }
             _ => {}
         }
     }
 
     fn pin(&mut self, pin: Pins) {
         self.reading.pins = self.reading.pins.and(pin);
+    }
+
+    /// After `LOCK` and `UNLOCK`.
+    fn locked(&self) -> Pins {
+        if is(self.peek(), "INSTANCE") { Pins::INSTANCE_LOCK } else { Pins::TABLE_LOCKS }
     }
 
     /// Whether this word is among the next few words.
@@ -96,9 +105,15 @@ impl<'a> Scan<'a> {
         false
     }
 
-    /// MariaDB's `BEGIN NOT ATOMIC … END`: any other `BEGIN` begins a transaction.
+    /// MariaDB's statements of stored programs, which stand outside of them too: `BEGIN NOT ATOMIC … END` (any other `BEGIN`
+    /// begins a transaction), `IF … END IF` and their like, with a label before them or without.
     fn is_block(&self, word: &[u8]) -> bool {
-        word.eq_ignore_ascii_case(b"BEGIN") && is(self.peek(), "NOT")
+        let any = |names: &[&str]| names.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+        match self.peek() {
+            TokenKind::Symbol(b':') => true,
+            next if any(&["BEGIN"]) => is(next, "NOT"),
+            _ => any(&["CASE", "DECLARE", "FOR", "IF", "LOOP", "REPEAT", "WHILE"]),
+        }
     }
 
     /// `FLUSH TABLES WITH READ LOCK`, `FLUSH TABLES t FOR EXPORT`.

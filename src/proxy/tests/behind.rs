@@ -1,7 +1,10 @@
 //! A server behind the proxy: it has transactions, statements that take as long as a test wants, and remembers what it was
 //! told.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -18,6 +21,11 @@ pub(super) struct Behind {
     pub(super) name: String,
     said: Mutex<Vec<String>>,
     committed: Mutex<Vec<String>>,
+    /// Its own settings, with which sessions begin.
+    pub(super) autocommit_off: AtomicBool,
+    pub(super) no_backslash_escapes: AtomicBool,
+    /// What it does not have: a database of this name, and what stands in a `SET`, with the error for that.
+    lacks: Mutex<Option<(String, u16)>>,
     /// Told when a statement begins to take long.
     pub(super) long: Notify,
     /// Ends those that are not ended by kills.
@@ -39,6 +47,19 @@ impl Behind {
         locked(&self.said).iter().filter(|sql| !own(sql)).cloned().collect()
     }
 
+    /// A database of this name is not there, nor a variable: whoever names it is told this error. `None`: all is there.
+    pub(super) fn lacks(&self, what: Option<(&str, u16)>) {
+        *locked(&self.lacks) = what.map(|(name, code)| (name.to_owned(), code));
+    }
+
+    /// The error, if this names what is not there.
+    fn lacking(&self, text: &str) -> Result<(), SqlError> {
+        match &*locked(&self.lacks) {
+            Some((name, code)) if text.contains(name) => Err(SqlError::new(*code, "HY000", format!("no {name}"))),
+            _ => Ok(()),
+        }
+    }
+
     /// What was committed.
     pub(super) fn committed(&self) -> Vec<String> {
         locked(&self.committed).clone()
@@ -54,6 +75,7 @@ pub(super) struct BehindSession {
     /// What the open transaction has written.
     open: Option<Vec<String>>,
     autocommit: bool,
+    no_backslash_escapes: bool,
     /// The last variable that was set: as it is quoted, and its value.
     variable: (String, String),
 }
@@ -66,16 +88,39 @@ impl Engine for BehindEngine {
     }
 
     async fn open(&self, _: &Arc<Principal>) -> Result<BehindSession, SqlError> {
-        Ok(BehindSession { behind: Arc::clone(&self.0), open: None, autocommit: true, variable: Default::default() })
+        Ok(BehindSession {
+            open: None,
+            autocommit: !self.0.autocommit_off.load(Relaxed),
+            no_backslash_escapes: self.0.no_backslash_escapes.load(Relaxed),
+            variable: Default::default(),
+            behind: Arc::clone(&self.0),
+        })
     }
 }
 
 impl BehindSession {
     fn done(&self) -> Done {
-        Done { in_transaction: self.open.is_some(), autocommit: self.autocommit, ..Done::default() }
+        let Self { autocommit, no_backslash_escapes, .. } = *self;
+        Done { in_transaction: self.open.is_some(), autocommit, no_backslash_escapes, ..Done::default() }
+    }
+
+    /// A `SET`, of whatever it assigns.
+    fn set(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.behind.lacking(sql)?;
+        let last = |on: &str, off: &str| sql.rfind(on).map(|at| sql.rfind(off).is_none_or(|other| other < at));
+        if let Some(on) = last("autocommit = 1", "autocommit = 0").or(sql.contains("autocommit = 0").then_some(false)) {
+            self.autocommit = on;
+        }
+        if sql.contains("sql_mode") {
+            self.no_backslash_escapes = sql.contains("NO_BACKSLASH_ESCAPES");
+        }
+        Ok(())
     }
 
     fn write(&mut self, what: &str) {
+        if !self.autocommit {
+            self.open.get_or_insert_default();
+        }
         match &mut self.open {
             Some(open) => open.push(what.to_owned()),
             None => locked(&self.behind.committed).push(what.to_owned()),
@@ -112,17 +157,27 @@ impl EngineSession for BehindSession {
             ["BEGIN"] => self.open = Some(Vec::new()),
             ["COMMIT"] => self.commit(),
             ["ROLLBACK"] => self.open = None,
-            ["INSERT", what] => self.write(what),
+            ["CALL", "FAILS"] => {
+                self.open = Some(vec!["called".to_owned()]);
+                return Err(SqlError::new(1644, "45000", "Unhandled user-defined exception condition"));
+            }
+            ["INSERT", what] => {
+                let database = st.database.clone().or_else(|| cx.database());
+                let value = st.params.as_ref().and_then(|Params(values)| values.first()?.text());
+                let what = value.as_deref().unwrap_or(what);
+                self.write(&database.map_or_else(|| what.to_owned(), |name| format!("{name}.{what}")));
+            }
+            ["USE", name] => cx.set_database(Some(name)),
             ["UPDATE", "same"] => {
                 let affected = if cx.counts_found_rows() { 1 } else { 0 };
                 return Ok(Done { affected, ..self.done() });
             }
-            ["SET", "autocommit", "=", value] => self.autocommit = *value == "1",
-            ["SET", variable, "=", value] if variable.starts_with('@') => {
+            ["SET", variable, "=", value] if variable.starts_with('@') && !variable.starts_with("@@") => {
                 self.variable = (format!("@`{}`", &variable[1..]), value.trim_matches('\'').to_owned());
             }
+            ["SET", ..] => self.set(&sql)?,
             ["SELECT", variable] if *variable == self.variable.0 => texts(out, &[&self.variable.1])?,
-            ["SELECT", "SLEEP"] => {
+            ["SELECT", .., "SLEEP"] => {
                 self.behind.long.notify_one();
                 cx.killed().await;
                 return Err(SqlError::interrupted());
@@ -143,6 +198,7 @@ impl EngineSession for BehindSession {
                     }
                 }
             }
+            ["SELECT", "LONG", length] => texts(out, &[&"x".repeat(length.parse().unwrap()), "behind it"])?,
             ["SELECT", "TWO"] => {
                 texts(out, &["first"])?;
                 texts(out, &["second"])?;
@@ -182,13 +238,19 @@ impl EngineSession for BehindSession {
 
     async fn use_database(&mut self, _: &StatementContext, name: &str) -> Result<(), SqlError> {
         locked(&self.behind.said).push(format!("USE {name}"));
+        self.behind.lacking(name)?;
         if name == "nowhere" { Err(SqlError::unknown_database(name)) } else { Ok(()) }
     }
 
     async fn reset(&mut self, _: &StatementContext) -> Result<(), SqlError> {
         locked(&self.behind.said).push("RESET".to_owned());
-        (self.open, self.autocommit) = (None, true);
+        (self.open, self.autocommit) = (None, !self.behind.autocommit_off.load(Relaxed));
+        self.no_backslash_escapes = self.behind.no_backslash_escapes.load(Relaxed);
         Ok(())
+    }
+
+    fn flags(&self) -> Option<Done> {
+        Some(self.done())
     }
 
     fn in_transaction(&self) -> Option<bool> {

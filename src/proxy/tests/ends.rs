@@ -1,7 +1,12 @@
 //! Ends of single server sessions.
 
-use super::stage::{ask, begin, code, stage, until};
-use crate::model::ServerEnd;
+use std::sync::Arc;
+
+use super::stage::{ask, begin, code, connected, played, stage, until};
+use crate::{
+    model::{ServerAddress, ServerEnd},
+    proxy::server::Server,
+};
 
 #[test]
 fn one_that_waits_ends_alone() {
@@ -58,5 +63,19 @@ fn a_client_misses_what_it_kept_there() {
         assert_eq!(code(&alice, "INSERT x").await, 2013);
         assert_eq!(code(&alice, "INSERT y").await, 0);
         assert_eq!(stage.servers[0].behind.committed(), ["y"]);
+    });
+}
+
+#[test]
+fn one_that_was_ended_and_whose_client_leaves_then_says_goodbye_all_the_same() {
+    played(async |_, listener| {
+        let (backend, mut main) = connected(&listener).await;
+        let held = Server::start(0, Arc::new(ServerAddress { host: "played".to_owned(), port: 1 }), backend);
+        let server = Arc::downgrade(&held.server);
+        assert_eq!(held.end(), Some(ServerEnd::Alone));
+        drop(held);
+        assert_eq!(main.receive().await, [crate::proxy::backend::command::QUIT]);
+        assert_eq!(main.next().await, None, "and closes the connection");
+        until(|| server.strong_count() == 0).await;
     });
 }

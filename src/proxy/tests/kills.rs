@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     behind::Behind,
@@ -21,6 +21,16 @@ impl Stage {
 
     fn behind(&self) -> &Behind {
         &self.servers[0].behind
+    }
+
+    /// A client with a row in a transaction, and its statement that does not end by itself.
+    async fn sleeping_in_a_transaction(&self) -> (SessionHandle, JoinHandle<u16>) {
+        let alice = self.alice().await;
+        ask(&alice, "BEGIN").await.unwrap();
+        ask(&alice, "INSERT x").await.unwrap();
+        let running = begin(&alice, "SELECT SLEEP");
+        self.behind().long.notified().await;
+        (alice, running)
     }
 }
 
@@ -53,11 +63,7 @@ fn a_killed_statement_ends_at_its_server_and_the_session_goes_on() {
 #[test]
 fn the_end_of_a_client_ends_what_it_runs() {
     stage(1, false, async |stage| {
-        let alice = stage.alice().await;
-        ask(&alice, "BEGIN").await.unwrap();
-        ask(&alice, "INSERT x").await.unwrap();
-        let running = begin(&alice, "SELECT SLEEP");
-        stage.behind().long.notified().await;
+        let (alice, running) = stage.sleeping_in_a_transaction().await;
         stage.kill(&alice, KillMode::Connection).await;
         assert_ne!(running.await.unwrap(), 0);
         until(|| stage.servers[0].connections() == 0).await;
@@ -140,11 +146,7 @@ fn a_kill_never_hits_a_later_statement() {
 #[test]
 fn a_transaction_that_went_down_with_a_killed_statement_is_told_of_afterwards() {
     stage(1, false, async |stage| {
-        let alice = stage.alice().await;
-        ask(&alice, "BEGIN").await.unwrap();
-        ask(&alice, "INSERT x").await.unwrap();
-        let running = begin(&alice, "SELECT SLEEP");
-        stage.behind().long.notified().await;
+        let (alice, running) = stage.sleeping_in_a_transaction().await;
         // The server goes away while the client's kill is on its way.
         alice.cancel(alice.running().unwrap());
         let sessid = stage.server_session(&alice).server_sessid;

@@ -1,4 +1,4 @@
-//! The proxy in front of servers of this crate's own.
+//! The proxy in front of servers of this crate's own, and of such that are played.
 //!
 //! | file | what lives there |
 //! | --- | --- |
@@ -7,8 +7,13 @@
 
 mod behind;
 mod ends;
+mod fetched;
 mod forwarding;
 mod kills;
+mod long_rows;
+mod losses;
+mod played_answers;
+mod played_kills;
 mod prepared;
 mod several;
 mod stage;

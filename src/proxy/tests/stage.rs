@@ -3,13 +3,19 @@
 use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use mysql_async::{Opts, OptsBuilder};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::behind::{Behind, BehindEngine};
 use crate::{
     KillMode, Principal, Privileges, Query, Runtime, SessionHandle, SqlError, Statement, Target, Verifier,
     model::{ServerSession, ServerSessions},
-    proxy::{Account, Accounts, Proxy},
+    proxy::{
+        Account, Accounts, Proxy, ProxyBuilder,
+        backend::{
+            self, Backend, Wishes,
+            tests::player::{ALL, Played},
+        },
+    },
     wire::{self, Serving},
 };
 
@@ -72,6 +78,13 @@ impl Served {
         receipt.ended().await;
     }
 
+    /// Ends all its connections.
+    pub(super) async fn kill_all(&self) {
+        for row in self.runtime.list(&Self::root()).rows() {
+            self.kill(row.id.get()).await;
+        }
+    }
+
     /// It is gone, with all that it had.
     pub(super) async fn crash(&mut self) {
         if let Some(serving) = self.serving.take() {
@@ -88,14 +101,57 @@ pub(super) struct Stage {
     pub(super) proxy: Runtime<Proxy>,
 }
 
+/// A proxy for alice, to be.
+pub(super) fn builder() -> ProxyBuilder {
+    let mut accounts = Accounts::new();
+    let alice = Account::new("alice", Verifier::new(""), Privileges::NONE).at_servers("app", "secret");
+    accounts.add(alice).unwrap();
+    Proxy::builder(accounts).connect_timeout(Duration::from_secs(5))
+}
+
+/// Runs a test with a proxy before a server that the test plays.
+pub(super) fn played(test: impl AsyncFnOnce(&mut Stage, TcpListener)) {
+    actix_rt::System::new().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let engine = builder().server("127.0.0.1", listener.local_addr().unwrap().port()).build();
+        let mut stage = Stage { servers: Vec::new(), proxy: Runtime::builder(engine).start() };
+        let time = tokio::time::timeout(Duration::from_secs(60), test(&mut stage, listener)).await;
+        time.expect("a test ends");
+    });
+}
+
+/// As whom the proxy runs alice's statements.
+pub(super) fn account() -> backend::Account {
+    backend::Account { user: "app".to_owned(), password: "secret".to_owned(), takes_keys: false }
+}
+
+/// A connection to the server that the test plays, and the other end of it.
+pub(super) async fn connected(listener: &TcpListener) -> (Backend, Played) {
+    let (to, account) = (listener.local_addr().unwrap(), account());
+    let connecting = Backend::connect(to, &account, Wishes::default(), Duration::from_secs(5));
+    let accepting = async {
+        let mut played = Played::accept(listener).await;
+        played.welcome(ALL).await;
+        played
+    };
+    let (backend, played) = tokio::join!(connecting, accepting);
+    (backend.unwrap(), played)
+}
+
+/// The client's next statement runs on this connection of the played server's.
+pub(super) async fn goes_on(client: &SessionHandle, server: &mut Played) {
+    let answered = async {
+        server.until("INSERT next").await;
+        server.ok(1).await;
+    };
+    assert_eq!(tokio::join!(code(client, "INSERT next"), answered), (0, ()));
+}
+
 /// Runs a test with so many servers behind a proxy; `split`: reads go to any of them.
 pub(super) fn stage(servers: usize, split: bool, test: impl AsyncFnOnce(&mut Stage)) {
     actix_rt::System::new().block_on(async {
         let servers: Vec<_> = (0..servers).map(|number| Served::start(&format!("server{number}"))).collect();
-        let mut accounts = Accounts::new();
-        let alice = Account::new("alice", Verifier::new(""), Privileges::NONE).at_servers("app", "secret");
-        accounts.add(alice).unwrap();
-        let builder = Proxy::builder(accounts).read_split(split).connect_timeout(Duration::from_secs(5));
+        let builder = builder().read_split(split);
         let builder = servers.iter().fold(builder, |proxy, server| proxy.server("127.0.0.1", server.address.port()));
         let proxy = Runtime::builder(builder.build()).start();
         let mut stage = Stage { servers, proxy };

@@ -16,11 +16,6 @@ use crate::{
     state::Trace,
 };
 
-/// The flags alone.
-fn quiet(done: Done) -> Done {
-    Done { affected: 0, last_insert_id: 0, warnings: 0, ..done }
-}
-
 impl<E: Engine> Core<E> {
     /// Runs a statement of the engine's.
     pub(in crate::session) async fn ask_engine(
@@ -40,7 +35,7 @@ impl<E: Engine> Core<E> {
         self.gave_rows = sink.gave_rows();
         if let Ok(done) = &answer {
             self.unsettled = done.in_transaction;
-            self.state = quiet(*done);
+            self.state = done.quiet();
         }
         answer
     }
@@ -69,6 +64,7 @@ impl<E: Engine> Core<E> {
         self.diagnostics = None;
         let name = self.call(cx, &mut statement::UseDatabase(name), sink, began).await?;
         cx.set_database(Some(&name));
+        self.ask_for_flags();
         Ok(self.state)
     }
 
@@ -82,6 +78,7 @@ impl<E: Engine> Core<E> {
         self.call(cx, &mut statement::Reset, sink, began).await?;
         self.unsettled = false;
         self.state = Done::default();
+        self.ask_for_flags();
         self.named = None;
         self.diagnostics = None;
         self.slot().notes.reset();
@@ -157,6 +154,15 @@ impl<E: Engine> Core<E> {
                 self.unsettled = open;
             }
             Ok(None) | Err(_) => self.unsettled = true,
+        }
+    }
+
+    /// The engine may know flags that no statement's answer has said.
+    pub(super) fn ask_for_flags(&mut self) {
+        let session = self.session.as_deref();
+        let told = catch_unwind(AssertUnwindSafe(|| session.and_then(EngineSession::flags)));
+        if let Ok(Some(flags)) = told {
+            self.state = flags.quiet();
         }
     }
 

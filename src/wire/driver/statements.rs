@@ -37,7 +37,8 @@ impl<E: Engine> Driver<E> {
             let shared = self.core.shared();
             let (everybodys, longest) = (&shared.registry.counters.prepared, shared.max_allowed_packet);
             let statements = self.statements.get_or_insert_with(|| Box::new(Statements::new(keep, longest)));
-            statements.insert(&sql, prepared.params.len(), allowed, everybodys).map(|id| (id, prepared))
+            let database = cx.database();
+            statements.insert(&sql, prepared.params.len(), database, allowed, everybodys).map(|id| (id, prepared))
         });
         let known = kept.as_ref().ok().map(|(id, _)| *id);
         let Farewell { result, killed } = self.settle(kept);

@@ -1,12 +1,14 @@
 //! Connections: to this crate's own server, and to servers that are played here.
 
 mod played;
+pub(in crate::proxy) mod player;
 mod served;
 mod small;
 
 use std::{net::SocketAddr, time::Duration};
 
 use super::*;
+use crate::model::ServerAddress;
 
 /// For ever, in a test.
 const LONG: Duration = Duration::from_secs(20);
@@ -16,7 +18,7 @@ fn server(address: SocketAddr) -> ServerAddress {
 }
 
 fn account(user: &str, password: &str) -> Account {
-    Account { user: user.to_owned(), password: password.to_owned() }
+    Account { user: user.to_owned(), password: password.to_owned(), takes_keys: false }
 }
 
 /// The code of the server's error.
@@ -41,6 +43,7 @@ async fn all_rows(backend: &mut Backend) -> Result<(Vec<Vec<u8>>, Answer), Backe
     loop {
         match backend.rows().await? {
             Rows::Some(packets) => all.extend(payloads(packets).map(std::borrow::Cow::into_owned)),
+            Rows::Part(_) => panic!("a part"),
             Rows::End(answer) => return Ok((all, answer)),
         }
     }

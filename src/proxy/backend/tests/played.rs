@@ -1,56 +1,13 @@
 //! With servers that are played here: old ones, and those that do what a server should not.
 
 use mysql_common::constants::CapabilityFlags;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use tokio::{io::AsyncReadExt, net::TcpListener};
+
+use super::{
+    player::{ALL, NATIVE, Played, SHA2},
+    *,
 };
-
-use super::*;
 use crate::{Done, wire::test_packets as packets};
-
-/// What a modern server can do, as far as it matters here.
-const ALL: CapabilityFlags = CapabilityFlags::all();
-
-const NATIVE: &str = "mysql_native_password";
-const SHA2: &str = "caching_sha2_password";
-
-/// A server's end of a connection.
-struct Played(TcpStream);
-
-impl Played {
-    /// Sends packets, numbered from here on.
-    async fn send(&mut self, first: u8, payloads: &[&[u8]]) {
-        let numbered = payloads.iter().zip(first..).map(|(payload, number)| packets::framed(number, payload));
-        let all: Vec<u8> = numbered.flatten().collect();
-        self.raw(&all).await;
-    }
-
-    async fn raw(&mut self, bytes: &[u8]) {
-        // The other end may be gone: that is what some tests are about.
-        let _ = self.0.write_all(bytes).await;
-    }
-
-    async fn receive(&mut self) -> Vec<u8> {
-        let mut head = [0; 4];
-        self.0.read_exact(&mut head).await.unwrap();
-        let mut payload = vec![0; usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16];
-        self.0.read_exact(&mut payload).await.unwrap();
-        payload
-    }
-
-    /// Lets anybody in.
-    async fn welcome(&mut self, capabilities: CapabilityFlags) {
-        self.greet(capabilities, NATIVE).await;
-        self.send(2, &[&packets::ok(&Done::default(), false)]).await;
-    }
-
-    /// The greeting, and what it is answered with.
-    async fn greet(&mut self, capabilities: CapabilityFlags, plugin: &str) -> Vec<u8> {
-        self.send(0, &[&packets::greeting(77, b"abcdefghijklmnopqrst", capabilities, plugin)]).await;
-        self.receive().await
-    }
-}
 
 /// Plays a server for one connection, beside a test.
 fn play<T: Future<Output = ()>>(server: impl AsyncFnOnce(Played) + 'static, test: impl FnOnce(ServerAddress) -> T) {
@@ -59,7 +16,7 @@ fn play<T: Future<Output = ()>>(server: impl AsyncFnOnce(Played) + 'static, test
         let address = super::server(listener.local_addr().unwrap());
         let played = actix_rt::spawn(async move {
             let (socket, _) = listener.accept().await.unwrap();
-            server(Played(socket)).await;
+            server(Played { socket }).await;
         });
         tokio::time::timeout(LONG, test(address)).await.unwrap();
         tokio::time::timeout(LONG, played).await.unwrap().unwrap();
@@ -89,7 +46,7 @@ fn a_server_that_writes_eofs_is_understood() {
     play(server, async |to| {
         let mut backend = connect(&to).await.unwrap();
         assert_eq!(backend.server_sessid(), 77);
-        backend.send(command::QUERY, &[b"one"]).await.unwrap();
+        backend.send(command::QUERY, &[b"one"]).unwrap();
         assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
         let (rows, end) = all_rows(&mut backend).await.unwrap();
         assert_eq!((rows, end.more), (vec![b"\x01a".to_vec(), b"\x01b".to_vec()], true));
@@ -126,11 +83,85 @@ fn another_method_of_proof_is_taken_if_it_does_not_show_the_password() {
             played.greet(ALL, NATIVE).await;
             played.send(2, &[&switch(name)]).await;
             // It says nothing more.
-            assert_eq!(played.0.read(&mut [0; 100]).await.unwrap_or_default(), 0);
+            assert_eq!(played.socket.read(&mut [0; 100]).await.unwrap_or_default(), 0);
         };
         play(server, async move |to| {
             let why = lost(connect(&to).await);
             assert!(why.contains(name), "{why}");
+        });
+    }
+}
+
+/// Somebody's public key, as a server sends it.
+const KEY: &str = "\x01-----BEGIN PUBLIC KEY-----\n\
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC8t94CC93uaZyRoAxsIA+OSaOl\n\
+GZiICmIJSuRCqgAyceyrJD7nuzSCOSH30LnP5eB6JPR93mWkAZY5ZTzBuHZmB5KO\n\
+yFT9MRbFiC2472jyb5v1I5HSumzEgJl8YYtBKUjDOwLYqi47JCxzcPN3hy+lK73m\n\
+Vs/y40i+TqKoFCxpAwIDAQAB\n\
+-----END PUBLIC KEY-----\n";
+
+/// A login at this address, whatever it is thought of.
+async fn log_in(to: &ServerAddress, takes_key: bool) -> Result<(), BackendError> {
+    let mut link = Link::connect(to.into()).await.unwrap();
+    login::login(&mut link, &account("alice", "secret"), Wishes::default(), takes_key).await.map(drop)
+}
+
+#[test]
+fn a_key_that_nobody_asked_for_gets_no_password() {
+    for plugin in [NATIVE, SHA2] {
+        let server = async move |mut played: Played| {
+            played.greet(ALL, plugin).await;
+            played.send(2, &[KEY.as_bytes()]).await;
+            assert_eq!(played.next().await, None, "{plugin}");
+        };
+        play(server, async |to| {
+            lost(log_in(&to, true).await);
+        });
+    }
+    // One key is asked for, and with that method alone.
+    let server = async |mut played: Played| {
+        played.greet(ALL, SHA2).await;
+        played.send(2, &[b"\x01\x04"]).await;
+        assert_eq!(played.receive().await, b"\x02");
+        played.send(4, &[KEY.as_bytes()]).await;
+        assert_eq!(played.receive().await.len(), 128);
+        played.send(6, &[KEY.as_bytes()]).await;
+        assert_eq!(played.next().await, None);
+    };
+    play(server, async |to| {
+        lost(log_in(&to, true).await);
+    });
+    let server = async |mut played: Played| {
+        played.greet(ALL, SHA2).await;
+        played.send(2, &[b"\x01\x04"]).await;
+        assert_eq!(played.receive().await, b"\x02");
+        played.send(4, &[&switch(NATIVE)]).await;
+        assert_eq!(played.receive().await.len(), 20);
+        played.send(6, &[KEY.as_bytes()]).await;
+        assert_eq!(played.next().await, None);
+    };
+    play(server, async |to| {
+        lost(log_in(&to, true).await);
+    });
+}
+
+#[test]
+fn without_consent_no_key_is_asked_for() {
+    for switches in [false, true] {
+        let server = async move |mut played: Played| {
+            played.greet(ALL, if switches { NATIVE } else { SHA2 }).await;
+            let mut number = 2;
+            if switches {
+                played.send(number, &[&switch(SHA2)]).await;
+                played.receive().await;
+                number = 4;
+            }
+            played.send(number, &[b"\x01\x04"]).await;
+            assert_eq!(played.next().await, None);
+        };
+        play(server, async |to| {
+            let why = lost(log_in(&to, false).await);
+            assert!(why.contains("get_server_public_key"), "{why}");
         });
     }
 }
@@ -172,7 +203,7 @@ fn a_login_that_makes_no_sense_is_given_up() {
         let server = async move |mut played: Played| {
             played.greet(ALL, SHA2).await;
             played.send(2, &[answer]).await;
-            let _ = played.0.read(&mut [0; 300]).await;
+            let _ = played.socket.read(&mut [0; 300]).await;
         };
         play(server, async |to| {
             lost(connect(&to).await);
@@ -233,11 +264,11 @@ fn nothing_is_kept_for_what_a_server_merely_claims() {
         let head = [&packets::framed(1, b"\x01")[..], &packets::framed(2, DEFINITION)].concat();
         played.raw(&[&head[..], b"\xff\xff\xff\x03\xfdxxx"].concat()).await;
         // Until the other end is closed.
-        let _ = played.0.read(&mut [0; 10]).await;
+        let _ = played.socket.read(&mut [0; 10]).await;
     };
     play(server, async |to| {
         let mut backend = connect(&to).await.unwrap();
-        backend.send(command::QUERY, &[b"x"]).await.unwrap();
+        backend.send(command::QUERY, &[b"x"]).unwrap();
         assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
         let waited = tokio::time::timeout(Duration::from_millis(50), backend.rows()).await;
         assert!(waited.is_err(), "there is no whole row");

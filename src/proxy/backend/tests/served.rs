@@ -119,7 +119,7 @@ fn rows_come_in_runs_and_none_is_missing() {
     served(async |_, to| {
         let mut backend = connected(&to).await;
         for count in [0usize, 1, 10, 20_000] {
-            backend.send(command::QUERY, &[format!("ROWS {count}").as_bytes()]).await.unwrap();
+            backend.send(command::QUERY, &[format!("ROWS {count}").as_bytes()]).unwrap();
             let Head::Columns(definitions) = backend.head().await.unwrap() else { panic!("no columns") };
             let columns: Vec<_> = definitions.iter().map(|definition| column(definition).unwrap()).collect();
             assert_eq!((columns[0].name.as_ref(), columns[1].kind), ("n", ColumnType::VarChar));
@@ -145,7 +145,7 @@ fn a_row_of_more_than_a_packet_is_one_row() {
     served(async |_, to| {
         let mut backend = connected(&to).await;
         for length in [MAX - 10, MAX - 4, MAX, MAX + 1] {
-            backend.send(command::QUERY, &[format!("LONG {length}").as_bytes()]).await.unwrap();
+            backend.send(command::QUERY, &[format!("LONG {length}").as_bytes()]).unwrap();
             assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
             let (rows, _) = all_rows(&mut backend).await.unwrap();
             let columns = [Column::new("text", ColumnType::Text)];
@@ -153,6 +153,36 @@ fn a_row_of_more_than_a_packet_is_one_row() {
             let (OwnedValue::Text(long), OwnedValue::Text(behind)) = (&texts[0], &texts[1]) else { panic!("no texts") };
             assert_eq!((texts.len(), long.len(), behind.as_str()), (2, length, "behind it"));
         }
+    });
+}
+
+#[test]
+fn a_long_row_comes_in_parts_and_is_held_by_nobody() {
+    served(async |_, to| {
+        let mut backend = connected(&to).await;
+        for length in [MAX - 4, 2 * MAX + 1] {
+            backend.send(command::QUERY, &[format!("LONG {length}").as_bytes()]).unwrap();
+            assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
+            let (mut bytes, mut ends, mut rows) = (0, 0, 0);
+            loop {
+                match backend.pieces().await.unwrap() {
+                    Rows::Part(part) => {
+                        bytes += part.bytes.len() - if part.starts { 4 } else { 0 };
+                        ends += usize::from(part.ends);
+                    }
+                    Rows::Some(packets) => rows += payloads(packets).count(),
+                    Rows::End(_) => break,
+                }
+                assert!(backend.given.len() <= MOST_ROWS + 4 && backend.link.held() <= 4 * MOST_ROWS);
+            }
+            assert!(bytes > length && (ends, rows) == (1, 1), "{bytes} bytes, {ends}, {rows}");
+        }
+        // What is not wanted is not held either.
+        backend.send(command::QUERY, &[format!("LONG {}", 2 * MAX).as_bytes()]).unwrap();
+        assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
+        assert!(matches!(backend.pieces().await, Ok(Rows::Part(_))));
+        backend.finish().await.unwrap();
+        assert!(backend.is_between_commands());
     });
 }
 
@@ -176,7 +206,7 @@ fn a_command_of_more_than_a_packet_is_one_command() {
 fn several_results_come_one_after_the_other() {
     served(async |_, to| {
         let mut backend = connected(&to).await;
-        backend.send(command::QUERY, &[b"TWICE"]).await.unwrap();
+        backend.send(command::QUERY, &[b"TWICE"]).unwrap();
         for (expected, more) in [(b"\x011", true), (b"\x012", false)] {
             assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
             let (rows, answer) = all_rows(&mut backend).await.unwrap();
@@ -184,7 +214,7 @@ fn several_results_come_one_after_the_other() {
         }
         // Left in the middle, the rest is read and dropped.
         for heads in 0..2 {
-            backend.send(command::QUERY, &[b"TWICE"]).await.unwrap();
+            backend.send(command::QUERY, &[b"TWICE"]).unwrap();
             for _ in 0..heads {
                 backend.head().await.unwrap();
             }
@@ -192,7 +222,7 @@ fn several_results_come_one_after_the_other() {
             assert!(!backend.finish().await.unwrap().more);
             assert!(backend.is_between_commands());
         }
-        backend.send(command::QUERY, &[b"HALF"]).await.unwrap();
+        backend.send(command::QUERY, &[b"HALF"]).unwrap();
         assert!(matches!(backend.head().await, Ok(Head::Columns(_))));
         assert_eq!(code(all_rows(&mut backend).await), 1213);
         assert!(backend.is_between_commands());
@@ -211,12 +241,12 @@ fn prepared_statements_run_with_their_parameters() {
         let values =
             vec![OwnedValue::Int(-7), OwnedValue::Null, OwnedValue::Text("é".into()), OwnedValue::Bytes(vec![0xff])];
         let payload = execute_payload(prepared.id, &Params(values.clone()));
-        backend.send(command::STMT_EXECUTE, &[&payload]).await.unwrap();
+        backend.send(command::STMT_EXECUTE, &[&payload]).unwrap();
         let Head::Columns(definitions) = backend.head().await.unwrap() else { panic!("no columns") };
         let columns: Vec<_> = definitions.iter().map(|definition| column(definition).unwrap()).collect();
         let (rows, _) = all_rows(&mut backend).await.unwrap();
         assert_eq!(binary_row(&columns, &rows[0]).unwrap(), values);
-        backend.tell(command::STMT_CLOSE, &[&prepared.id.to_le_bytes()]).await.unwrap();
+        backend.tell(command::STMT_CLOSE, &[&prepared.id.to_le_bytes()]).unwrap();
         assert_eq!(code(backend.command(command::STMT_EXECUTE, &[&payload]).await), 1243);
         assert_eq!(code(backend.prepare(b"NONSENSE").await), 1295);
         assert!(backend.is_between_commands());
@@ -256,11 +286,11 @@ fn a_call_that_is_dropped_loses_nothing() {
         for _ in 0..20 {
             // What does not fit the socket is sent by whoever reads next.
             let text = [&b"LENGTH "[..], &vec![b'x'; 8 << 20]].concat();
-            let _ = backend.send(command::QUERY, &[&text]).now_or_never();
+            let _ = backend.send(command::QUERY, &[&text]);
             let Head::Ok(answer) = once_at_a_time!(backend.head()).unwrap() else { panic!("no OK") };
             assert_eq!(answer.done.affected, text.len() as u64);
 
-            let _ = backend.send(command::QUERY, &[b"ROWS 3000"]).now_or_never();
+            let _ = backend.send(command::QUERY, &[b"ROWS 3000"]);
             assert!(matches!(once_at_a_time!(backend.head()), Ok(Head::Columns(_))));
             let mut seen = 0;
             loop {
@@ -268,6 +298,7 @@ fn a_call_that_is_dropped_loses_nothing() {
                 let count = async {
                     match backend.rows().await.unwrap() {
                         Rows::Some(packets) => Some(payloads(packets).count()),
+                        Rows::Part(_) => panic!("a part"),
                         Rows::End(_) => None,
                     }
                 };
@@ -279,7 +310,7 @@ fn a_call_that_is_dropped_loses_nothing() {
             }
             assert_eq!(seen, 3000);
 
-            let _ = backend.send(command::QUERY, &[b"ROWS 3000"]).now_or_never();
+            let _ = backend.send(command::QUERY, &[b"ROWS 3000"]);
             once_at_a_time!(backend.finish()).unwrap();
 
             // A preparation that nobody waits for any more.
@@ -302,7 +333,8 @@ fn a_connection_that_is_killed_is_seen_to_be_closed() {
         assert!(!idle.is_between_commands());
         lost(query(&mut idle, "LENGTH").await);
         // A statement that is killed ends in an error, and its connection goes on.
-        other.send(command::QUERY, &[b"WAIT"]).await.unwrap();
+        other.send(command::QUERY, &[b"WAIT"]).unwrap();
+        assert!(other.head().now_or_never().is_none());
         let root = Arc::new(Principal::new("root", Privileges::ALL));
         let id = crate::SessionId::new(other.server_sessid());
         while runtime.list(&root).rows().iter().all(|row| row.id != id || row.statement.is_none()) {
@@ -319,8 +351,8 @@ fn a_connection_that_is_killed_is_seen_to_be_closed() {
 fn commands_do_not_come_in_the_middle_of_an_answer() {
     served(async |_, to| {
         let mut backend = connected(&to).await;
-        backend.send(command::QUERY, &[b"ROWS 3"]).await.unwrap();
-        lost(backend.send(command::QUERY, &[b"ROWS 3"]).await);
+        backend.send(command::QUERY, &[b"ROWS 3"]).unwrap();
+        lost(backend.send(command::QUERY, &[b"ROWS 3"]));
         assert!(!backend.is_between_commands());
         lost(backend.finish().await);
         let mut backend = connected(&to).await;

@@ -1,0 +1,85 @@
+//! A server's end of a connection, which does what a test says.
+
+use mysql_common::constants::CapabilityFlags;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{Done, wire::test_packets as packets};
+
+/// What a modern server can do, as far as it matters here.
+pub(in crate::proxy) const ALL: CapabilityFlags = CapabilityFlags::all();
+
+pub(in crate::proxy) const NATIVE: &str = "mysql_native_password";
+pub(in crate::proxy) const SHA2: &str = "caching_sha2_password";
+
+/// See the module's text.
+pub(in crate::proxy) struct Played {
+    pub(in crate::proxy) socket: TcpStream,
+}
+
+impl Played {
+    /// The next that connects.
+    pub(in crate::proxy) async fn accept(listener: &TcpListener) -> Self {
+        Self { socket: listener.accept().await.unwrap().0 }
+    }
+
+    /// Sends packets, numbered from here on.
+    pub(in crate::proxy) async fn send(&mut self, first: u8, payloads: &[&[u8]]) {
+        let numbered = payloads.iter().zip(first..).map(|(payload, number)| packets::framed(number, payload));
+        let all: Vec<u8> = numbered.flatten().collect();
+        self.raw(&all).await;
+    }
+
+    /// Sends a packet. Whether the other end is still there.
+    pub(in crate::proxy) async fn try_send(&mut self, number: u8, payload: &[u8]) -> bool {
+        self.socket.write_all(&packets::framed(number, payload)).await.is_ok()
+    }
+
+    pub(in crate::proxy) async fn raw(&mut self, bytes: &[u8]) {
+        // The other end may be gone: that is what some tests are about.
+        let _ = self.socket.write_all(bytes).await;
+    }
+
+    /// An OK as the first packet of an answer, or where it stands in a login.
+    pub(in crate::proxy) async fn ok(&mut self, number: u8) {
+        self.send(number, &[&packets::ok(&Done::default(), false)]).await;
+    }
+
+    pub(in crate::proxy) async fn receive(&mut self) -> Vec<u8> {
+        self.next().await.unwrap()
+    }
+
+    /// The next packet; `None`: the other end has closed the connection.
+    pub(in crate::proxy) async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut head = [0; 4];
+        self.socket.read_exact(&mut head).await.ok()?;
+        let mut payload = vec![0; usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16];
+        self.socket.read_exact(&mut payload).await.ok()?;
+        Some(payload)
+    }
+
+    /// Answers to everything by OK until this statement comes.
+    pub(in crate::proxy) async fn until(&mut self, sql: &str) {
+        while let Some(command) = self.next().await {
+            if command.first() == Some(&0x03) && command[1..] == *sql.as_bytes() {
+                return;
+            }
+            self.ok(1).await;
+        }
+        panic!("{sql:?} does not come");
+    }
+
+    /// Lets anybody in.
+    pub(in crate::proxy) async fn welcome(&mut self, capabilities: CapabilityFlags) {
+        self.greet(capabilities, NATIVE).await;
+        self.ok(2).await;
+    }
+
+    /// The greeting, and what it is answered with.
+    pub(in crate::proxy) async fn greet(&mut self, capabilities: CapabilityFlags, plugin: &str) -> Vec<u8> {
+        self.send(0, &[&packets::greeting(77, b"abcdefghijklmnopqrst", capabilities, plugin)]).await;
+        self.receive().await
+    }
+}

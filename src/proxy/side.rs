@@ -1,0 +1,235 @@
+//! A side connection: another one of the client's account to the server that runs its statement, to say a kill there.
+//!
+//! It goes to the very address that the server session's connection has reached: the name may stand for several servers, and
+//! a server's number for a session means nothing to another one. A server that has no place for it is asked again: as long as
+//! the kill was not sent, it is none.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU8,
+            Ordering::{AcqRel, Acquire},
+        },
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{FutureExt, channel::oneshot};
+
+use super::{
+    backend::{Account, Backend, BackendError, Wishes, command},
+    server::Server,
+};
+use crate::{
+    model::{ErrorKind, ServerAddress},
+    session::{Timer, within},
+};
+
+/// So long it is tried to end a server session at its server that is closed here.
+const PERSISTENCE: Duration = Duration::from_secs(60);
+
+/// A login may take so long.
+const LOGIN: Duration = Duration::from_secs(5);
+
+/// A server that did not let us in is asked again after so long, and each time after twice as long, up to the other.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a kill ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// The running statement.
+    Statement,
+    /// The server session, with what it runs.
+    Session,
+}
+
+/// What has become of a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The server has carried it out, or refused to: nothing of it is on its way.
+    Answered,
+    /// It was never sent.
+    Unsent,
+    /// It was sent, and the answer has not come: it may hit at any time, whatever runs then.
+    Unanswered,
+}
+
+/// How far a kill has come: it is sent, or withdrawn, but never both.
+#[derive(Debug, Default)]
+struct Progress(AtomicU8);
+
+impl Progress {
+    const GOING: u8 = 0;
+    const SENT: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    fn turn(&self, into: u8) -> bool {
+        let turned = self.0.compare_exchange(Self::GOING, into, AcqRel, Acquire);
+        turned.is_ok() || turned == Err(into)
+    }
+
+    /// It is sent now. `false`: it was withdrawn.
+    fn send(&self) -> bool {
+        self.turn(Self::SENT)
+    }
+
+    /// It is not to be sent any more. `false`: it was sent.
+    fn withdraw(&self) -> bool {
+        self.turn(Self::WITHDRAWN)
+    }
+
+    fn is_sent(&self) -> bool {
+        self.0.load(Acquire) == Self::SENT
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.0.load(Acquire) == Self::WITHDRAWN
+    }
+}
+
+/// A kill on its way to a server. Dropped before it was sent, it is withdrawn.
+///
+/// What it takes is a task of its own: a login that was begun goes on to its end, since servers shut out hosts that break off
+/// too many (MySQL: max_connect_errors).
+pub(super) struct SideKill {
+    said: oneshot::Receiver<Said>,
+    progress: Arc<Progress>,
+}
+
+impl SideKill {
+    /// Says it within this time, or not at all.
+    pub(super) fn new(server: &Server, account: &Arc<Account>, aim: Aim, time: Duration) -> Self {
+        let (told, said) = oneshot::channel();
+        let progress = Arc::new(Progress::default());
+        let saying = Side::new(server, account, &progress).say(aim, time);
+        actix_rt::spawn(saying.map(|said| told.send(said)));
+        Self { said, progress }
+    }
+
+    /// It is not needed any more. `false`: the server may have heard of it.
+    pub(super) fn withdraw(&self) -> bool {
+        self.progress.withdraw()
+    }
+}
+
+impl Future for SideKill {
+    type Output = Said;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Said> {
+        // Its task goes down with its arbiter only.
+        let lost = if self.progress.is_sent() { Said::Unanswered } else { Said::Unsent };
+        self.said.poll_unpin(task).map(|said| said.unwrap_or(lost))
+    }
+}
+
+impl Drop for SideKill {
+    fn drop(&mut self) {
+        self.progress.withdraw();
+    }
+}
+
+/// Ends a server session at its server, with what it runs: it is closed here, which a server that is busy does not see. Nobody
+/// waits for it.
+pub(super) fn kill_session(server: &Server, account: &Arc<Account>) {
+    let side = Side::new(server, account, &Arc::default());
+    actix_rt::spawn(side.say(Aim::Session, PERSISTENCE).map(drop));
+}
+
+/// What a side connection is for.
+struct Side {
+    peer: SocketAddr,
+    address: Arc<ServerAddress>,
+    server_sessid: u64,
+    account: Arc<Account>,
+    progress: Arc<Progress>,
+}
+
+impl Side {
+    fn new(server: &Server, account: &Arc<Account>, progress: &Arc<Progress>) -> Self {
+        Self {
+            peer: server.peer,
+            address: Arc::clone(&server.address),
+            server_sessid: server.server_sessid,
+            account: Arc::clone(account),
+            progress: Arc::clone(progress),
+        }
+    }
+
+    async fn say(self, aim: Aim, time: Duration) -> Said {
+        let (address, server_sessid) = (&self.address, self.server_sessid);
+        let answered = within(time, async {
+            let mut side = self.connect().await?;
+            let kill = match aim {
+                Aim::Statement => format!("KILL QUERY {server_sessid}"),
+                Aim::Session => format!("KILL {server_sessid}"),
+            };
+            let answered = match self.progress.send() {
+                true => Some(side.command(command::QUERY, &[kill.as_bytes()]).await),
+                false => None,
+            };
+            // Nobody waits for its goodbye.
+            actix_rt::spawn(side.quit());
+            answered
+        });
+        match answered.await {
+            Some(None) => Said::Unsent,
+            Some(Some(Ok(_))) => Said::Answered,
+            Some(Some(Err(BackendError::Server(error)))) => {
+                // What has ended meanwhile is not there any more.
+                if error.code() != ErrorKind::UnknownThread.code().0 {
+                    tracing::warn!(%address, server_sessid, %error, "a server refused to kill");
+                }
+                Said::Answered
+            }
+            Some(Some(Err(BackendError::Lost(why)))) => {
+                tracing::warn!(%address, server_sessid, why, "a server's answer to a kill was lost");
+                Said::Unanswered
+            }
+            None if self.progress.is_sent() => {
+                tracing::warn!(%address, server_sessid, "a server did not answer to a kill in time");
+                Said::Unanswered
+            }
+            None => {
+                tracing::warn!(%address, server_sessid, "a server could not be told to kill in time");
+                Said::Unsent
+            }
+        }
+    }
+
+    /// Connects, sooner or later, unless the kill is withdrawn.
+    async fn connect(&self) -> Option<Backend> {
+        let mut pause = LEAST_PAUSE;
+        while !self.progress.is_withdrawn() {
+            match Backend::connect(self.peer, &self.account, Wishes::default(), LOGIN).await {
+                Ok(side) => return Some(side),
+                Err(error) => {
+                    let (address, server_sessid) = (&self.address, self.server_sessid);
+                    tracing::debug!(%address, server_sessid, %error, "a server could not be told to kill yet");
+                }
+            }
+            Timer::after(pause).await;
+            pause = (2 * pause).min(MOST_PAUSE);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_is_sent_or_withdrawn_and_never_both() {
+        let sent = Progress::default();
+        assert!(sent.send() && sent.is_sent() && !sent.withdraw() && !sent.is_withdrawn());
+        let withdrawn = Progress::default();
+        assert!(withdrawn.withdraw() && withdrawn.withdraw() && withdrawn.is_withdrawn());
+        assert!(!withdrawn.send() && !withdrawn.is_sent());
+    }
+}

@@ -1,0 +1,144 @@
+//! Kills whose side connections fail, or come late.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::stage::{account, begin, code, connected, goes_on, played};
+use crate::{
+    SessionHandle, SqlError,
+    model::ServerAddress,
+    proxy::{
+        backend::{
+            command::QUIT,
+            tests::player::{ALL, Played},
+        },
+        server::Server,
+        side::{Aim, Said, SideKill},
+    },
+    wire::test_packets as packets,
+};
+
+/// For ever, in a test.
+const TIME: Duration = Duration::from_secs(20);
+
+const LONG: &str = "SELECT LONG";
+
+/// A statement that runs at the played server.
+async fn running(alice: &SessionHandle, listener: &TcpListener) -> (Played, JoinHandle<u16>) {
+    let running = begin(alice, LONG);
+    let mut main = Played::accept(listener).await;
+    main.welcome(ALL).await;
+    main.until(LONG).await;
+    (main, running)
+}
+
+/// One that was killed.
+async fn killed(alice: &SessionHandle, listener: &TcpListener) -> (Played, JoinHandle<u16>) {
+    let (main, running) = running(alice, listener).await;
+    alice.cancel(alice.running().unwrap());
+    (main, running)
+}
+
+#[test]
+fn a_kill_that_may_still_be_on_its_way_hits_no_later_statement() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
+        // Its answer is lost, and the statement ends by itself.
+        drop(side);
+        main.ok(1).await;
+        assert_eq!(main.next().await, None, "nothing more is said there");
+        assert_ne!(running.await.unwrap(), 0);
+        let next = async {
+            let mut other = Played::accept(&listener).await;
+            other.welcome(ALL).await;
+            other.until("INSERT next").await;
+            other.ok(1).await;
+        };
+        let (code, ()) = tokio::join!(code(&alice, "INSERT next"), next);
+        assert_eq!(code, 0);
+    });
+}
+
+#[test]
+fn a_kill_that_was_not_sent_before_the_statement_ended_is_none() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        // It says nothing yet.
+        let mut side = Played::accept(&listener).await;
+        main.ok(1).await;
+        running.await.unwrap();
+        side.welcome(ALL).await;
+        assert_eq!(side.receive().await, [QUIT], "a whole login, and no kill");
+        goes_on(&alice, &mut main).await;
+    });
+}
+
+#[test]
+fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        Played::accept(&listener).await.send(0, &[b"\xff\x10\x04Too many connections"]).await;
+        let mut side = Played::accept(&listener).await;
+        side.greet(ALL, "mysql_native_password").await;
+        let refused = SqlError::new(1203, "42000", "User app already has more than 'max_user_connections'");
+        side.send(2, &[&packets::error(&refused)]).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
+        main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
+        side.ok(1).await;
+        assert_eq!(main.receive().await, b"\x03DO 0");
+        main.ok(1).await;
+        assert_eq!(running.await.unwrap(), 1317);
+        goes_on(&alice, &mut main).await;
+    });
+}
+
+#[test]
+fn what_could_not_be_killed_in_time_is_killed_when_its_place_is_free() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        let full = b"\xff\x10\x04Too many connections";
+        let refuse = async {
+            loop {
+                Played::accept(&listener).await.send(0, &[full]).await;
+            }
+        };
+        tokio::select! {
+            closed = main.next() => assert_eq!(closed, None),
+            () = refuse => {}
+        }
+        assert_eq!(running.await.unwrap(), 1317);
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        assert_eq!(side.receive().await, b"\x03KILL 77");
+    });
+}
+
+#[test]
+fn a_kill_goes_to_the_address_that_the_connection_has_reached() {
+    played(async |_, listener| {
+        let (backend, _main) = connected(&listener).await;
+        // Its name stands for another server meanwhile.
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let name = ServerAddress { host: "127.0.0.1".to_owned(), port: other.local_addr().unwrap().port() };
+        let held = Server::start(0, Arc::new(name), backend);
+        let account = Arc::new(account());
+        let kill = SideKill::new(&held.server, &account, Aim::Session, TIME);
+        let heard = async {
+            let mut side = Played::accept(&listener).await;
+            side.welcome(ALL).await;
+            assert_eq!(side.receive().await, b"\x03KILL 77");
+            side.ok(1).await;
+        };
+        assert_eq!(tokio::join!(kill, heard), (Said::Answered, ()));
+    });
+}
