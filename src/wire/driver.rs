@@ -112,11 +112,10 @@ impl<E: Engine> Driver<E> {
             let next = match packet.await {
                 Ok(Ok(packet)) => {
                     // On the heap, as all that an idle connection has no room for.
-                    let next = Box::pin(self.answer(packet.payload)).await;
+                    let next = pace::counted(Box::pin(self.answer(packet.payload))).await;
                     if let Some(rows) = self.rows.take() {
                         rows.give_back();
                     }
-                    pace::answered();
                     next
                 }
                 Ok(Err(Broken::Gone)) => Next::Leave(Reason::ClientGone),

@@ -4,8 +4,10 @@
 //! its time goes into falling asleep and being woken. One that gives the processor away once before that, to its clients
 //! among others, comes back to several packets at a time. Measured by `benches/side_by_side`.
 //!
-//! Two kinds of worker do not. One with a single answer would gain nothing. And one beside which something computes
-//! would wait for whole time slices where a sleeper is woken at once: for that there is [`Patience`].
+//! Three kinds of worker do not. One with a single answer would gain nothing. One whose answers wait for something else, as a
+//! proxy's for its servers, has not only its clients to come back to it: it would be behind all of them with every step of an
+//! answer. And one beside which something computes would wait for whole time slices where a sleeper is woken at once: for that
+//! there is [`Patience`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tokio::time::Instant;
 
 /// So many answers since its last sleep make a worker a busy one.
@@ -45,8 +48,22 @@ pub(super) async fn keep() -> Infallible {
     .await
 }
 
+/// Waits for an answer, and counts it for the pace of this arbiter if it comes at once.
+pub(super) async fn counted<A: Future + Unpin>(mut answer: A) -> A::Output {
+    let mut at_once = true;
+    poll_fn(|task| {
+        let polled = answer.poll_unpin(task);
+        if polled.is_ready() && at_once {
+            answered();
+        }
+        at_once = false;
+        polled
+    })
+    .await
+}
+
 /// A session of this arbiter has answered. The pacer's turn is behind those who are ready already.
-pub(super) fn answered() {
+fn answered() {
     let answers = ANSWERS.get().saturating_add(1);
     ANSWERS.set(answers);
     if answers == 1 {
@@ -95,9 +112,26 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::{pin::pin, task::Context};
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn an_answer_that_waits_for_something_else_is_not_counted() {
+        let (mut task, mut polls) = (Context::from_waker(Waker::noop()), 0);
+        ANSWERS.set(0);
+        let mut slow = pin!(counted(poll_fn(|_| {
+            polls += 1;
+            if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+        })));
+        assert!(slow.as_mut().poll(&mut task).is_pending());
+        assert!(slow.as_mut().poll(&mut task).is_ready());
+        assert_eq!(ANSWERS.get(), 0);
+        assert_eq!(counted(std::future::ready(7)).now_or_never(), Some(7));
+        assert_eq!(ANSWERS.get(), 1);
+    }
 
     #[test]
     fn whoever_loses_nothing_never_runs_out_of_patience() {
