@@ -153,6 +153,16 @@ class Pair:
             self.replica.do("START SLAVE")
         self.catch_up(seconds)
 
+    @contextmanager
+    def durable(self) -> Iterator[None]:
+        """Meanwhile what the primary commits survives the machine's crash as well: MariaDB's own setting."""
+        variable = "innodb_flush_log_at_trx_commit"
+        self.primary.do(f"SET GLOBAL {variable} = 1")
+        try:
+            yield
+        finally:
+            self.primary.do(f"SET GLOBAL {variable} = 2")
+
     def create_account(self, user: str, password: str, privileges: str = "ALL ON test.*") -> None:
         """An account that both know."""
         self.primary.do(

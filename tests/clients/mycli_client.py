@@ -7,6 +7,7 @@ The program is the one that is installed beside this Python, unless another is n
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,10 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._child.close(force=True)
+        # Before pexpect does: it waits for a tenth of a second, which may be too short beside others.
+        self._child.kill(signal.SIGKILL)
+        self._child.wait()
+        self._child.close()
 
 
 def connect() -> None:
