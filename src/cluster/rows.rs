@@ -16,7 +16,7 @@ use crate::{
     id::SessionId,
     model::{
         Attributes, Behind, Command, Encryption, KillMode, Origin, Outcome, Principal, Privileges, ProcessRow, Seen,
-        StatementNo, Tenant,
+        StatementNo, Tenant, cut,
     },
 };
 
@@ -90,16 +90,8 @@ impl From<KillMode> for wire::Mode {
     }
 }
 
-/// As much of a text as is told.
-fn cut(text: &str) -> &str {
-    // The first end is right for nearly all.
-    let mut ends = (0..=text.len().min(LONGEST)).rev();
-    let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    &text[..end]
-}
-
 fn text(text: &str) -> String {
-    cut(text).to_owned()
+    cut(text, LONGEST).to_owned()
 }
 
 /// 584 years are enough.

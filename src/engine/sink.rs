@@ -15,9 +15,12 @@ use bytes::Bytes;
 
 use super::StatementContext;
 use crate::{
-    model::{Column, Killed, Reason, StatementNo, Value},
+    model::{Column, Killed, Reason, StatementNo, Value, cut},
     state::Slot,
 };
+
+/// What is said to people behind a statement has no more bytes than this.
+const LONGEST_INFO: usize = 511;
 
 /// Nobody takes the rows any more.
 pub(crate) struct Closed;
@@ -36,6 +39,14 @@ pub(crate) enum RowFormat {
 pub(crate) trait Sink: Any + Send {
     /// A result set begins; one that is open is complete. `kept`: the same columns may well come again.
     fn columns(&mut self, columns: &Arc<[Column]>, kept: bool);
+
+    /// The open result set is complete, and the statement's end is told apart from it.
+    fn end_rows(&mut self) {}
+
+    /// What the end of a statement without rows says to people.
+    fn info(&mut self, text: &str) {
+        let _ = text;
+    }
 
     /// Encodes a row. Wakes nobody and waits for nobody.
     fn put(&mut self, values: &[Value<'_>]);
@@ -150,6 +161,19 @@ impl RowSink {
         self.check()?;
         assert_eq!(self.width, Some(values.len()), "a row has as many values as its result set has columns");
         Ok(self.sink().row(values))
+    }
+
+    /// Completes the open result set, so that the statement's end is told in an OK of its own, as behind the results of a
+    /// procedure, and not as the end of its rows. Without one, it has no effect.
+    pub fn end_rows(&mut self) {
+        self.sink().end_rows();
+    }
+
+    /// What the OK of a statement says to people that does not end in rows: MySQL's `Rows matched: 2  Changed: 1  Warnings: 0` behind an
+    /// `UPDATE`, for instance, which the mysql client prints and drivers give as the statement's info. As in MySQL, at most
+    /// 511 bytes of it are sent (its `MYSQL_ERRMSG_SIZE`); callers in process are not given it.
+    pub fn info(&mut self, text: &str) {
+        self.sink().info(cut(text, LONGEST_INFO));
     }
 
     /// The first half of [`RowSink::row`]: adds a row and does nothing else, so that it may be called with a lock held.

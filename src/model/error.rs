@@ -2,17 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorKind, Reason};
+use super::{ErrorKind, Reason, cut};
 use crate::id::SessionId;
 
 /// The longest text of an error, in bytes (MySQL: MYSQL_ERRMSG_SIZE). What a client sent may be in it, and it may be kept.
 const LONGEST_TEXT: usize = 512;
-
-/// As much of a text as an error may have.
-fn cut(text: &str) -> &str {
-    let end = (0..=LONGEST_TEXT).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or_default()]
-}
 
 /// An error as a SQL client sees it: code, SQLSTATE and text.
 ///
@@ -35,7 +29,8 @@ impl SqlError {
             _ => *b"HY000",
         };
         let message = message.into();
-        let message = if message.len() > LONGEST_TEXT { cut(&message).to_owned().into() } else { message };
+        let message =
+            if message.len() > LONGEST_TEXT { cut(&message, LONGEST_TEXT).to_owned().into() } else { message };
         Self { code, state, message }
     }
 

@@ -24,8 +24,14 @@ pub(super) async fn relay(
     let mut changes = Gathered::default();
     loop {
         let mut answer = match watch.over(backend.head()).await? {
-            // What stands between results, or behind them, has no rows to hand on.
-            Head::Ok(answer) => answer,
+            // Behind a procedure's results. What stands between results is of use to nobody.
+            Head::Ok(mut answer) => {
+                if !answer.more {
+                    out.end_rows();
+                    answer.info.take().iter().for_each(|info| out.info(info));
+                }
+                answer
+            }
             Head::Columns(definitions) if out.relays(format) => {
                 out.relay_columns(&definitions)?;
                 as_they_come(watch, backend, out).await?

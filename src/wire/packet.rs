@@ -117,18 +117,30 @@ pub(super) fn eof(out: &mut Vec<u8>, sequence: &mut u8, done: &Done, more: bool)
     });
 }
 
-/// OK, or the end of the rows as newer clients get it, with what changed in the session behind it: for clients that
-/// track it.
-pub(super) fn ok_with(out: &mut Vec<u8>, sequence: &mut u8, rows: bool, done: &Done, more: bool, changes: &[u8]) {
+/// What an OK says behind its numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tail<'a> {
+    /// A text for people.
+    pub(super) info: &'a [u8],
+    /// What changed in the session: for clients that track it.
+    pub(super) changes: &'a [u8],
+}
+
+/// OK, or the end of the rows as newer clients get it, with more than its numbers.
+pub(super) fn ok_with(out: &mut Vec<u8>, sequence: &mut u8, rows: bool, done: &Done, more: bool, tail: Tail<'_>) {
+    let Tail { info, changes } = tail;
+    let mut status = status(done, more);
+    status.set(StatusFlags::SERVER_SESSION_STATE_CHANGED, !changes.is_empty());
     packet(out, sequence, |out| {
         out.put_u8(if rows { 0xfe } else { 0x00 });
         lenenc_int(out, done.affected);
         lenenc_int(out, done.last_insert_id);
-        out.put_u16_le((status(done, more) | StatusFlags::SERVER_SESSION_STATE_CHANGED).bits());
+        out.put_u16_le(status.bits());
         out.put_u16_le(done.warnings);
-        // The text for humans: none.
-        out.put_u8(0);
-        lenenc_bytes(out, changes);
+        lenenc_bytes(out, info);
+        if !changes.is_empty() {
+            lenenc_bytes(out, changes);
+        }
     });
 }
 

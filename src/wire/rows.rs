@@ -13,7 +13,7 @@ use super::{
     binary,
     conn::{Broken, Chunk, Conn},
     heads,
-    packet::{self, Peer},
+    packet::{self, Peer, Tail},
 };
 use crate::{
     engine::{Closed, RowFormat, Sink},
@@ -62,6 +62,8 @@ pub(super) struct WireRows {
     format: RowFormat,
     /// Of a row that did not fit its columns: it ends the statement.
     misfit: Option<SqlError>,
+    /// What the statement's OK says to people, as the client reads text. Empty: nothing.
+    info: Vec<u8>,
     /// What the packets between result sets say of the session's state: as it was before the statement.
     before: Done,
     /// Whether another statement of the same command follows.
@@ -85,6 +87,7 @@ impl WireRows {
             binary: None,
             format: RowFormat::Text,
             misfit: None,
+            info: Vec::new(),
             before: Done::default(),
             more: false,
             torn: false,
@@ -133,6 +136,7 @@ impl WireRows {
         self.sequence = sequence;
         self.open = false;
         self.streamed = false;
+        self.info = Vec::new();
         self.before = before;
         self.more = false;
         self.torn = false;
@@ -192,8 +196,10 @@ impl WireRows {
     /// The statement ended well. `changes`: what is to be told of the session, encoded.
     pub(super) fn done(&mut self, done: &Done, more: bool, changes: &[u8]) {
         let open = std::mem::take(&mut self.open);
-        if !changes.is_empty() {
-            packet::ok_with(&mut self.out, &mut self.sequence, open, done, more, changes);
+        let info = std::mem::take(&mut self.info);
+        let info = if open { &[] } else { &*info };
+        if !changes.is_empty() || !info.is_empty() {
+            packet::ok_with(&mut self.out, &mut self.sequence, open, done, more, Tail { info, changes });
         } else if open {
             packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, done, more);
         } else {
@@ -249,9 +255,8 @@ impl WireRows {
 
     /// A result set begins; one that is open is complete.
     fn begin_set(&mut self) {
-        if std::mem::replace(&mut self.open, true) {
-            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
-        }
+        self.end_rows();
+        self.open = true;
     }
 
     /// Its columns are there.
@@ -305,6 +310,16 @@ impl Sink for WireRows {
         }
         heads::put_in(&mut self.out, &mut self.sequence, columns, kept, self.results);
         self.end_of_columns();
+    }
+
+    fn end_rows(&mut self) {
+        if std::mem::take(&mut self.open) {
+            packet::end_of_rows(&mut self.out, &mut self.sequence, self.peer, &self.before, true);
+        }
+    }
+
+    fn info(&mut self, text: &str) {
+        self.info = self.results.encode(text).into_owned();
     }
 
     fn put(&mut self, values: &[Value<'_>]) {

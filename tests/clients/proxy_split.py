@@ -187,11 +187,26 @@ def several_results(proxy: Proxy) -> None:
         client.run("DROP PROCEDURE IF EXISTS twice")
         client.run("CREATE PROCEDURE twice() BEGIN SELECT 'a'; SELECT 'b'; END")
         answer = client._connection.query("CALL twice()")
-        expect_equal([packet.kind for packet in answer].count("row"), 2, "the rows of a procedure's results")
-        # The procedure's own OK comes as the end of its last rows.
+        kinds = [packet.kind for packet in answer if packet.kind not in ("column count", "column")]
+        expect_equal(kinds, ["row", "end of rows", "row", "end of rows", "ok"], "a procedure's packets")
         more = answer[-1].get("status")[0] & packets.MORE_RESULTS_EXISTS
         expect_equal(more, 0, "the flag of more results at the end")
         client.run("DROP PROCEDURE twice")
+
+
+def texts_for_people_come_along(proxy: Proxy) -> None:
+    """What servers say in their OKs, which the mysql client prints."""
+    with proxy.client() as client, proxy.pair.primary.administrator() as by:
+        for at in (client, by):
+            at.run("CREATE TEMPORARY TABLE test.told (a INT)")
+        for sql, info in (
+            ("INSERT INTO test.told VALUES (1), (2), (2)", b"Records: 3  Duplicates: 0  Warnings: 0"),
+            ("UPDATE test.told SET a = 2", b"Rows matched: 3  Changed: 1  Warnings: 0"),
+            ("DELETE FROM test.told", b""),
+        ):
+            wanted = bytes([len(info)]) + info if info else b""
+            told = [at._connection.query(sql)[-1].get("info") for at in (client, by)]
+            expect_equal(told, [wanted, wanted], f"what is said behind {sql}")
 
 
 def long_packets(proxy: Proxy) -> None:
@@ -330,6 +345,7 @@ SHARED = (
     prepared_statements_and_reset,
     change_user,
     several_results,
+    texts_for_people_come_along,
     long_packets,
     local_files_are_refused,
     ids_within_expressions,

@@ -29,6 +29,8 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) done: Done,
     /// Whether another result of the same command follows.
     pub(in crate::proxy) more: bool,
+    /// What it says to people.
+    pub(in crate::proxy) info: Option<String>,
     /// What the server says that changed in the session.
     pub(in crate::proxy) changes: Changes,
 }
@@ -80,13 +82,14 @@ pub(super) fn ok(payload: &[u8]) -> Option<Answer> {
     let status = u16::from_le_bytes(*rest.array()?);
     let warnings = u16::from_le_bytes(*rest.array()?);
     let flags = StatusFlags::from_bits_truncate(status);
+    // From here on: what cannot be read says nothing.
+    let info = rest.counted().filter(|info| !info.is_empty()).map(text);
     let mut changes = Changes::default();
     if flags.contains(StatusFlags::SERVER_SESSION_STATE_CHANGED) {
-        // Behind the text for humans. What cannot be read says nothing.
-        let told = rest.counted().and_then(|_| rest.counted());
-        let _ = told.and_then(|told| read_changes(told, &mut changes));
+        let _ = rest.counted().and_then(|told| read_changes(told, &mut changes));
     }
-    Some(ended(Done { affected, last_insert_id, ..Done::default() }, flags, warnings, changes))
+    let done = Done { affected, last_insert_id, ..Done::default() };
+    Some(Answer { info, changes, ..ended(done, flags, warnings) })
 }
 
 /// Reads the end of rows: an EOF of five bytes, or an OK in its place, which is longer.
@@ -100,10 +103,10 @@ fn eof(payload: &[u8]) -> Option<Answer> {
     let [_marker] = *rest.array()?;
     let warnings = u16::from_le_bytes(*rest.array()?);
     let flags = StatusFlags::from_bits_truncate(u16::from_le_bytes(*rest.array()?));
-    Some(ended(Done::default(), flags, warnings, Changes::default()))
+    Some(ended(Done::default(), flags, warnings))
 }
 
-fn ended(done: Done, flags: StatusFlags, warnings: u16, changes: Changes) -> Answer {
+fn ended(done: Done, flags: StatusFlags, warnings: u16) -> Answer {
     let done = Done {
         warnings,
         in_transaction: flags.contains(StatusFlags::SERVER_STATUS_IN_TRANS),
@@ -111,7 +114,7 @@ fn ended(done: Done, flags: StatusFlags, warnings: u16, changes: Changes) -> Ans
         no_backslash_escapes: flags.contains(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES),
         ..done
     };
-    Answer { done, more: flags.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS), changes }
+    Answer { done, more: flags.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS), ..Answer::default() }
 }
 
 /// The entries one after the other: what kind, how long, what. `None`: it is cut short; what came before holds.

@@ -1,5 +1,6 @@
 //! Answers that servers of this crate's own do not give.
 
+use mysql_async::prelude::Queryable;
 use tokio::net::TcpListener;
 
 use super::stage::{ask, begin, goes_on, played};
@@ -38,6 +39,48 @@ fn an_answer_that_cannot_be_read_is_an_error_and_costs_no_connection() {
             goes_on(&alice, &mut main).await;
         });
     }
+}
+
+#[test]
+fn what_a_server_says_to_people_behind_a_statement_is_handed_on() {
+    played(async |stage, listener| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let answer = async {
+            let mut main = asked(&listener, "UPDATE x").await;
+            main.send(1, &[b"\0\x01\0\x02\0\0\0\x28Rows matched: 2  Changed: 1  Warnings: 0"]).await;
+            main
+        };
+        let (updated, main) = tokio::join!(client.query_drop("UPDATE x"), answer);
+        updated.unwrap();
+        assert_eq!((&*client.info(), client.affected_rows()), ("Rows matched: 2  Changed: 1  Warnings: 0", 1));
+        drop((client, main));
+        end().await;
+    });
+}
+
+#[test]
+fn a_procedures_own_end_is_none_of_its_rows() {
+    let number: &[u8] = b"\x03def\0\0\0\x01?\0\x0c?\0\x01\0\0\0\x08\x80\0\0\0\0";
+    played(async |stage, listener| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let answer = async {
+            let mut main = asked(&listener, "CALL p()").await;
+            let results: [&[u8]; 5] = [b"\x01", number, b"\x017", b"\xfe\0\0\x0a\0\0\0", b"\0\x03\0\x02\0\0\0"];
+            main.send(1, &results).await;
+            main
+        };
+        let call = async {
+            let mut results = client.query_iter("CALL p()").await.unwrap();
+            let rows: Vec<i64> = results.collect().await.unwrap();
+            let end: Vec<i64> = results.collect().await.unwrap();
+            assert_eq!((rows, end, results.affected_rows(), results.is_empty()), (vec![7], vec![], 3, true));
+        };
+        let ((), main) = tokio::join!(call, answer);
+        drop((client, main));
+        end().await;
+    });
 }
 
 #[test]

@@ -41,6 +41,47 @@ fn behind_the_columns_an_old_client_is_told_the_state_and_whether_more_follows()
 }
 
 #[test]
+fn what_is_said_to_people_is_in_the_ok_of_its_statement_alone() {
+    let mut rows = WireRows::new(Peer(CapabilityFlags::CLIENT_PROTOCOL_41 | CapabilityFlags::CLIENT_DEPRECATE_EOF));
+    let done = Done { affected: 1, ..Done::default() };
+    rows.begin(1, Done::default());
+    rows.results = CharacterSet::Latin1;
+    for changes in [&b""[..], b"ch"] {
+        rows.info("caf\u{e9}");
+        rows.done(&done, true, changes);
+    }
+    // A text behind rows has no place.
+    rows.columns(&[Column::new("a", ColumnType::Int)].into(), false);
+    rows.info("x");
+    let at = rows.out.len();
+    rows.done(&Done::default(), true, &[]);
+    rows.done(&done, false, &[]);
+    assert_eq!(&rows.out[..16], b"\x0c\0\0\x01\0\x01\0\x0a\0\0\0\x04caf\xe9");
+    assert_eq!(&rows.out[16..35], b"\x0f\0\0\x02\0\x01\0\x0a\x40\0\0\x04caf\xe9\x02ch");
+    assert_eq!(&rows.out[at..], b"\x07\0\0\x05\xfe\0\0\x0a\0\0\0\x07\0\0\x06\0\x01\0\x02\0\0\0");
+}
+
+#[test]
+fn rows_that_were_ended_are_followed_by_an_ok() {
+    let done = Done { affected: 3, ..Done::default() };
+    for (eof, end) in [(true, &b"\x07\0\0\x04\xfe\0\0\x0a\0\0\0"[..]), (false, b"\x05\0\0\x05\xfe\0\0\x0a\0")] {
+        let mut peer = Peer(CapabilityFlags::CLIENT_PROTOCOL_41);
+        peer.0.set(CapabilityFlags::CLIENT_DEPRECATE_EOF, eof);
+        let mut rows = WireRows::new(peer);
+        rows.begin(1, Done::default());
+        rows.end_rows();
+        assert!(rows.out.is_empty(), "there are none");
+        rows.columns(&[Column::new("a", ColumnType::Int)].into(), false);
+        rows.put(&[Value::Int(1)]);
+        let at = rows.out.len();
+        rows.end_rows();
+        rows.done(&done, false, &[]);
+        let number = end[3] + 1;
+        assert_eq!(rows.out[at..], [end, &[7, 0, 0, number, 0, 3, 0, 2, 0, 0, 0]].concat());
+    }
+}
+
+#[test]
 fn what_was_lent_knows_nothing_of_its_last_answer() {
     let columns: Arc<[Column]> = [Column::new("a", ColumnType::Int)].into();
     let peer = Peer(CapabilityFlags::CLIENT_PROTOCOL_41);
