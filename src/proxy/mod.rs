@@ -8,6 +8,7 @@
 //! | `accounts` | who may log in at the proxy, and as whom its statements run at the servers: [`Accounts`], [`Account`] |
 //! | `session` | what becomes of one client's statements: [`ProxySession`] |
 //! | `open` | what is kept for one client, and what becomes of it when a statement has ended |
+//! | `connect` | a new server session for a client |
 //! | `turn` | something asked of a server, on a server session that is lent for it |
 //! | `relay` | a server's answer on its way to the client |
 //! | `kill` | kills of statements that run at servers |
@@ -27,6 +28,7 @@
 mod accounts;
 mod assign;
 mod backend;
+mod connect;
 mod engine;
 mod failure;
 mod kill;

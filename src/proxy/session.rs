@@ -3,13 +3,13 @@
 //!
 //! What is said on a server session then is in `turn`, how a kill is passed on in `kill`.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::{Either, select};
 
 use super::{
-    backend::{Account, Backend, BackendError, Wishes, column, command},
+    backend::{Account, column, command},
+    connect::Client,
     engine::Shared,
     failure::{self, Failure},
     kill::PATIENCE,
@@ -24,8 +24,7 @@ use super::{
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
     model::{
-        Column, ColumnType, Done, Killed, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError, Statement,
-        Value,
+        Column, ColumnType, Done, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError, Statement, Value,
     },
     session::{Allowed, length, within},
 };
@@ -114,48 +113,20 @@ impl ProxySession {
         cx: &StatementContext,
         at: usize,
         servers: &Servers,
-        account: &Account,
+        account: &Arc<Account>,
     ) -> Result<(Lease, bool), SqlError> {
         if let Some(lease) = servers.take_at(at) {
             return Ok((lease, true));
         }
         // On the heap: it is rare, and large.
-        let lease = Box::pin(self.connect(cx, at, servers, account)).await?;
+        let client = Client { proxy: &self.proxy, who: &self.who, servers, account };
+        let lease = Box::pin(client.connect(cx, at)).await?;
         let flags = lease.backend.first_flags();
         if at == 0 {
             self.proxy.begins_with(flags);
         }
         let serves = self.open(cx)?.begin(at, flags);
         Ok((lease, serves))
-    }
-
-    /// A new server session, unless the statement is killed meanwhile.
-    async fn connect(
-        &self,
-        cx: &StatementContext,
-        at: usize,
-        servers: &Servers,
-        account: &Account,
-    ) -> Result<Lease, SqlError> {
-        let address = self.proxy.address(at).ok_or_else(failure::no_servers)?;
-        cx.set_state("Connecting to server");
-        let wishes = Wishes { database: None, found_rows: cx.counts_found_rows() };
-        let since = self.proxy.trying(at);
-        let connecting = pin!(Backend::connect(&**address, account, wishes, self.proxy.connect_timeout));
-        let connected = match select(connecting, pin!(cx.killed())).await {
-            Either::Left((connected, _)) => connected,
-            Either::Right((reason, _)) => return Err(Killed(reason).into()),
-        };
-        self.proxy.tried(at, since, !matches!(connected, Err(BackendError::Lost(_))));
-        let backend = connected.map_err(|error| match error {
-            BackendError::Server(error) => {
-                tracing::warn!(server = %address, account = account.user, %error, "a server did not let the proxy in");
-                failure::not_let_in(address, &self.who, &error)
-            }
-            BackendError::Lost(why) => failure::unreachable(address, &why),
-        })?;
-        cx.set_state("executing");
-        servers.add(Server::start(at, Arc::clone(address), backend)).ok_or_else(SqlError::interrupted)
     }
 
     /// Asks a server, and notes what its answer says of the client's session. What only reads is asked again, of another

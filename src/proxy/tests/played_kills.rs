@@ -80,6 +80,30 @@ fn a_kill_that_was_not_sent_before_the_statement_ended_is_none() {
 }
 
 #[test]
+fn a_login_that_was_begun_goes_on_to_its_end_though_its_statement_is_killed() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let running = begin(&alice, LONG);
+        let mut main = Played::accept(&listener).await;
+        alice.cancel(alice.running().unwrap());
+        assert_eq!(running.await.unwrap(), 1317, "at once: the server says nothing yet");
+        main.welcome(ALL).await;
+        assert_eq!(main.receive().await, [QUIT]);
+        let next = async {
+            let mut other = Played::accept(&listener).await;
+            other.welcome(ALL).await;
+            other
+        };
+        let asked = begin(&alice, "INSERT x");
+        let mut other = next.await;
+        other.until("INSERT x").await;
+        other.ok(1).await;
+        assert_eq!(asked.await.unwrap(), 0);
+        goes_on(&alice, &mut other).await;
+    });
+}
+
+#[test]
 fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
