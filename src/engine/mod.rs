@@ -181,6 +181,13 @@ pub trait EngineSession: Send + 'static {
         None
     }
 
+    /// A client has closed the prepared statement that it got for this text, in this database: nothing is executed from it any
+    /// more, though maybe from another one of the same text. Called between two statements; returns at once. The default has
+    /// nothing to do.
+    fn close_prepared(&mut self, sql: &Bytes, database: Option<&str>) {
+        let _ = (sql, database);
+    }
+
     /// Whether the values of user variables are elsewhere, so that they have to be fetched: see
     /// [`EngineSession::fetch_user_variables`].
     const FETCHES_USER_VARIABLES: bool = false;

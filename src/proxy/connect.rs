@@ -1,25 +1,32 @@
 //! A new server session for a client.
 //!
-//! Making the connection is a task of its own: a login that was begun goes on to its end also if the client's statement is
-//! killed meanwhile, since servers shut out hosts that break off too many (MySQL: `max_connect_errors`).
+//! A login is a task of its own: one that was begun goes on to its end also if the client's statement is killed meanwhile, since
+//! servers shut out hosts that break off too many (MySQL: `max_connect_errors`).
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use futures::{
     channel::oneshot,
     future::{Either, select},
 };
+use tokio::time::Instant;
 
 use super::{
-    backend::{Account, Backend, BackendError, Wishes},
+    backend::{Account, Backend, BackendError, Reached, Wishes},
     engine::Shared,
-    failure,
+    failure::{self, Failure},
     pool::Servers,
     server::{Lease, Server},
 };
 use crate::{
     engine::StatementContext,
-    model::{Killed, Principal, ServerAddress, SqlError},
+    model::{Principal, ServerAddress, SqlError},
 };
 
 /// Whose server session it is to be.
@@ -38,42 +45,106 @@ impl Client<'_> {
     pub(super) async fn connect(&self, cx: &StatementContext, at: usize) -> Result<Lease, SqlError> {
         let address = self.proxy.address(at).ok_or_else(failure::no_servers)?;
         cx.set_state("Connecting to server");
-        let connecting = begin(self.proxy, (at, address), self.account, cx.counts_found_rows());
-        let connected = match select(connecting, pin!(cx.killed())).await {
-            // Its task goes down with its arbiter only.
-            Either::Left((connected, _)) => connected.map_err(|_| SqlError::interrupted())?,
-            Either::Right((reason, _)) => return Err(Killed(reason).into()),
-        };
-        let backend = connected.map_err(|error| match error {
-            BackendError::Server(error) => {
+        let backend = self.backend(cx, at, address).await.map_err(|failure| match failure {
+            Failure::Server(error) => {
                 let account = &self.account.user;
                 tracing::warn!(server = %address, account, %error, "a server did not let the proxy in");
                 failure::not_let_in(address, self.who, &error)
             }
-            BackendError::Lost(why) => failure::unreachable(address, &why),
+            Failure::Lost(why) => failure::unreachable(address, &why),
+            other => other.told(address),
         })?;
         cx.set_state("executing");
         self.servers.add(Server::start(at, Arc::clone(address), backend)).ok_or_else(SqlError::interrupted)
     }
+
+    async fn backend(
+        &self,
+        cx: &StatementContext,
+        at: usize,
+        address: &Arc<ServerAddress>,
+    ) -> Result<Backend, Failure> {
+        let since = self.proxy.trying(at);
+        let until = Instant::now() + self.proxy.connect_timeout;
+        let reached = unless_killed(cx, pin!(Reached::server(&**address, until))).await?;
+        let reached = reached.inspect_err(|_| self.proxy.tried(at, since, false))?;
+        let entering = self.enter(reached, (at, since), cx.counts_found_rows(), until);
+        // Its task goes down with its arbiter only.
+        let entered = unless_killed(cx, entering).await?.map_err(|_| Failure::Ended)?;
+        Ok(entered?)
+    }
+
+    /// Begins a login. Of one that nobody waits for any more, the connection is closed when it is over.
+    fn enter(
+        &self,
+        reached: Reached,
+        (at, since): (usize, u64),
+        found_rows: bool,
+        until: Instant,
+    ) -> oneshot::Receiver<Result<Backend, BackendError>> {
+        let (proxy, account) = (Arc::clone(self.proxy), Arc::clone(self.account));
+        let (mut told, entered) = oneshot::channel();
+        actix_rt::spawn(async move {
+            let wishes = Wishes { database: None, found_rows };
+            let login = async {
+                let entered = reached.enter(&account, wishes, until).await;
+                proxy.tried(at, since, !matches!(entered, Err(BackendError::Lost(_))));
+                entered
+            };
+            let login = pin!(login);
+            let entered = match select(login, told.cancellation()).await {
+                Either::Left((entered, _)) => entered,
+                Either::Right(((), login)) => match Abandoned::one_more(&proxy.abandoned) {
+                    Some(_counted) => login.await,
+                    None => return,
+                },
+            };
+            if let Err(Ok(unneeded)) = told.send(entered) {
+                unneeded.quit().await;
+            }
+        });
+        entered
+    }
 }
 
-/// Begins to make a connection. One that nobody waits for any more is closed when it is made.
-fn begin(
-    proxy: &Arc<Shared>,
-    (at, address): (usize, &Arc<ServerAddress>),
-    account: &Arc<Account>,
-    found_rows: bool,
-) -> oneshot::Receiver<Result<Backend, BackendError>> {
-    let (proxy, address, account) = (Arc::clone(proxy), Arc::clone(address), Arc::clone(account));
-    let (told, connected) = oneshot::channel();
-    let since = proxy.trying(at);
-    actix_rt::spawn(async move {
-        let wishes = Wishes { database: None, found_rows };
-        let connected = Backend::connect(&*address, &account, wishes, proxy.connect_timeout).await;
-        proxy.tried(at, since, !matches!(connected, Err(BackendError::Lost(_))));
-        if let Err(Ok(unneeded)) = told.send(connected) {
-            unneeded.quit().await;
-        }
-    });
-    connected
+/// Waits for something, unless the statement is killed meanwhile.
+async fn unless_killed<T>(cx: &StatementContext, what: impl Future<Output = T> + Unpin) -> Result<T, Failure> {
+    match select(what, pin!(cx.killed())).await {
+        Either::Left((done, _)) => Ok(done),
+        Either::Right((reason, _)) => Err(Failure::Killed(reason)),
+    }
+}
+
+/// So many logins go on at a time that nobody waits for any more.
+const MOST_ABANDONED: usize = 64;
+
+/// One of them, in their count.
+struct Abandoned<'a>(&'a AtomicUsize);
+
+impl<'a> Abandoned<'a> {
+    /// `None`: there are enough of them.
+    fn one_more(count: &'a AtomicUsize) -> Option<Self> {
+        let more = |count| (count < MOST_ABANDONED).then_some(count + 1);
+        count.fetch_update(Relaxed, Relaxed, more).is_ok().then(|| Self(count))
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_logins_go_on_that_nobody_waits_for() {
+        let count = AtomicUsize::new(0);
+        let mut all: Vec<_> = (0..MOST_ABANDONED).map(|_| Abandoned::one_more(&count).unwrap()).collect();
+        assert!(Abandoned::one_more(&count).is_none());
+        all.pop();
+        assert!(Abandoned::one_more(&count).is_some());
+    }
 }

@@ -82,6 +82,7 @@ impl ProxyBuilder {
                 syntax: self.syntax,
                 takes_keys: self.takes_keys,
                 turn: AtomicUsize::new(0),
+                abandoned: AtomicUsize::new(0),
                 began: Instant::now(),
                 autocommit_off: AtomicBool::new(false),
                 no_backslash_escapes: AtomicBool::new(false),
@@ -134,6 +135,8 @@ pub(super) struct Shared {
     takes_keys: bool,
     /// Whose turn it is to take a read.
     turn: AtomicUsize,
+    /// How many logins go on that nobody waits for any more.
+    pub(super) abandoned: AtomicUsize,
     /// What the times below are counted from.
     began: Instant,
     /// The flags that the primary's sessions begin with, as far as one has begun.
@@ -230,11 +233,6 @@ impl Shared {
         }
     }
 
-    /// A server could be reached, or not.
-    pub(super) fn reached(&self, at: usize, well: bool) {
-        self.tried(at, self.now(), well);
-    }
-
     fn now(&self) -> u64 {
         millis(self.began.elapsed())
     }
@@ -252,11 +250,11 @@ mod tests {
     fn servers_take_reads_in_turn_and_those_that_fail_come_last() {
         let proxy = Proxy::builder(Accounts::new()).server("a", 1).server("b", 2).server("c", 3).build().shared;
         assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [1, 2, 0]]);
-        proxy.reached(2, false);
+        proxy.tried(2, proxy.trying(2), false);
         assert_eq!([proxy.readers(), proxy.readers()], [[0, 1, 2], [0, 1, 2]]);
         proxy.tried(2, proxy.trying(2), false);
         assert_eq!(proxy.readers(), [1, 0, 2]);
-        proxy.reached(2, true);
+        proxy.tried(2, proxy.trying(2), true);
         assert_eq!(proxy.readers()[0], 2, "the turns go on");
         assert!(Proxy::builder(Accounts::new()).build().shared.readers().is_empty());
     }

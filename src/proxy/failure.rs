@@ -123,6 +123,12 @@ pub(super) fn other_flags() -> SqlError {
     SqlError::of(ErrorKind::UnknownError, "Unknown error: the server's autocommit or sql_mode is not the session's")
 }
 
+/// Whether a server refuses a statement because it writes.
+pub(super) fn is_of_a_write(error: &SqlError) -> bool {
+    // ER_OPTION_PREVENTS_STATEMENT (read_only), ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+    [1290, 1792].contains(&error.code())
+}
+
 /// What a server sent makes no sense, or nobody here knows it.
 pub(super) fn malformed(what: &BackendError) -> SqlError {
     SqlError::of(ErrorKind::UnknownError, format!("Unknown error: the server's answer makes no sense ({what})"))

@@ -9,6 +9,7 @@
 //! | `session` | what becomes of one client's statements: [`ProxySession`] |
 //! | `open` | what is kept for one client, and what becomes of it when a statement has ended |
 //! | `connect` | a new server session for a client |
+//! | `connection` | a connection to a server, and what the server keeps behind it |
 //! | `turn` | something asked of a server, on a server session that is lent for it |
 //! | `relay` | a server's answer on its way to the client |
 //! | `kill` | kills of statements that run at servers |
@@ -29,6 +30,7 @@ mod accounts;
 mod assign;
 mod backend;
 mod connect;
+mod connection;
 mod engine;
 mod failure;
 mod kill;

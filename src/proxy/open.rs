@@ -169,6 +169,16 @@ impl Open {
         Ok(())
     }
 
+    /// A statement has ended at a replica, which has these flags since. Whether the server session is kept.
+    pub(super) fn leave_replica(&self, lease: Lease, flags: Done) -> bool {
+        if flags.quiet() == self.done {
+            return lease.give_back(Standing::default());
+        }
+        // What a read has begun there is nobody's, a transaction for instance.
+        lease.give_up();
+        false
+    }
+
     /// What a turn leaves of the client's session, if its server session lives.
     pub(super) fn ended(
         &mut self,
@@ -212,20 +222,19 @@ impl Open {
         let bound = primary && standing.binds();
         self.home = bound.then(|| Arc::clone(&server));
         self.servers.ran(server.ss_id, bound);
-        let kept = if primary {
-            lease.give_back(standing)
-        } else if flags.quiet() == self.done {
-            lease.give_back(Standing::default())
-        } else {
-            // What a read has begun at a replica is nobody's, a transaction for instance.
-            lease.give_up();
-            false
-        };
+        let kept = if primary { lease.give_back(standing) } else { self.leave_replica(lease, flags) };
         if !kept {
             self.servers.sweep();
-            if self.home.is_some() && self.leave(&server).is_err() && got.is_ok() {
-                // Ended before anybody could know what it had begun.
-                return Err(SqlError::interrupted());
+            let in_transaction = self.done.in_transaction;
+            if self.home.is_some()
+                && let Err(missed) = self.leave(&server)
+                && got.is_ok()
+            {
+                if in_transaction {
+                    // Ended before anybody could know what it had begun, and rolled back.
+                    return Err(SqlError::interrupted());
+                }
+                self.owed = Some(missed);
             }
         }
         self.last = Some(server);

@@ -78,6 +78,13 @@ impl Servers {
         lease
     }
 
+    /// A prepared statement is not executed any more.
+    pub(super) fn close_prepared(&self, database: Option<&str>, sql: &[u8]) {
+        for held in &self.shown.hold().held {
+            held.server.close_prepared(database, sql);
+        }
+    }
+
     /// A statement has ended on this one; `bound`: the client's next one has to run there.
     pub(super) fn ran(&self, ss_id: u64, bound: bool) {
         let mut shown = self.shown.hold();

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     engine::{RowFormat, RowSink},
     model::{Column, Killed, OwnedValue, Value},
+    session::Allowed,
 };
 
 /// Hands the answer on: the results, one after the other, up to the end of the last one, which the caller tells. What the server
@@ -49,13 +50,17 @@ pub(super) async fn relay(
     }
 }
 
-/// The values of the answer's first row, which goes to no client.
-pub(super) async fn first_row(watch: &mut Watch<'_>, backend: &mut Backend) -> Result<Vec<OwnedValue>, Failure> {
+/// The values of the answer's first row, which goes to no client. One that is longer than a packet is more than is allowed.
+pub(super) async fn first_row(
+    watch: &mut Watch<'_>,
+    backend: &mut Backend,
+    allowed: Allowed,
+) -> Result<Vec<OwnedValue>, Failure> {
     let definitions = match watch.over(backend.head()).await? {
         Head::Ok(_) => return Ok(Vec::new()),
         Head::Columns(definitions) => definitions,
     };
-    let first = first_of(watch, backend, &definitions).await;
+    let first = first_of(watch, backend, &definitions, allowed).await;
     readable(watch, backend, first).await
 }
 
@@ -63,16 +68,19 @@ async fn first_of(
     watch: &mut Watch<'_>,
     backend: &mut Backend,
     definitions: &[Bytes],
+    allowed: Allowed,
 ) -> Result<Vec<OwnedValue>, Failure> {
     let columns = columns(definitions)?;
     let mut first = None;
     loop {
-        match watch.over(backend.rows()).await? {
+        match watch.over(backend.pieces()).await? {
             Rows::Some(packets) if first.is_none() => {
                 if let Some(payload) = payloads(packets).next() {
                     first = Some(text_row(&columns, &payload).map_err(unreadable)?);
                 }
             }
+            // A row that is not held whole.
+            Rows::Part(_) if first.is_none() => return Err(Failure::Server(allowed.too_much())),
             Rows::Some(_) | Rows::Part(_) => {}
             Rows::End(_) => return Ok(first.unwrap_or_default()),
         }

@@ -22,7 +22,9 @@ use actix::{
     fut::{ActorFuture, ActorFutureExt},
 };
 
-use super::{backend::Backend, prepared::Texts};
+use tokio::time::Instant;
+
+use super::{backend::Backend, connection::Connection};
 use crate::{
     lock::{Lock, Over},
     model::{ServerAddress, ServerEnd, ServerState, Versions},
@@ -30,21 +32,6 @@ use crate::{
 
 /// The number of the last server session in this process.
 static LAST: AtomicU64 = AtomicU64::new(0);
-
-/// A connection, and what the server keeps behind it.
-pub(super) struct Connection {
-    pub(super) backend: Backend,
-    /// The statements that are prepared there.
-    pub(super) prepared: Texts,
-    /// How far it knows what the client has changed.
-    pub(super) versions: Versions,
-    /// Whether the server knows the client's id.
-    pub(super) knows_id: bool,
-    /// Whether it was brought up to the client's state once: before, it is being made.
-    pub(super) made: bool,
-    /// Whether it has a current database, be it the client's or not.
-    pub(super) in_database: bool,
-}
 
 /// Why a server session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +55,8 @@ pub(super) struct Server {
     pub(super) peer: SocketAddr,
     /// The server's number for it.
     pub(super) server_sessid: u64,
+    /// When it was made.
+    pub(super) began: Instant,
     inside: Lock<Inside>,
 }
 
@@ -119,17 +108,11 @@ impl Server {
             address,
             peer: backend.peer(),
             server_sessid: backend.server_sessid(),
+            began: Instant::now(),
             inside: Lock::new(
                 Over::Slot,
                 Inside {
-                    kept: Some(Box::new(Connection {
-                        backend,
-                        prepared: Texts::default(),
-                        versions: Versions::default(),
-                        knows_id: false,
-                        made: false,
-                        in_database: false,
-                    })),
+                    kept: Some(Box::new(Connection::new(backend))),
                     gone: None,
                     user: None,
                     actor: None,
@@ -159,6 +142,13 @@ impl Server {
         inside.statements += 1;
         drop(inside);
         Some(Lease { server: Arc::clone(self), connection: Some(connection) })
+    }
+
+    /// A prepared statement is not executed any more: closed at the server, unless a statement runs there.
+    pub(super) fn close_prepared(&self, database: Option<&str>, sql: &[u8]) {
+        if let Some(connection) = &mut self.inside.hold().kept {
+            connection.close_prepared(database, sql);
+        }
     }
 
     /// It was brought up to the client's state for the first time.

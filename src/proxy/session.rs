@@ -17,14 +17,15 @@ use super::{
     open::Open,
     pool::Servers,
     route::{self, Own, Place, Reading},
-    server::{Lease, Server, Standing},
+    server::{Lease, Standing},
     state::State,
     turn::{Ask, Ended, Got, Turn},
 };
 use crate::{
     engine::{EngineSession, OnKill, RowSink, StatementContext},
     model::{
-        Column, ColumnType, Done, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError, Statement, Value,
+        Column, ColumnType, Done, ErrorKind, OwnedValue, Prepared, Principal, Reason, ServerSessions, SqlError,
+        Statement, Value,
     },
     session::{Allowed, length, within},
 };
@@ -154,6 +155,16 @@ impl ProxySession {
                     open.unfit(lease, error, place)?;
                     place = Place::Primary;
                 }
+                Ok(Ended { lease, got: Err(error), flags, .. })
+                    if lease.server.at != 0
+                        && place == Place::Any
+                        && failure::is_of_a_write(&error)
+                        && !out.as_ref().is_some_and(|out| out.gave_rows()) =>
+                {
+                    // It only looked like a read.
+                    open.leave_replica(lease, flags);
+                    place = Place::Primary;
+                }
                 Ok(ended) => return open.ended(cx, ended, ask, reading, &syntax),
                 Err(failure) => {
                     let lost = matches!(failure, Failure::Lost(_));
@@ -165,9 +176,6 @@ impl ProxySession {
                     let again = lost && missed.is_none() && !told && reading.place == Place::Any && tries > 0;
                     if !lost || cx.is_killed() {
                         open.owed = missed;
-                    }
-                    if lost && !cx.is_killed() {
-                        self.proxy.reached(server.at, false);
                     }
                     if !again || cx.is_killed() {
                         return Err(failure.told(&server.address));
@@ -282,12 +290,13 @@ impl EngineSession for ProxySession {
     async fn use_database(&mut self, cx: &StatementContext, name: &str) -> Result<(), SqlError> {
         let reading = route::read(b"", &self.proxy.syntax);
         let ask = Ask::Database(name);
-        let asked = self.ask(cx, (&reading, Place::Primary), ask, None).await;
-        if asked.is_err() && self.proxy.read_split && self.proxy.is_shunned(0) {
-            // Clients that only read can do without the primary.
-            return self.ask(cx, (&reading, Place::Any), ask, None).await.map(drop);
+        match self.ask(cx, (&reading, Place::Primary), ask, None).await {
+            // Clients that only read can do without the primary. Nothing was lost with it: they would have been told that.
+            Err(error) if self.proxy.read_split && error.code() == ErrorKind::UnreachableNode.code().0 => {
+                self.ask(cx, (&reading, Place::Any), ask, None).await.map(drop)
+            }
+            asked => asked.map(drop),
         }
-        asked.map(drop)
     }
 
     async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
@@ -339,6 +348,12 @@ impl EngineSession for ProxySession {
 
     fn flags(&self) -> Option<Done> {
         Some(self.quiet())
+    }
+
+    fn close_prepared(&mut self, sql: &Bytes, database: Option<&str>) {
+        if let Some(open) = &self.open {
+            open.servers.close_prepared(database, sql);
+        }
     }
 
     /// The server alone knows what a variable is that was not given a literal, and of what type.

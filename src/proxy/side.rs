@@ -2,7 +2,8 @@
 //!
 //! It goes to the very address that the server session's connection has reached: the name may stand for several servers, and
 //! a server's number for a session means nothing to another one. A server that has no place for it is asked again: as long as
-//! the kill was not sent, it is none.
+//! the kill was not sent, it is none. By then it may have been started anew, and have given the number to somebody else: so it
+//! has to have been up for as long as the server session has been there.
 
 use std::{
     future::Future,
@@ -20,13 +21,14 @@ use std::{
 };
 
 use futures::{FutureExt, channel::oneshot};
+use tokio::time::Instant;
 
 use super::{
-    backend::{Account, Backend, BackendError, Wishes, command},
+    backend::{Account, Backend, BackendError, Head, Rows, Wishes, column, command, payloads, text_row},
     server::Server,
 };
 use crate::{
-    model::{ErrorKind, ServerAddress},
+    model::{ErrorKind, OwnedValue, ServerAddress},
     session::{Timer, within},
 };
 
@@ -39,6 +41,9 @@ const LOGIN: Duration = Duration::from_secs(5);
 /// A server that did not let us in is asked again after so long, and each time after twice as long, up to the other.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a server is asked for how long it has been up.
+pub(super) const UPTIME: &[u8] = b"SHOW GLOBAL STATUS LIKE 'Uptime'";
 
 /// What a kill ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +151,8 @@ struct Side {
     peer: SocketAddr,
     address: Arc<ServerAddress>,
     server_sessid: u64,
+    /// When the server session was made.
+    began: Instant,
     account: Arc<Account>,
     progress: Arc<Progress>,
 }
@@ -156,6 +163,7 @@ impl Side {
             peer: server.peer,
             address: Arc::clone(&server.address),
             server_sessid: server.server_sessid,
+            began: server.began,
             account: Arc::clone(account),
             progress: Arc::clone(progress),
         }
@@ -164,7 +172,7 @@ impl Side {
     async fn say(self, aim: Aim, time: Duration) -> Said {
         let (address, server_sessid) = (&self.address, self.server_sessid);
         let answered = within(time, async {
-            let mut side = self.connect().await?;
+            let mut side = self.connect(aim).await?;
             let kill = match aim {
                 Aim::Statement => format!("KILL QUERY {server_sessid}"),
                 Aim::Session => format!("KILL {server_sessid}"),
@@ -202,13 +210,14 @@ impl Side {
         }
     }
 
-    /// Connects, sooner or later, unless the kill is withdrawn.
-    async fn connect(&self) -> Option<Backend> {
-        let mut pause = LEAST_PAUSE;
+    /// Connects, sooner or later, unless the kill is withdrawn, or what it aims at is gone.
+    async fn connect(&self, aim: Aim) -> Option<Backend> {
+        let (mut pause, mut first) = (LEAST_PAUSE, true);
         while !self.progress.is_withdrawn() {
-            match Backend::connect(self.peer, &self.account, Wishes::default(), LOGIN).await {
-                Ok(side) => return Some(side),
+            match self.enter(first && aim == Aim::Statement).await {
+                Ok(side) => return side,
                 Err(error) => {
+                    first = false;
                     let (address, server_sessid) = (&self.address, self.server_sessid);
                     tracing::debug!(%address, server_sessid, %error, "a server could not be told to kill yet");
                 }
@@ -217,6 +226,38 @@ impl Side {
             pause = (2 * pause).min(MOST_PAUSE);
         }
         None
+    }
+
+    /// Connects. `None`: the server was started anew since.
+    async fn enter(&self, is_there: bool) -> Result<Option<Backend>, BackendError> {
+        let mut side = Backend::connect(self.peer, &self.account, Wishes::default(), LOGIN).await?;
+        // A second may be missing, or one too many.
+        if is_there || uptime(&mut side).await? > self.began.elapsed().as_secs() + 1 {
+            return Ok(Some(side));
+        }
+        actix_rt::spawn(side.quit());
+        Ok(None)
+    }
+}
+
+/// For how long a server has been up, in seconds.
+async fn uptime(side: &mut Backend) -> Result<u64, BackendError> {
+    side.send(command::QUERY, &[UPTIME])?;
+    let Head::Columns(definitions) = side.head().await? else { return Ok(0) };
+    let columns: Vec<_> = definitions.iter().map(|definition| column(definition)).collect::<Result<_, _>>()?;
+    let mut seconds = 0;
+    loop {
+        match side.rows().await? {
+            Rows::Some(packets) => {
+                for payload in payloads(packets) {
+                    let row = text_row(&columns, &payload)?;
+                    let told = row.get(1).and_then(OwnedValue::text).and_then(|text| text.parse().ok());
+                    seconds = told.unwrap_or(seconds);
+                }
+            }
+            Rows::Part(_) => {}
+            Rows::End(_) => return Ok(seconds),
+        }
     }
 }
 

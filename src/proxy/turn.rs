@@ -9,17 +9,19 @@ use bytes::Bytes;
 
 use super::{
     backend::{Account, Answer, Prepared, command, execute_payload},
+    connection::Connection,
     failure::{self, Failure},
     kill::Watch,
     pool::Servers,
     relay::{first_row, relay},
     route::{Reading, Verb},
-    server::{Connection, Lease},
+    server::Lease,
     state::without_first,
 };
 use crate::{
     engine::{RowFormat, RowSink, StatementContext},
     model::{Done, Killed, OwnedValue, Params, SqlError, Versions},
+    session::Allowed,
 };
 
 /// The server does not know the statement (any more).
@@ -30,6 +32,9 @@ const NEEDS_PREPARATION: u16 = 1615;
 
 /// The server does not know a system variable.
 const UNKNOWN_VARIABLE: u16 = 1193;
+
+/// What a replica's sessions begin with.
+const READ_ONLY: &[u8] = b"SET SESSION TRANSACTION READ ONLY";
 
 /// What is asked of a server.
 #[derive(Clone, Copy, Debug)]
@@ -149,8 +154,12 @@ impl Turn<'_> {
         ask: Ask<'_>,
         out: Option<&mut RowSink>,
     ) -> Result<Got, Failure> {
+        connection.close_unneeded()?;
         if !matches!(ask, Ask::Reset) {
-            // On the heap: both are rare.
+            // On the heap: these are rare.
+            if watch.server().at != 0 && !connection.reads_only {
+                Box::pin(self.forbid_writing(connection, watch)).await?;
+            }
             if connection.versions != self.servers.state.hold().versions() {
                 Box::pin(self.catch_up(connection, watch, ask)).await?;
             }
@@ -176,14 +185,13 @@ impl Turn<'_> {
             }
             (Ask::Text(sql), None) => watch.over(backend.command(command::QUERY, &[sql])).await.map(Got::Done),
             (Ask::Prepare(sql) | Ask::Execute(sql, ..), _) => {
-                close_unneeded(connection)?;
-                let prepared = watch.over(connection.backend.prepare(sql)).await?;
-                connection.prepared.insert(self.cx.database(), Bytes::clone(sql), prepared.id);
-                Ok(Got::Prepared(prepared))
+                let database = self.cx.database();
+                self.prepare(connection, watch, database.as_ref(), sql).await.map(Got::Prepared)
             }
             (Ask::Values(sql), _) => {
                 backend.send(command::QUERY, &[sql])?;
-                first_row(watch, backend).await.map(Got::Values)
+                let allowed = Allowed::of(self.cx.slot().globals(), self.cx.principal());
+                first_row(watch, backend, allowed).await.map(Got::Values)
             }
             (Ask::Database(name), _) => {
                 watch.over(backend.command(command::INIT_DB, &[name.as_bytes()])).await.map(Got::Done)
@@ -207,15 +215,11 @@ impl Turn<'_> {
         out: &mut RowSink,
     ) -> Result<Answer, Failure> {
         loop {
-            close_unneeded(connection)?;
+            connection.close_unneeded()?;
             let known = connection.prepared.find(database.as_deref(), sql);
             let id = match known {
                 Some(id) => id,
-                None => {
-                    let id = self.prepare_in(connection, watch, database.as_deref(), sql).await?;
-                    connection.prepared.insert(database.clone(), Bytes::clone(sql), id);
-                    id
-                }
+                None => self.prepare_in(connection, watch, database.as_ref(), sql).await?,
             };
             if let Some(reason) = self.cx.stop() {
                 return Err(Failure::Killed(reason));
@@ -240,12 +244,12 @@ impl Turn<'_> {
         &self,
         connection: &mut Connection,
         watch: &mut Watch<'_>,
-        database: Option<&str>,
+        database: Option<&Arc<str>>,
         sql: &Bytes,
     ) -> Result<u32, Failure> {
         let now = self.cx.database();
-        if database.is_none() || database == now.as_deref() {
-            return Ok(watch.over(connection.backend.prepare(sql)).await?.id);
+        if database.is_none() || database == now.as_ref() {
+            return Ok(self.prepare(connection, watch, database, sql).await?.id);
         }
         let (Some(there), Some(now)) = (database, now) else {
             return Err(Failure::Server(failure::no_database()));
@@ -254,10 +258,26 @@ impl Turn<'_> {
         // Until it is back it is brought up to date before anything else runs there.
         connection.in_database = true;
         let seen = std::mem::take(&mut connection.versions.db_name);
-        let prepared = watch.over(connection.backend.prepare(sql)).await;
+        let prepared = self.prepare(connection, watch, database, sql).await;
+        if let Err(over @ (Failure::Lost(_) | Failure::Ended)) = prepared {
+            return Err(over);
+        }
         watch.over(connection.backend.command(command::INIT_DB, &[now.as_bytes()])).await?;
         connection.versions.db_name = seen;
         Ok(prepared?.id)
+    }
+
+    /// Prepares a statement in the current database, which is this one.
+    async fn prepare(
+        &self,
+        connection: &mut Connection,
+        watch: &mut Watch<'_>,
+        database: Option<&Arc<str>>,
+        sql: &Bytes,
+    ) -> Result<Prepared, Failure> {
+        let prepared = watch.over(connection.backend.prepare(sql)).await?;
+        connection.prepared.insert(database.cloned(), Bytes::clone(sql), prepared.id);
+        Ok(prepared)
     }
 
     /// Brings the server session up to what the client has changed elsewhere.
@@ -285,6 +305,17 @@ impl Turn<'_> {
             self.tell_variables(connection, watch, set).await?;
         }
         connection.versions = Versions { db_name: connection.versions.db_name, ..seen };
+        Ok(())
+    }
+
+    /// Sees to it that nothing writes at a replica, whatever a statement does that looks like a read: a view may call a
+    /// function that writes.
+    async fn forbid_writing(&self, connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
+        match watch.over(connection.backend.command(command::QUERY, &[READ_ONLY])).await {
+            Ok(_) => connection.reads_only = true,
+            Err(Failure::Server(error)) => return Err(Failure::Unfit(error)),
+            Err(failure) => return Err(failure),
+        }
         Ok(())
     }
 
@@ -334,6 +365,7 @@ impl Turn<'_> {
             Ok(answer) if replica && answer.done.quiet() != self.before.quiet() => {
                 Err(Failure::Unfit(failure::other_flags()))
             }
+            Ok(_) if replica && may_write(&set) => self.forbid_writing(connection, watch).await,
             Ok(_) => Ok(()),
             Err(Failure::Server(error)) if replica && self.cx.stop().is_none() => Err(Failure::Unfit(error)),
             Err(failure) => Err(failure),
@@ -354,20 +386,8 @@ impl Turn<'_> {
     }
 }
 
-/// Closes those prepared statements at the server that there is no room for any more: it hears of them with what is asked next.
-fn close_unneeded(connection: &mut Connection) -> Result<(), Failure> {
-    while let Some(id) = connection.prepared.unneeded() {
-        let id = id.to_le_bytes();
-        connection.backend.tell(command::STMT_CLOSE, &[&id])?;
-    }
-    Ok(())
-}
-
-impl Connection {
-    /// The server has forgotten all that the session had changed.
-    fn forget(&mut self) {
-        self.prepared = Default::default();
-        self.versions = Versions::default();
-        self.knows_id = false;
-    }
+/// Whether a `SET` says whether the session may write.
+fn may_write(set: &[u8]) -> bool {
+    let name = b"_read_only";
+    set.windows(name.len()).any(|window| window == name)
 }

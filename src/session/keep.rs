@@ -50,7 +50,7 @@ impl Allowed {
     }
 
     /// 1041.
-    fn too_much(self) -> SqlError {
+    pub(crate) fn too_much(self) -> SqlError {
         let text = "Out of memory: what the session keeps is longer than 'max_session_memory' bytes";
         SqlError::of(ErrorKind::OutOfResources, format!("{text} (current value: {})", self.bytes))
     }

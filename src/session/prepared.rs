@@ -122,7 +122,7 @@ impl<E: Engine> Core<E> {
         sink: &mut RowSink,
         began: Instant,
     ) -> Result<Done, SqlError> {
-        self.named.iter_mut().for_each(|named| drop(named.by_name.remove(&name)));
+        self.forget_named(&name);
         let sql = match source {
             Source::Text(text) => text,
             Source::Variable(variable) => match self.variable(cx, &variable)? {
@@ -172,8 +172,16 @@ impl<E: Engine> Core<E> {
 
     /// `DEALLOCATE PREPARE name`.
     pub(super) fn deallocate(&mut self, name: &str) -> Result<Done, SqlError> {
+        if self.forget_named(name) { Ok(self.state()) } else { Err(unknown(name, "DEALLOCATE PREPARE")) }
+    }
+
+    /// Whether there was one of this name.
+    fn forget_named(&mut self, name: &str) -> bool {
         let gone = self.named.as_mut().and_then(|named| named.by_name.remove(name));
-        gone.map(|_| self.state()).ok_or_else(|| unknown(name, "DEALLOCATE PREPARE"))
+        if let Some(Preparation { sql, database, .. }) = &gone {
+            self.close_prepared(sql, database.as_deref());
+        }
+        gone.is_some()
     }
 
     /// Has the engine fetch the user variables that a control statement names, if it has to.

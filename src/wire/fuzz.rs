@@ -214,7 +214,7 @@ pub(crate) fn statements(data: &[u8]) {
             1 => drop(statements.execute(payload, CharacterSet::Utf8mb4)),
             2 => statements.long_data(payload, allowed),
             3 => drop(statements.reset(payload)),
-            _ => statements.close(payload),
+            _ => drop(statements.close(payload)),
         }
         assert!(keep.held() <= LIMIT && keep.held() <= STATEMENT * data.len(), "what they hold is bounded");
     }

@@ -166,14 +166,15 @@ impl Statements {
         Ok(())
     }
 
-    /// COM_STMT_CLOSE. It has no answer.
-    pub(super) fn close(&mut self, mut payload: Bytes) {
-        let Ok(id) = payload.try_get_u32_le() else { return };
-        self.by_id.remove(&id);
+    /// COM_STMT_CLOSE. It has no answer. The statement's text, and the database in which it was prepared.
+    pub(super) fn close(&mut self, mut payload: Bytes) -> Option<(Bytes, Option<Arc<str>>)> {
+        let id = payload.try_get_u32_le().ok()?;
+        let closed = self.by_id.remove(&id);
         if self.by_id.is_empty() {
             // The room for many is not for the idle.
             self.by_id = BTreeMap::new();
         }
+        closed.map(|Prepared { sql, database, .. }| (sql, database))
     }
 }
 
@@ -325,7 +326,7 @@ mod tests {
                     0 => drop(execute(&mut statements, payload)),
                     1 => statements.long_data(payload, allowed),
                     2 => drop(statements.reset(payload)),
-                    _ => statements.close(payload),
+                    _ => drop(statements.close(payload)),
                 }
                 let of = |each: &Prepared| {
                     let long: usize = each.long.values().map(|data| PLACE + data.capacity()).sum();

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
@@ -172,6 +173,11 @@ impl Link {
         // Between commands nothing is held.
         (self.out, self.written) = (Vec::new(), 0);
         Ok(())
+    }
+
+    /// Sends what it can without waiting.
+    pub(super) fn flush_at_once(&mut self) {
+        let _ = self.flush().now_or_never();
     }
 
     /// Reads more.

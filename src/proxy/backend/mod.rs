@@ -32,6 +32,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
 
 pub(in crate::proxy) use self::{
     answer::{Answer, Gathered},
@@ -149,6 +150,51 @@ pub(in crate::proxy) struct Backend {
     first_flags: Done,
 }
 
+/// A server that was reached, and does not know yet who comes.
+pub(in crate::proxy) struct Reached(Link);
+
+impl Reached {
+    /// Connects; up to this moment.
+    ///
+    /// # Errors
+    /// [`BackendError::Lost`]: nobody is there.
+    pub(in crate::proxy) async fn server(to: impl Into<To<'_>>, until: Instant) -> Result<Self, BackendError> {
+        let to = to.into();
+        let connected = timeout_at(until, Link::connect(to)).await;
+        connected.unwrap_or_else(|_| Err(late(to))).map(Self)
+    }
+
+    /// Logs in; up to this moment.
+    ///
+    /// # Errors
+    /// As of [`Backend::connect`].
+    pub(in crate::proxy) async fn enter(
+        self,
+        account: &Account,
+        wishes: Wishes<'_>,
+        until: Instant,
+    ) -> Result<Backend, BackendError> {
+        let Self(mut link) = self;
+        let peer = link.peer();
+        let takes_key = login::takes_key(account, peer.ip());
+        let entered = timeout_at(until, login::login(&mut link, account, wishes, takes_key)).await;
+        let entered = entered.unwrap_or_else(|_| Err(late(peer)))?;
+        let (id, version) = (entered.server_sessid, &*entered.version);
+        tracing::debug!(server = %peer, id, version, "connected to a server");
+        Ok(Backend {
+            link,
+            reply: Reply::new(entered.writes_eofs),
+            given: Bytes::new(),
+            server_sessid: entered.server_sessid,
+            first_flags: entered.flags,
+        })
+    }
+}
+
+fn late(server: impl std::fmt::Display) -> BackendError {
+    BackendError::Lost(format!("{server} did not answer in time"))
+}
+
 impl Backend {
     /// Connects and logs in; all of it within this time.
     ///
@@ -161,23 +207,8 @@ impl Backend {
         wishes: Wishes<'_>,
         within: Duration,
     ) -> Result<Self, BackendError> {
-        let to = to.into();
-        let connecting = async {
-            let mut link = Link::connect(to).await?;
-            let takes_key = login::takes_key(account, link.peer().ip());
-            let entered = login::login(&mut link, account, wishes, takes_key).await?;
-            let (id, version) = (entered.server_sessid, &*entered.version);
-            tracing::debug!(server = %to, id, version, "connected to a server");
-            Ok(Self {
-                link,
-                reply: Reply::new(entered.writes_eofs),
-                given: Bytes::new(),
-                server_sessid: entered.server_sessid,
-                first_flags: entered.flags,
-            })
-        };
-        let late = || Err(BackendError::Lost(format!("{to} did not answer in time")));
-        tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| late())
+        let until = Instant::now() + within;
+        Reached::server(to, until).await?.enter(account, wishes, until).await
     }
 
     /// The server's number for this connection, which a `KILL` there takes.
@@ -354,6 +385,11 @@ impl Backend {
                 return Err(self.link.lose("there is no end of columns"));
             }
         }
+    }
+
+    /// Sends what is queued, as far as that takes no waiting: the rest goes with what comes next.
+    pub(in crate::proxy) fn flush_at_once(&mut self) {
+        self.link.flush_at_once();
     }
 
     /// Says goodbye, if no command is on its way, and closes the connection.

@@ -43,8 +43,15 @@ impl Behind {
 
     /// The statements that clients sent here, but for those that the proxy sends of its own accord.
     pub(super) fn said(&self) -> Vec<String> {
-        let own = |sql: &String| sql.contains("session_track_system_variables");
+        let own = |sql: &String| {
+            sql.contains("session_track_system_variables") || sql.contains("READ ONLY") || sql.contains("Uptime")
+        };
         locked(&self.said).iter().filter(|sql| !own(sql)).cloned().collect()
+    }
+
+    /// All statements, in their order.
+    pub(super) fn all_said(&self) -> Vec<String> {
+        locked(&self.said).clone()
     }
 
     /// A database of this name is not there, nor a variable: whoever names it is told this error. `None`: all is there.
@@ -76,6 +83,7 @@ pub(super) struct BehindSession {
     open: Option<Vec<String>>,
     autocommit: bool,
     no_backslash_escapes: bool,
+    read_only: bool,
     /// The last variable that was set: as it is quoted, and its value.
     variable: (String, String),
 }
@@ -92,6 +100,7 @@ impl Engine for BehindEngine {
             open: None,
             autocommit: !self.0.autocommit_off.load(Relaxed),
             no_backslash_escapes: self.0.no_backslash_escapes.load(Relaxed),
+            read_only: false,
             variable: Default::default(),
             behind: Arc::clone(&self.0),
         })
@@ -110,6 +119,9 @@ impl BehindSession {
         let last = |on: &str, off: &str| sql.rfind(on).map(|at| sql.rfind(off).is_none_or(|other| other < at));
         if let Some(on) = last("autocommit = 1", "autocommit = 0").or(sql.contains("autocommit = 0").then_some(false)) {
             self.autocommit = on;
+        }
+        if sql.contains("_read_only = 0") {
+            self.read_only = false;
         }
         if sql.contains("sql_mode") {
             self.no_backslash_escapes = sql.contains("NO_BACKSLASH_ESCAPES");
@@ -175,7 +187,23 @@ impl EngineSession for BehindSession {
             ["SET", variable, "=", value] if variable.starts_with('@') && !variable.starts_with("@@") => {
                 self.variable = (format!("@`{}`", &variable[1..]), value.trim_matches('\'').to_owned());
             }
+            ["SET", "SESSION", "TRANSACTION", "READ", how] => self.read_only = *how == "ONLY",
             ["SET", ..] => self.set(&sql)?,
+            ["SHOW", "GLOBAL", "STATUS", ..] => {
+                out.columns([
+                    Column::new("Variable_name", ColumnType::VarChar),
+                    Column::new("Value", ColumnType::Text),
+                ])?;
+                out.row(&[Value::Text("Uptime"), Value::Text("86400")])?;
+            }
+            // Reads from a view that calls a function that writes.
+            ["SELECT", "SNEAKY"] if self.read_only => {
+                return Err(SqlError::new(1792, "25006", "Cannot execute statement in a READ ONLY transaction"));
+            }
+            ["SELECT", "SNEAKY"] => {
+                self.write("sneaky");
+                texts(out, &["sneaky"])?;
+            }
             ["SELECT", variable] if *variable == self.variable.0 => texts(out, &[&self.variable.1])?,
             ["SELECT", .., "SLEEP"] => {
                 self.behind.long.notify_one();
@@ -246,6 +274,7 @@ impl EngineSession for BehindSession {
         locked(&self.behind.said).push("RESET".to_owned());
         (self.open, self.autocommit) = (None, !self.behind.autocommit_off.load(Relaxed));
         self.no_backslash_escapes = self.behind.no_backslash_escapes.load(Relaxed);
+        self.read_only = false;
         Ok(())
     }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::stage::{ask, begin, code, connected, played, stage, until};
 use crate::{
     model::{ServerAddress, ServerEnd},
-    proxy::server::Server,
+    proxy::{
+        backend::tests::player::{ALL, Played},
+        server::Server,
+    },
 };
 
 #[test]
@@ -21,6 +24,34 @@ fn one_that_waits_ends_alone() {
         until(|| stage.servers[0].connections() == 0).await;
         assert_eq!(code(&alice, "SELECT a").await, 0);
         assert!(stage.server_session(&alice).ss_id > before.ss_id);
+    });
+}
+
+#[test]
+fn what_was_carried_out_just_before_is_told_and_what_is_lost_with_it_next() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let making = begin(&alice, "CREATE TEMPORARY TABLE t (a INT)");
+        let mut main = Played::accept(&listener).await;
+        main.welcome(ALL).await;
+        main.until("CREATE TEMPORARY TABLE t (a INT)").await;
+        main.ok(1).await;
+        assert_eq!(making.await.unwrap(), 0);
+        let inserting = begin(&alice, "INSERT x");
+        main.until("INSERT x").await;
+        // It is ended when the answer has come, and nobody has looked at it yet.
+        let (begin_end, end) = tokio::net::UnixStream::pair().unwrap();
+        let (servers, ss_id) = (stage.shown(&alice), stage.server_session(&alice).ss_id);
+        let ending = tokio::task::spawn_local(async move {
+            end.readable().await.unwrap();
+            servers.end(ss_id)
+        });
+        tokio::task::yield_now().await;
+        begin_end.try_write(b"x").unwrap();
+        main.ok(1).await;
+        assert_eq!(ending.await.unwrap(), Some(ServerEnd::Alone));
+        assert_eq!(inserting.await.unwrap(), 0);
+        assert_eq!(code(&alice, "INSERT y").await, 2013, "the temporary table is gone");
     });
 }
 

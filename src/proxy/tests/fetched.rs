@@ -5,11 +5,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use super::stage::{ask, builder, code, stage};
+use super::stage::{ask, begin, builder, code, goes_on, played, stage};
 use crate::{
     Done, Engine, EngineSession, Login, OnKill, OwnedValue, Principal, Privileges, Reason, RowSink, Runtime, Setting,
     Settings, SqlError, Statement, StatementContext,
-    proxy::{Proxy, ProxySession},
+    proxy::{
+        Proxy, ProxySession,
+        backend::tests::player::{ALL, Played},
+    },
 };
 
 /// A proxy whose sessions are watched.
@@ -92,5 +95,24 @@ fn what_is_fetched_has_a_bound() {
             ask(&alice, format!("SET @x = '{}'", "0".repeat(length))).await.unwrap();
             assert_eq!(code(&alice, "KILL QUERY @x").await, expected, "{length}");
         }
+    });
+}
+
+#[test]
+fn what_is_longer_than_a_packet_is_not_held() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let killing = begin(&alice, "KILL QUERY @x");
+        let mut main = Played::accept(&listener).await;
+        main.welcome(ALL).await;
+        main.until("SELECT @`x`").await;
+        let text: &[u8] = b"\x03def\0\0\0\x02@x\0\x0c\x2d\0\xff\xff\xff\xff\xfb\0\0\x27\0\0";
+        let row = [&b"\xfe\xff\xff\xff\x3f\0\0\0\0"[..], &vec![b'x'; (1 << 24) - 10]].concat();
+        main.send(1, &[b"\x01", text]).await;
+        // A gigabyte, of which one packet comes, and then an empty one.
+        main.send(3, &[&row]).await;
+        main.send(5, &[b"\xfe\0\0\x02\0\0\0"]).await;
+        assert_eq!(killing.await.unwrap(), 1041);
+        goes_on(&alice, &mut main).await;
     });
 }

@@ -143,6 +143,24 @@ fn a_client_is_told_that_backslashes_escape_nothing() {
 }
 
 #[test]
+fn a_change_of_database_does_not_hide_that_a_transaction_is_lost() {
+    stage(2, true, async |stage| {
+        let (alice, bob) = (stage.alice().await, stage.alice().await);
+        for client in [&alice, &bob] {
+            ask(client, "SELECT WHO").await.unwrap();
+        }
+        for sql in ["BEGIN", "INSERT x"] {
+            assert_eq!(code(&alice, sql).await, 0);
+        }
+        stage.servers[0].crash().await;
+        assert_eq!(code(&bob, "INSERT y").await, 1429, "it is known to be away");
+        assert_eq!(alice.use_database("shop").await.unwrap_err().code(), 2013);
+        alice.use_database("shop").await.expect("that it is told once");
+        assert_eq!(ask(&alice, "SELECT WHO").await.unwrap()[0], "server1");
+    });
+}
+
+#[test]
 fn a_procedure_that_fails_may_have_begun_a_transaction() {
     stage(2, true, async |stage| {
         let alice = stage.alice().await;

@@ -115,6 +115,7 @@ fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
         side.send(2, &[&packets::error(&refused)]).await;
         let mut side = Played::accept(&listener).await;
         side.welcome(ALL).await;
+        side.up_for("1000").await;
         assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
         main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
         side.ok(1).await;
@@ -143,7 +144,24 @@ fn what_could_not_be_killed_in_time_is_killed_when_its_place_is_free() {
         assert_eq!(running.await.unwrap(), 1317);
         let mut side = Played::accept(&listener).await;
         side.welcome(ALL).await;
+        side.up_for("1000").await;
         assert_eq!(side.receive().await, b"\x03KILL 77");
+    });
+}
+
+#[test]
+fn a_server_that_was_started_anew_is_told_no_number_of_before() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        // It is away, and its numbers are those of others when it is back.
+        Played::accept(&listener).await.send(0, &[b"\xff\x1d\x04Server shutdown in progress"]).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        side.up_for("1").await;
+        assert_eq!(side.receive().await, [QUIT]);
+        main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
+        assert_eq!(running.await.unwrap(), 1317);
     });
 }
 
@@ -160,6 +178,7 @@ fn a_kill_goes_to_the_address_that_the_connection_has_reached() {
         let heard = async {
             let mut side = Played::accept(&listener).await;
             side.welcome(ALL).await;
+            side.up_for("1000").await;
             assert_eq!(side.receive().await, b"\x03KILL 77");
             side.ok(1).await;
         };

@@ -62,6 +62,30 @@ fn statements_with_names_run_as_prepared_ones_and_answer_in_texts() {
 }
 
 #[test]
+fn what_a_client_closes_is_closed_at_the_server() {
+    stage(1, false, async |stage| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let prepared = |stage: &super::stage::Stage| stage.servers[0].prepared();
+        for round in 0..3 {
+            let statement = client.prep("SELECT ?").await.unwrap();
+            let value: Option<u64> = client.exec_first(&statement, (round,)).await.unwrap();
+            assert_eq!((value, prepared(stage)), (Some(round), 1));
+            client.close(statement).await.unwrap();
+            until(|| prepared(stage) == 0).await;
+        }
+        client.query_drop("PREPARE named FROM 'SELECT 1'").await.unwrap();
+        assert_eq!(prepared(stage), 1);
+        client.query_drop("PREPARE named FROM 'SELECT 2'").await.unwrap();
+        until(|| prepared(stage) == 1).await;
+        client.query_drop("DEALLOCATE PREPARE named").await.unwrap();
+        until(|| prepared(stage) == 0).await;
+        client.disconnect().await.unwrap();
+        end().await;
+    });
+}
+
+#[test]
 fn more_statements_than_are_kept_are_closed_at_the_server() {
     stage(1, false, async |stage| {
         let alice = stage.alice().await;

@@ -59,6 +59,28 @@ fn the_clients_state_comes_along() {
 }
 
 #[test]
+fn what_turns_out_to_write_is_written_at_the_primary_alone() {
+    stage(2, true, async |stage| {
+        let alice = stage.alice().await;
+        for round in 1..=4 {
+            for _ in 0..2 {
+                assert_eq!(ask(&alice, "SELECT SNEAKY").await.unwrap(), ["sneaky"]);
+            }
+            assert_eq!(stage.servers[0].behind.committed().len(), 2 * round);
+            assert_eq!(stage.servers[1].behind.committed(), [""; 0], "in round {round}");
+            // What takes the replica's session out of it.
+            match round {
+                1 => assert_eq!(code(&alice, "SET SESSION transaction_read_only = 0").await, 0),
+                2 => alice.reset().await.unwrap(),
+                _ => stage.servers[1].kill_all().await,
+            }
+        }
+        let said = stage.servers[1].behind.all_said();
+        assert!(said.iter().any(|sql| *sql == "SELECT SNEAKY"), "it was tried there: {said:?}");
+    });
+}
+
+#[test]
 fn another_server_serves_the_next_read() {
     stage(2, true, async |stage| {
         let (alice, bob) = (stage.alice().await, stage.alice().await);

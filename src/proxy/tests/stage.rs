@@ -71,6 +71,11 @@ impl Served {
         rows.iter().filter_map(|row| row.info.as_ref()).map(ToString::to_string).collect()
     }
 
+    /// How many statements are prepared there.
+    pub(super) fn prepared(&self) -> usize {
+        self.runtime.shared.registry.counters.prepared.get()
+    }
+
     /// Ends a connection there.
     pub(super) async fn kill(&self, server_sessid: u64) {
         let target = Target::Session(crate::SessionId::new(server_sessid));

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -166,12 +167,25 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// A prepared statement is closed.
+    pub(crate) fn close_prepared(&mut self, sql: &Bytes, database: Option<&str>) {
+        let Some(session) = self.session.as_deref_mut() else { return };
+        if catch_unwind(AssertUnwindSafe(|| session.close_prepared(sql, database))).is_err() {
+            tracing::error!(session = %self.slot().id(), "the engine panicked at the end of a prepared statement");
+            self.end_after_panic();
+        }
+    }
+
     /// The engine panicked. The client is told, and then the session ends: nobody knows what state the engine's is in.
     pub(in crate::session) fn panicked(&mut self, cx: &StatementContext) -> SqlError {
+        tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
+        self.end_after_panic();
+        SqlError::panicked()
+    }
+
+    fn end_after_panic(&mut self) {
         self.unsettled = true;
         self.registry().counters.panicked();
-        tracing::error!(session = %cx.session(), statement = %cx.number(), "the engine panicked");
         self.slot().switch.drain(Reason::Panic);
-        SqlError::panicked()
     }
 }

@@ -87,8 +87,9 @@ impl<E: Engine> Driver<E> {
     /// COM_STMT_CLOSE, which has no answer.
     pub(super) fn close_statement(&mut self, payload: Bytes) -> Next {
         self.core.touch();
-        if let Some(statements) = self.statements.as_deref_mut() {
-            statements.close(payload);
+        let closed = self.statements.as_deref_mut().and_then(|statements| statements.close(payload));
+        if let Some((sql, database)) = closed {
+            self.core.close_prepared(&sql, database.as_deref());
         }
         Next::Serve
     }
@@ -136,8 +137,6 @@ impl<E: Engine> Driver<E> {
     }
 
     fn forget(&mut self, id: u32) {
-        if let Some(statements) = self.statements.as_deref_mut() {
-            statements.close(Bytes::copy_from_slice(&id.to_le_bytes()));
-        }
+        self.close_statement(Bytes::copy_from_slice(&id.to_le_bytes()));
     }
 }

@@ -6,7 +6,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{Done, wire::test_packets as packets};
+use crate::{
+    Done,
+    proxy::{backend::command::QUERY, side::UPTIME},
+    wire::test_packets as packets,
+};
 
 /// What a modern server can do, as far as it matters here.
 pub(in crate::proxy) const ALL: CapabilityFlags = CapabilityFlags::all();
@@ -58,6 +62,15 @@ impl Played {
         let mut payload = vec![0; usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16];
         self.socket.read_exact(&mut payload).await.ok()?;
         Some(payload)
+    }
+
+    /// Is asked how long it has been up, and says so.
+    pub(in crate::proxy) async fn up_for(&mut self, seconds: &str) {
+        assert_eq!(self.receive().await, [&[QUERY][..], UPTIME].concat());
+        let text: &[u8] = b"\x03def\0\0\0\x01?\0\x0c\x2d\0\x28\0\0\0\xfd\0\0\0\0\0";
+        let counted = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let row = [counted("Uptime"), counted(seconds)].concat();
+        self.send(1, &[b"\x02", text, text, &row, b"\xfe\0\0\x02\0\0\0"]).await;
     }
 
     /// Answers to everything by OK until this statement comes.
