@@ -98,8 +98,9 @@ impl Syntax {
     pub const OCEANBASE: Self =
         Self { version: 50_725, kill: KillForms { alter_system: true, ..KillForms::MYSQL }, ..Self::MYSQL };
 
-    /// OceanBase's proxy, ODP, which calls itself 5.6.25.
-    pub const ODP: Self = Self { version: 50_625, proxy_sessions: true, ..Self::MYSQL };
+    /// OceanBase's proxy, ODP. It stands before servers of any version: what is code for some of them is code for it, so that
+    /// none of it is taken for a statement of nothing but comments, nor a `KILL` in it passed on.
+    pub const ODP: Self = Self { proxy_sessions: true, ..Self::EVERY_VERSION };
 
     /// TiDB, which calls itself 8.0.11.
     pub const TIDB: Self = Self {
@@ -147,7 +148,7 @@ impl Syntax {
             [b'T', b'!', features @ ..] if self.tidb_comments => return Opened::Code(2 + listed(features)),
             _ => return Opened::Comment,
         };
-        let every = *self == Self::EVERY_VERSION;
+        let every = self.version == u32::MAX;
         let most = if self.tidb_comments && !every { 5 } else { 6 };
         let digits = rest[marker..].iter().take(most).take_while(|b| b.is_ascii_digit()).count();
         if digits < 5 {

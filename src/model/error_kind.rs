@@ -80,7 +80,8 @@ pub enum ErrorKind {
     StatementTimeout,
     /// MariaDB's, where MySQL has NotSupportedYet.
     SubqueriesNotSupported,
-    /// MySQL's client library's: a server behind a proxy went away.
+    /// A server behind a proxy went away: MySQL's ER_NET_READ_ERROR. 2013 is client libraries' own, which MariaDB's does not take
+    /// from a server (2027).
     ServerLost,
     LocalFilesDisabled,
 }
@@ -163,7 +164,7 @@ impl ErrorKind {
             ErrorKind::UnknownOperator => (5010, "21000"),
             ErrorKind::StatementTimeout => (1969, "70100"),
             ErrorKind::SubqueriesNotSupported => (1970, "42000"),
-            ErrorKind::ServerLost => (2013, "HY000"),
+            ErrorKind::ServerLost => (1158, "08S01"),
             ErrorKind::LocalFilesDisabled => (3948, "42000"),
         }
     }

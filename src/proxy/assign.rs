@@ -188,7 +188,7 @@ fn reach(word: &[u8]) -> Option<Reach> {
 }
 
 /// What a name behind `@@` means: its scope, if it has one, and the name without backquotes.
-fn system(name: &[u8]) -> Target<'_> {
+pub(in crate::proxy) fn system(name: &[u8]) -> Target<'_> {
     let (scope, name) = match name.iter().position(|b| *b == b'.') {
         Some(dot) => match reach(bare(&name[..dot])) {
             Some(reach) => (reach, &name[dot + 1..]),

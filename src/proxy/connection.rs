@@ -4,7 +4,16 @@ use super::{
     backend::{Backend, BackendError, command},
     prepared::Texts,
 };
-use crate::model::Versions;
+use crate::model::{SqlError, Versions};
+
+/// Whether a server knows the id that the client has at the proxy.
+#[derive(Debug)]
+pub(super) enum ClientId {
+    Untold,
+    Told,
+    /// It does not let the account say so. It is not asked again: it may keep something by the id that it has.
+    Refused(SqlError),
+}
 
 /// See the module's text.
 pub(super) struct Connection {
@@ -14,7 +23,7 @@ pub(super) struct Connection {
     /// How far it knows what the client has changed.
     pub(super) versions: Versions,
     /// Whether the server knows the client's id.
-    pub(super) knows_id: bool,
+    pub(super) id: ClientId,
     /// Whether it was brought up to the client's state once: before, it is being made.
     pub(super) made: bool,
     /// Whether it has a current database, be it the client's or not.
@@ -30,7 +39,7 @@ impl Connection {
             backend,
             prepared: Texts::default(),
             versions: Versions::default(),
-            knows_id: false,
+            id: ClientId::Untold,
             made: false,
             in_database: false,
             reads_only: false,
@@ -41,7 +50,7 @@ impl Connection {
     pub(super) fn forget(&mut self) {
         self.prepared = Texts::default();
         self.versions = Versions::default();
-        (self.knows_id, self.reads_only) = (false, false);
+        (self.id, self.reads_only) = (ClientId::Untold, false);
     }
 
     /// Closes those prepared statements at the server that are not needed any more: it hears of them with what is asked next.

@@ -25,12 +25,9 @@ pub(super) async fn relay(
     let mut changes = Gathered::default();
     loop {
         let mut answer = match watch.over(backend.head()).await? {
-            // Behind a procedure's results. What stands between results is of use to nobody.
+            // What stands between results is of use to nobody.
             Head::Ok(mut answer) => {
-                if !answer.more {
-                    out.end_rows();
-                    answer.info.take().iter().for_each(|info| out.info(info));
-                }
+                answer.info.take().iter().filter(|_| !answer.more).for_each(|info| out.info(info));
                 answer
             }
             Head::Columns(definitions) if out.relays(format) => {
@@ -47,6 +44,8 @@ pub(super) async fn relay(
             answer.changes = changes.all();
             return Ok(answer);
         }
+        // What follows, be it an OK or an error, is none of these rows' end.
+        out.end_rows();
     }
 }
 

@@ -185,6 +185,20 @@ impl ProxySession {
         }
     }
 
+    /// The values of variables of the client's, of which servers alone know.
+    async fn values(&mut self, cx: &StatementContext, variables: &[&[u8]]) -> Result<Vec<OwnedValue>, SqlError> {
+        if variables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = Bytes::from([b"SELECT ", &*variables.join(&b", "[..])].concat());
+        let syntax = self.proxy.syntax;
+        let reading = route::read(&sql, &syntax);
+        match self.ask(cx, (&reading, Place::Primary), Ask::Values(&sql), None).await? {
+            Got::Values(values) => Ok(values),
+            Got::Done(_) | Got::Prepared(_) | Got::Fields(_) => Ok(Vec::new()),
+        }
+    }
+
     /// A statement that the proxy has to do with itself.
     async fn own(
         &mut self,
@@ -201,7 +215,8 @@ impl ProxySession {
             Own::LocalInfile => return Err(failure::no_local_files()),
             Own::CharacterSets => {
                 let syntax = self.proxy.syntax;
-                let named = names::read(&statement.sql, &syntax, cx.character_sets())?;
+                let values = self.values(cx, &names::asked(&statement.sql, &syntax)).await?;
+                let named = names::read(&statement.sql, &syntax, cx.character_sets(), &values)?;
                 if let Some(rest) = named.rest {
                     let rest = Bytes::from(rest);
                     let reading = route::read(&rest, &syntax);
@@ -360,13 +375,9 @@ impl EngineSession for ProxySession {
     const FETCHES_USER_VARIABLES: bool = true;
 
     async fn fetch_user_variables(&mut self, cx: &StatementContext, names: &[String]) -> Result<(), SqlError> {
-        let names_there: Vec<String> = names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
-        let sql = Bytes::from(format!("SELECT {}", names_there.join(", ")));
-        let syntax = self.proxy.syntax;
-        let reading = route::read(&sql, &syntax);
-        let Got::Values(values) = self.ask(cx, (&reading, Place::Primary), Ask::Values(&sql), None).await? else {
-            return Ok(());
-        };
+        let there: Vec<String> = names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
+        let there: Vec<&[u8]> = there.iter().map(String::as_bytes).collect();
+        let values = self.values(cx, &there).await?;
         Allowed::of(cx.slot().globals(), cx.principal()).check(values.iter().map(length).sum())?;
         self.open(cx)?.fetched = names.iter().cloned().zip(values).collect();
         Ok(())

@@ -27,6 +27,9 @@ use crate::{
 /// What a server session is told first of all: to tell of every change.
 const FIRST: &[u8] = b"session_track_system_variables = '*', session_track_schema = 1";
 
+/// And that it is the proxy that bounds how long a client may take to read: the longest time that there is.
+const PATIENT: &[u8] = b"net_write_timeout = 31536000";
+
 /// The version of the system variables of a client that has set none: a server session that has seen nothing yet is behind
 /// it, for it has to be told [`FIRST`].
 const BEGIN: u64 = 1;
@@ -291,6 +294,7 @@ impl State {
         };
         if at.sys_var == 0 {
             add(&[FIRST]);
+            add(&[PATIENT]);
             // the primary alone is asked for it: one that is not new has it
             if self.insert_id != 0 && at.last_insert_id != self.versions.last_insert_id {
                 add(&[b"last_insert_id = ", self.insert_id.to_string().as_bytes()]);
@@ -326,8 +330,8 @@ impl State {
 
 /// A `SET` that brings a server session up to date, for a server that knows nothing of [`FIRST`]; `None`: it does not say that.
 pub(in crate::proxy) fn without_first(set: &[u8]) -> Option<Vec<u8>> {
-    let rest = set.strip_prefix(b"SET ")?.strip_prefix(FIRST)?;
-    Some(rest.strip_prefix(b", ").map_or_else(|| b"DO 0".to_vec(), |rest| [b"SET ", rest].concat()))
+    let rest = set.strip_prefix(b"SET ")?.strip_prefix(FIRST)?.strip_prefix(b", ")?;
+    Some([b"SET ", rest].concat())
 }
 
 /// The database that a `USE` names.

@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use super::{
     backend::{Account, Answer, Prepared, command, execute_payload},
-    connection::Connection,
+    connection::{ClientId, Connection},
     failure::{self, Failure},
     kill::Watch,
+    pins::Pins,
     pool::Servers,
     relay::{first_row, relay},
     route::{Reading, Verb},
@@ -163,7 +164,7 @@ impl Turn<'_> {
             if connection.versions != self.servers.state.hold().versions() {
                 Box::pin(self.catch_up(connection, watch, ask)).await?;
             }
-            if self.reading.uses_connection_id && !connection.knows_id {
+            if !matches!(connection.id, ClientId::Told) && self.needs_id() {
                 Box::pin(self.tell_id(connection, watch)).await?;
             }
         }
@@ -372,16 +373,27 @@ impl Turn<'_> {
         }
     }
 
-    /// Tells the server the client's id: the statement asks for it.
+    /// Whether the server has to know the client's id first: the statement asks for it, or leaves something that the server
+    /// keeps by that id. (MariaDB finds temporary tables by it: they would be gone with the id before.)
+    fn needs_id(&self) -> bool {
+        self.reading.uses_connection_id || self.reading.pins.any_of(Pins::TEMPORARY_TABLES.and(Pins::ROUTINES))
+    }
+
+    /// Tells the server the client's id.
     async fn tell_id(&self, connection: &mut Connection, watch: &mut Watch<'_>) -> Result<(), Failure> {
-        let set = format!("SET pseudo_thread_id = {}", self.cx.connection_id());
-        match watch.over(connection.backend.command(command::QUERY, &[set.as_bytes()])).await {
-            Ok(_) => {
-                connection.knows_id = true;
-                Ok(())
+        if let ClientId::Untold = connection.id {
+            let set = format!("SET pseudo_thread_id = {}", self.cx.connection_id());
+            connection.id = match watch.over(connection.backend.command(command::QUERY, &[set.as_bytes()])).await {
+                Ok(_) => ClientId::Told,
+                Err(Failure::Server(error)) if self.cx.stop().is_none() => ClientId::Refused(error),
+                Err(failure) => return Err(failure),
+            };
+        }
+        match &connection.id {
+            ClientId::Refused(error) if self.reading.uses_connection_id => {
+                Err(Failure::Server(failure::no_connection_id(error)))
             }
-            Err(Failure::Server(error)) => Err(Failure::Server(failure::no_connection_id(&error))),
-            Err(failure) => Err(failure),
+            _ => Ok(()),
         }
     }
 }

@@ -45,9 +45,5 @@ async fn enter<E: Engine>(
     if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
         slot.notes.tellable();
     }
-    #[cfg(feature = "proxy")]
-    if peer.0.contains(CapabilityFlags::CLIENT_FOUND_ROWS) {
-        slot.notes.count_found_rows();
-    }
     Some(Driver::new(core, conn, gate, nonce, peer))
 }

@@ -134,6 +134,11 @@ pub(super) async fn login<E: Engine>(
             return Err(Unwelcome { left: Left::Registered(registration), why });
         }
     };
+    // An engine may ask at its first call.
+    #[cfg(feature = "proxy")]
+    if talk.peer.0.contains(CapabilityFlags::CLIENT_FOUND_ROWS) {
+        core.slot().notes.count_found_rows();
+    }
     let answered = match begin_with(&mut core, database).await {
         Ok(()) => {
             let state = core.state();

@@ -240,6 +240,61 @@ def long_packets(proxy: Proxy) -> None:
         expect_equal(value(client, "SELECT 'next'"), "next", "the next answer")
 
 
+def errors_behind_results_leave_them_whole(proxy: Proxy) -> None:
+    with proxy.client() as client, proxy.pair.primary.administrator() as by:
+        client.run("CREATE PROCEDURE odd() BEGIN SELECT 1; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'boom'; END")
+        for at in (client, by):
+            kinds = [packet.kind for packet in at._connection.query("CALL test.odd()")]
+            expect_equal(kinds[-3:], ["row", "end of rows", "error"], "how it ends")
+        client.run("DROP PROCEDURE odd")
+
+
+def rows_that_were_found_are_counted(proxy: Proxy) -> None:
+    """By those who want that, also if they log in with a database."""
+    FOUND_ROWS = 2
+    for database in (None, "test"):
+        for capabilities, count in ((ORDINARY, 0), (ORDINARY | FOUND_ROWS, 1)):
+            address = (proxy.host, proxy.port)
+            login = {"user": ALICE.login, "password": ALICE.password, "database": database}
+            with Connection(address, capabilities=capabilities, **login) as connection:
+                connection.query("CREATE TEMPORARY TABLE test.found SELECT 1 AS a")
+                [ok] = connection.query("UPDATE test.found SET a = 1")
+                expect_equal(ok.get("affected")[0], count, f"rows, with {database}")
+
+
+def temporary_tables_stay_though_an_id_is_asked_for(proxy: Proxy) -> None:
+    with proxy.client() as client:
+        client.run("CREATE TEMPORARY TABLE entry (mine INT)")
+        client.run("INSERT INTO entry VALUES (1)")
+        for sql in ("SELECT CONNECTION_ID() + 0", "SET @id = CONNECTION_ID()", "DO CONNECTION_ID()"):
+            try:
+                client.run(sql)
+            except SqlError as refused:
+                expect_equal(refused.code, 1235, sql)
+            expect_equal(client.run("SELECT * FROM entry"), [{"mine": "1"}], f"the temporary table after {sql}")
+
+
+def dumps_in_other_character_sets_are_restored(proxy: Proxy) -> None:
+    """They keep what the client writes in a variable, and give it back."""
+    with proxy.client() as client:
+        client.run("CREATE TEMPORARY TABLE told (a VARCHAR(9) CHARACTER SET utf8mb4)")
+        client.run("SET NAMES latin1")
+        client.run("/*!40101 SET @saved_cs_client = @@character_set_client */")
+        client.run("/*!40101 SET character_set_client = utf8mb4 */")
+        client.run("/*!40101 SET character_set_client = @saved_cs_client */")
+        insert = b"INSERT INTO told VALUES ('m\xfcller')"
+        expect_equal(client._connection.command(packets.QUERY, insert)[0].kind, "ok", "the row")
+        expect_equal(value(client, "SELECT HEX(a) FROM told"), "6DC3BC6C6C6572", "its text")
+
+
+def code_in_comments_reaches_its_server(proxy: Proxy) -> None:
+    with proxy.client() as client:
+        client.run("/*M!100101 SET @here = 1 */")
+        expect_equal(value(client, "SELECT @here"), "1", "what MariaDB alone takes for code")
+        expect_equal(client.run("/*!80013 SET @there = 1 */"), [], "what MariaDB takes for none")
+        expect_equal(told(client, "/*M!100101 KILL 4000000000 */")[0], 1094, "a KILL, which is the proxy's")
+
+
 def local_files_are_refused(proxy: Proxy) -> None:
     capabilities = ORDINARY | LOCAL_FILES
     address = (proxy.host, proxy.port)
@@ -346,6 +401,11 @@ SHARED = (
     change_user,
     several_results,
     texts_for_people_come_along,
+    errors_behind_results_leave_them_whole,
+    rows_that_were_found_are_counted,
+    temporary_tables_stay_though_an_id_is_asked_for,
+    dumps_in_other_character_sets_are_restored,
+    code_in_comments_reaches_its_server,
     long_packets,
     local_files_are_refused,
     ids_within_expressions,

@@ -205,6 +205,8 @@ fn what_the_proxy_does_itself_is_known() {
         ("SET character_set_results = NULL", Some(CharacterSets)),
         ("SET @@session.`character_set_client` = utf8", Some(CharacterSets)),
         ("SET LOCAL character_set_client = utf8", Some(CharacterSets)),
+        ("/*!40101 SET @saved_cs_client = @@character_set_client */", Some(CharacterSets)),
+        ("SET @a = @@global.character_set_client", None),
         ("SET GLOBAL character_set_client = utf8", None),
         ("SET @names = 1, a = (b, NAMES)", None),
         ("SET names = 1", None),

@@ -153,6 +153,9 @@ impl<'a> Scan<'a> {
     fn set(&mut self, sql: &'a [u8], syntax: &Syntax) {
         for assignment in assignments(sql, syntax) {
             self.reading.verb = Verb::Set;
+            if names::asks(&sql[assignment.value.clone()], syntax) {
+                self.reading.own = Some(Own::CharacterSets);
+            }
             match assignment.target {
                 target if names::concerns(target) => self.reading.own = Some(Own::CharacterSets),
                 Target::User(_) if !names::is_constant(&assignment) => self.pin(Pins::USER_VARIABLES),

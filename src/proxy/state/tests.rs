@@ -13,6 +13,10 @@ use crate::proxy::{
     route,
 };
 
+/// What a new server session is told.
+const FIRST_SET: &str =
+    "SET session_track_system_variables = '*', session_track_schema = 1, net_write_timeout = 31536000";
+
 /// A server session and its client's state.
 struct Client {
     state: State,
@@ -55,7 +59,7 @@ fn a_new_server_session_is_told_to_tell_and_of_the_database() {
     let client = Client { state: State::new(Some("test")), at: Versions::default() };
     let first = client.state.catch_up(&client.at);
     assert_eq!(first.database, Some("test"));
-    assert_eq!(first.set.as_deref(), Some(&b"SET session_track_system_variables = '*', session_track_schema = 1"[..]));
+    assert_eq!(first.set.as_deref(), Some(FIRST_SET.as_bytes()));
     assert!(client.state.catch_up(&client.state.versions()).is_empty());
     assert!(Client::new().state.catch_up(&Versions::default()).database.is_none());
 }
@@ -207,11 +211,11 @@ fn a_statement_that_fails_may_have_left_something() {
 fn a_server_that_cannot_tell_is_told_the_rest() {
     let mut client = Client::new();
     let first = client.state.catch_up(&Versions::default()).set.unwrap();
-    assert_eq!(without_first(&first).unwrap(), b"DO 0");
+    assert_eq!(without_first(&first).unwrap(), b"SET net_write_timeout = 31536000");
     client.runs("SET time_zone = 'UTC'", &[]);
     let first = client.state.catch_up(&Versions::default()).set.unwrap();
     let rest = without_first(&first).unwrap();
-    assert_eq!(rest, b"SET @@session.time_zone = 'UTC'");
+    assert_eq!(rest, b"SET net_write_timeout = 31536000, @@session.time_zone = 'UTC'");
     assert_eq!(without_first(&rest), None);
 }
 
@@ -309,7 +313,7 @@ fn a_new_server_session_knows_the_last_number_of_a_row() {
     let mut client = Client::new();
     client.ends("INSERT INTO t VALUES ()", Told { insert_id: 7, ..Told::default() });
     client.ends("INSERT INTO t VALUES (1)", Told::default());
-    let first = "SET session_track_system_variables = '*', session_track_schema = 1";
+    let first = FIRST_SET;
     assert_eq!(client.told(&Versions::default()), format!("{first}, last_insert_id = 7"));
     assert_eq!(client.told_of_variables(), "", "one that is there for reads is not told each time");
     let told_less = Versions { sys_var: 0, ..client.at };
@@ -341,7 +345,7 @@ fn a_reset_forgets_all_but_the_database() {
     assert!(client.state.versions().sys_var > before.sys_var, "server sessions that were not reset are behind");
     let next = client.state.catch_up(&Versions::default());
     assert_eq!(next.database, Some("shop"));
-    assert_eq!(next.set.as_deref(), Some(&b"SET session_track_system_variables = '*', session_track_schema = 1"[..]));
+    assert_eq!(next.set.as_deref(), Some(FIRST_SET.as_bytes()));
     assert!(client.state.variables().is_empty());
 }
 

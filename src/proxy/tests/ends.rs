@@ -51,7 +51,7 @@ fn what_was_carried_out_just_before_is_told_and_what_is_lost_with_it_next() {
         main.ok(1).await;
         assert_eq!(ending.await.unwrap(), Some(ServerEnd::Alone));
         assert_eq!(inserting.await.unwrap(), 0);
-        assert_eq!(code(&alice, "INSERT y").await, 2013, "the temporary table is gone");
+        assert_eq!(code(&alice, "INSERT y").await, 1158, "the temporary table is gone");
     });
 }
 
@@ -91,7 +91,7 @@ fn a_client_misses_what_it_kept_there() {
         ask(&alice, "CREATE TEMPORARY TABLE t (i INT)").await.unwrap();
         let shown = stage.server_session(&alice);
         assert_eq!(stage.shown(&alice).end(shown.ss_id), Some(ServerEnd::Alone));
-        assert_eq!(code(&alice, "INSERT x").await, 2013);
+        assert_eq!(code(&alice, "INSERT x").await, 1158);
         assert_eq!(code(&alice, "INSERT y").await, 0);
         assert_eq!(stage.servers[0].behind.committed(), ["y"]);
     });

@@ -154,7 +154,7 @@ fn a_change_of_database_does_not_hide_that_a_transaction_is_lost() {
         }
         stage.servers[0].crash().await;
         assert_eq!(code(&bob, "INSERT y").await, 1429, "it is known to be away");
-        assert_eq!(alice.use_database("shop").await.unwrap_err().code(), 2013);
+        assert_eq!(alice.use_database("shop").await.unwrap_err().code(), 1158);
         alice.use_database("shop").await.expect("that it is told once");
         assert_eq!(ask(&alice, "SELECT WHO").await.unwrap()[0], "server1");
     });
@@ -170,7 +170,7 @@ fn a_procedure_that_fails_may_have_begun_a_transaction() {
         assert_eq!(readers(&alice).await, ["server0"]);
         assert_eq!(stage.shown(&alice).end(shown.ss_id), Some(ServerEnd::WithItsClient));
         lose(stage, &alice).await;
-        assert_eq!(code(&alice, "COMMIT").await, 2013, "it is missed");
+        assert_eq!(code(&alice, "COMMIT").await, 1158, "it is missed");
         assert_eq!(stage.servers[0].behind.committed(), [""; 0]);
     });
 }
@@ -226,7 +226,7 @@ fn what_the_last_statement_left_is_not_silently_another_ones() {
             assert_eq!(code(&alice, question).await, 0, "of nothing there is nothing to tell");
             assert_eq!(code(&alice, "INSERT x").await, 0);
             lose(stage, &alice).await;
-            assert_eq!(code(&alice, question).await, 2013);
+            assert_eq!(code(&alice, question).await, 1158);
             assert_eq!(code(&alice, question).await, 0, "it is told once");
         }
         // Nor is it asked of another server when it is lost on the way.
@@ -235,6 +235,6 @@ fn what_the_last_statement_left_is_not_silently_another_ones() {
         let running = super::stage::begin(&alice, "SELECT ROW_COUNT() SLEEP");
         stage.servers[0].behind.long.notified().await;
         lose(stage, &alice).await;
-        assert_eq!(running.await.unwrap(), 2013);
+        assert_eq!(running.await.unwrap(), 1158);
     });
 }

@@ -84,6 +84,34 @@ fn a_procedures_own_end_is_none_of_its_rows() {
 }
 
 #[test]
+fn an_error_behind_a_result_leaves_the_result_whole() {
+    let number: &[u8] = b"\x03def\0\0\0\x01?\0\x0c?\0\x01\0\0\0\x08\x80\0\0\0\0";
+    played(async |stage, listener| {
+        let (opts, end) = stage.serve();
+        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let answer = async {
+            let mut main = asked(&listener, "CALL p()").await;
+            let results: [&[u8]; 5] = [b"\x01", number, b"\x017", b"\xfe\0\0\x0a\0\0\0", b"\xff\x6c\x06#45000boom"];
+            main.send(1, &results).await;
+            // Whether a transaction is open.
+            main.receive().await;
+            main.ok(1).await;
+            main
+        };
+        let call = async {
+            let mut results = client.query_iter("CALL p()").await.unwrap();
+            let rows: Vec<i64> = results.collect().await.unwrap();
+            let error = results.collect::<i64>().await.unwrap_err();
+            assert_eq!(rows, [7]);
+            assert!(matches!(error, mysql_async::Error::Server(error) if error.code == 1644));
+        };
+        let ((), main) = tokio::join!(call, answer);
+        drop((client, main));
+        end().await;
+    });
+}
+
+#[test]
 fn a_client_does_not_hear_why_the_proxys_login_was_refused() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
@@ -122,6 +150,6 @@ fn a_server_that_does_not_come_to_an_end_with_changes_is_left() {
         };
         let (answer, ()) = tokio::join!(ask(&alice, "CALL odd"), tell);
         let error = answer.unwrap_err();
-        assert!(error.code() == 2013 && error.message().contains("no end of changed variables"), "{error}");
+        assert!(error.code() == 1158 && error.message().contains("no end of changed variables"), "{error}");
     });
 }

@@ -109,7 +109,7 @@ fn a_statement_whose_server_fails_is_told_so() {
         let running = super::stage::begin(&alice, "SELECT SLEEP");
         stage.servers[0].behind.long.notified().await;
         stage.servers[0].crash().await;
-        assert_eq!(running.await.unwrap(), 2013);
+        assert_eq!(running.await.unwrap(), 1158);
         assert_eq!(ask(&alice, "SELECT WHO").await.unwrap()[0], "server1", "and is in no transaction any more");
     });
 }
