@@ -2,10 +2,12 @@
 alike. After a loss clients read before they write: it must not be the replica that takes the writes then.
 """
 
+import shutil
+import subprocess
 import time
 
 import packets
-from check import attempts, expect_equal
+from check import PATIENCE, Failure, attempts, expect_equal, expect_match
 from cluster import Client
 from proxy import ALICE, LOST, Proxy, server_sessions, told, value
 
@@ -62,6 +64,20 @@ def what_binds_a_client_outlives_its_server_session(proxy: Proxy) -> None:
         expect_equal(rows, [{"who": f"lost {number} 1"}] * 2, "what was written, and where")
     proxy.pair.primary.do("DELETE FROM test.entry WHERE who LIKE 'lost %'")
     proxy.pair.catch_up()
+
+
+def what_is_lost_is_told_to_mariadbs_client(proxy: Proxy) -> None:
+    """Which takes no error of a server that has a client's own number, 2013 for instance."""
+    if shutil.which("mariadb") is None:
+        raise Failure("mariadb is not installed; to install it: apt-get install mariadb-client")
+    statement = "INSERT INTO test.entry (who, n) SELECT 'in vain', SLEEP(100)"
+    login = (f"--host={proxy.host}", f"--port={proxy.port}", f"--user={ALICE.login}", f"--password={ALICE.password}")
+    asking = ["mariadb", "--no-defaults", "--skip-ssl", *login, f"--execute={statement}"]
+    with subprocess.Popen(asking, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
+        runs = proxy.pair.primary.await_runs(statement)
+        proxy.pair.primary.do(f"KILL {runs['Id']}")
+        _, said = client.communicate(timeout=PATIENCE)
+    expect_match(said, rf"ERROR 1158 \(08S01\).*: Lost connection to MySQL server '{proxy.pair.primary.address}'")
 
 
 def settings_of_the_servers_are_heeded(proxy: Proxy) -> None:
@@ -219,6 +235,7 @@ def a_replica_that_lags_or_differs(proxy: Proxy) -> None:
 
 
 EVERYWHERE = (
+    what_is_lost_is_told_to_mariadbs_client,
     what_binds_a_client_outlives_its_server_session,
     settings_of_the_servers_are_heeded,
     texts_and_the_clock_are_brought_along_as_they_were,
