@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// What the servers and the proxy call a variable that does not change with every statement.
+/// What ODP calls variables that change often, and the others.
+const HOT: &str = "hot modified vars";
 const COLD: &str = "cold modified vars";
 
 /// The columns that show one session.
@@ -121,8 +122,8 @@ impl Inspected<'_> {
             add(
                 &info,
                 &[
-                    ("server_ip", server.server.host.clone()),
-                    ("server_port", server.server.port.to_string()),
+                    ("server_ip", server.server.ip().to_canonical().to_string()),
+                    ("server_port", server.server.port().to_string()),
                     ("server_sessid", server.server_sessid.to_string()),
                     ("ss_id", server.ss_id.to_string()),
                     ("state", server.state.as_str().to_owned()),
@@ -157,18 +158,18 @@ impl Inspected<'_> {
     /// client chose is shown without its secrets.
     fn variables(&self, all: bool) -> Vec<Vec<OwnedValue>> {
         let info = if all { "sys var" } else { "changed sys var" };
-        let row = |name: &str, value: &str, info: &str, flag: &str| {
-            vec![text(name), text(value), text(info), text(COLD), text(flag)]
+        let row = |name: &str, value: &str, info: &str, hot: bool, flag: &str| {
+            vec![text(name), text(value), text(info), text(if hot { HOT } else { COLD }), text(flag)]
         };
         let is_setting = |name: &str| self.settings.iter().any(|setting| setting.name.eq_ignore_ascii_case(name));
         let (users, systems): (Vec<_>, Vec<_>) = self.variables.iter().partition(|variable| variable.user);
         let settings = self.settings.iter().filter(|setting| all || setting.changed);
         let settings =
-            settings.map(|setting| row(setting.name, &setting.value, info, " && global_scope && session_scope"));
+            settings.map(|setting| row(setting.name, &setting.value, info, false, " && global_scope && session_scope"));
         let systems = systems.into_iter().filter(|variable| !is_setting(&variable.name));
         let changed = |variable: &ChangedVariable, info: &str, flag: &str| {
             let (name, value) = redact_variable(&variable.name, &variable.value);
-            row(&name, value, info, flag)
+            row(&name, value, info, variable.hot, flag)
         };
         let systems = systems.map(|variable| changed(variable, info, " && session_scope"));
         let users = users.into_iter().map(|variable| changed(variable, "user var", ""));

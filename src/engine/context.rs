@@ -166,6 +166,18 @@ impl StatementContext {
         self.slot.switch.until(|word| word.stop(self.number)).await
     }
 
+    /// The number of the collation that the client has named when it logged in; 0: none.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn login_collation(&self) -> u16 {
+        self.slot.notes.login_collation()
+    }
+
+    /// For an engine's `reset`: it brings back the character sets of the login, as in MariaDB.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn restore_character_sets(&self) {
+        self.slot.notes.restore_sets();
+    }
+
     /// Whether the client wants an `UPDATE` to count the rows that it found, also those that stay as they were (MySQL:
     /// `CLIENT_FOUND_ROWS`).
     #[cfg(feature = "proxy")]

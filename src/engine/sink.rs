@@ -73,6 +73,13 @@ pub(crate) trait Sink: Any + Send {
         false
     }
 
+    /// Whether its rows are written in this format.
+    #[cfg(feature = "proxy")]
+    fn wants(&self, format: RowFormat) -> bool {
+        let _ = format;
+        false
+    }
+
     /// A result set begins of which these are the columns, as the server has written them.
     #[cfg(feature = "proxy")]
     fn relay_columns(&mut self, definitions: &[Bytes]) {
@@ -228,6 +235,12 @@ impl RowSink {
     #[cfg(feature = "proxy")]
     pub(crate) fn relays(&mut self, format: RowFormat) -> bool {
         self.sink().relays(format)
+    }
+
+    /// Whether rows are written in this format: neither, for callers in process.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn wants(&mut self, format: RowFormat) -> bool {
+        self.sink().wants(format)
     }
 
     /// Begins a result set whose columns are defined by these payloads of a server's packets.

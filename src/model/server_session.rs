@@ -2,7 +2,7 @@
 
 #![cfg_attr(not(feature = "proxy"), allow(dead_code, reason = "made by proxies alone"))]
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 /// Where a server is: its name or address as the host wrote it down, and its port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,8 @@ pub(crate) struct Versions {
 pub(crate) struct ServerSession {
     /// The proxy's own number for it: counted from 1 in this process.
     pub(crate) ss_id: u64,
-    pub(crate) server: ServerAddress,
+    /// The address that its connection has reached.
+    pub(crate) server: SocketAddr,
     /// The server's number for it: what a `KILL` there takes.
     pub(crate) server_sessid: u64,
     pub(crate) place: ServerPlace,
@@ -92,6 +93,8 @@ pub(crate) struct ChangedVariable {
     pub(crate) value: String,
     /// Whether it is a user variable (`@x`).
     pub(crate) user: bool,
+    /// Whether it is one of those that change often.
+    pub(crate) hot: bool,
 }
 
 /// What becomes of one server session that is to end.

@@ -16,9 +16,7 @@ use tokio::task::LocalSet;
 use crate::{
     Dialect, Done, Engine, EngineSession, KillDenied, Layout, Node, Origin, OwnedValue, Params, Part, Principal,
     Privileges, Query, Reason, RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Tenant,
-    model::{
-        ChangedVariable, ServerAddress, ServerEnd, ServerPlace, ServerSession, ServerSessions, ServerState, Versions,
-    },
+    model::{ChangedVariable, ServerEnd, ServerPlace, ServerSession, ServerSessions, ServerState, Versions},
 };
 
 /// What one client has at servers.
@@ -47,7 +45,10 @@ impl ServerSessions for Played {
     }
 
     fn variables(&self) -> Vec<ChangedVariable> {
-        let variable = |name: &str, value: &str, user| ChangedVariable { name: name.into(), value: value.into(), user };
+        let variable = |name: &str, value: &str, user| {
+            let hot = name == "autocommit";
+            ChangedVariable { name: name.into(), value: value.into(), user, hot }
+        };
         vec![
             variable("autocommit", "1", false),
             // The runtime's own, which shows it itself.
@@ -74,7 +75,7 @@ impl ServerSessions for Played {
 fn server(ss_id: u64, place: ServerPlace, state: ServerState) -> ServerSession {
     ServerSession {
         ss_id,
-        server: ServerAddress { host: "10.1.0.9".into(), port: 3400 },
+        server: ([10, 1, 0, 9], 3400).into(),
         server_sessid: 900 + ss_id,
         place,
         state,

@@ -146,7 +146,7 @@ fn counters_and_variables_are_shown_and_patterns_choose_among_them() {
         let row = |values: [&str; 5]| values.map(str::to_owned).to_vec();
         let cold = "cold modified vars";
         let servers = [
-            row(["autocommit", "1", "changed sys var", cold, " && session_scope"]),
+            row(["autocommit", "1", "changed sys var", "hot modified vars", " && session_scope"]),
             row(["sql_mode", "ANSI", "changed sys var", cold, " && session_scope"]),
             row(["mine", "'a\\x0Ab'", "user var", cold, ""]),
             row(["password", "<secret>", "user var", cold, ""]),

@@ -44,13 +44,38 @@ pub(in crate::proxy) struct Assignment<'a> {
     pub(in crate::proxy) plain: bool,
 }
 
-/// The assignments of a `SET`, in their order; none of any other statement, and none of `SET STATEMENT … FOR`.
+/// The assignments of a `SET`, in their order; none of any other statement. Of a `SET STATEMENT … FOR` those of the `SET` behind
+/// its `FOR`, if one stands there.
 pub(in crate::proxy) fn assignments<'a>(sql: &'a [u8], syntax: &Syntax) -> Assignments<'a> {
-    let mut lexer = Lexer::new(sql, syntax);
-    let set = is(lexer.next_token().kind, "SET");
-    let mut all = Assignments { token: lexer.next_token(), lexer, sticky: None, done: !set };
-    all.done |= all.is("STATEMENT") && !all.assigns_behind();
-    all
+    Assignments::begin(behind_for(sql, syntax).unwrap_or_else(|| Lexer::new(sql, syntax)), false)
+}
+
+/// The assignments of MariaDB's `SET STATEMENT … FOR`, which hold for the statement behind it alone; none of anything else.
+pub(in crate::proxy) fn for_one_statement<'a>(sql: &'a [u8], syntax: &Syntax) -> impl Iterator<Item = Assignment<'a>> {
+    let mut all = Assignments::begin(Lexer::new(sql, syntax), true);
+    std::iter::from_fn(move || {
+        loop {
+            match all.next() {
+                // one may stand behind the other
+                None if all.ended_by_for => all = Assignments::begin(all.lexer, true),
+                next => return next,
+            }
+        }
+    })
+}
+
+/// Stands before the statement that is behind a `SET STATEMENT … FOR`. `None`: it is none.
+pub(in crate::proxy) fn behind_for<'a>(sql: &'a [u8], syntax: &Syntax) -> Option<Lexer<'a>> {
+    let mut behind = None;
+    let mut all = Assignments::begin(Lexer::new(sql, syntax), true);
+    loop {
+        all.by_ref().for_each(drop);
+        if !all.ended_by_for {
+            return behind;
+        }
+        behind = Some(all.lexer);
+        all = Assignments::begin(all.lexer, true);
+    }
 }
 
 /// The iterator that [`assignments`] returns.
@@ -61,10 +86,27 @@ pub(in crate::proxy) struct Assignments<'a> {
     token: Token<'a>,
     /// MySQL: a `GLOBAL` or `SESSION` holds for the assignments behind it too that have none.
     sticky: Option<Reach>,
+    /// Whether they are those of a `SET STATEMENT`, up to its `FOR`.
+    statement: bool,
+    /// Whether the `FOR` has come: the lexer stands behind it.
+    ended_by_for: bool,
     done: bool,
 }
 
 impl<'a> Assignments<'a> {
+    /// Those of the `SET` that the lexer stands before, or of the `SET STATEMENT`.
+    fn begin(mut lexer: Lexer<'a>, statement: bool) -> Self {
+        let set = is(lexer.next_token().kind, "SET");
+        let token = lexer.next_token();
+        let mut all = Self { token, lexer, sticky: None, statement, ended_by_for: false, done: !set };
+        let is_statement = set && all.is("STATEMENT") && !all.assigns_behind();
+        all.done |= is_statement != statement;
+        if is_statement {
+            all.bump();
+        }
+        all
+    }
+
     fn is(&self, word: &str) -> bool {
         is(self.token.kind, word)
     }
@@ -151,6 +193,10 @@ impl<'a> Iterator for Assignments<'a> {
                 TokenKind::Symbol(b',' | b';') if depth == 0 => {
                     self.done = self.token.kind == TokenKind::Symbol(b';');
                     self.bump();
+                    break;
+                }
+                TokenKind::Word(_) if depth == 0 && self.statement && self.is("FOR") => {
+                    (self.done, self.ended_by_for) = (true, true);
                     break;
                 }
                 TokenKind::Symbol(b'(') => depth += 1,

@@ -68,7 +68,8 @@ impl Client<'_> {
         let until = Instant::now() + self.proxy.connect_timeout;
         let reached = unless_killed(cx, pin!(Reached::server(&**address, until))).await?;
         let reached = reached.inspect_err(|_| self.proxy.tried(at, since, false))?;
-        let entering = self.enter(reached, (at, since), cx.counts_found_rows(), until);
+        let wishes = Wishes { collation: cx.login_collation(), found_rows: cx.counts_found_rows() };
+        let entering = self.enter(reached, (at, since), wishes, until);
         // Its task goes down with its arbiter only.
         let entered = unless_killed(cx, entering).await?.map_err(|_| Failure::Ended)?;
         Ok(entered?)
@@ -79,13 +80,12 @@ impl Client<'_> {
         &self,
         reached: Reached,
         (at, since): (usize, u64),
-        found_rows: bool,
+        wishes: Wishes,
         until: Instant,
     ) -> oneshot::Receiver<Result<Backend, BackendError>> {
         let (proxy, account) = (Arc::clone(self.proxy), Arc::clone(self.account));
         let (mut told, entered) = oneshot::channel();
         actix_rt::spawn(async move {
-            let wishes = Wishes { database: None, found_rows };
             let login = async {
                 let entered = reached.enter(&account, wishes, until).await;
                 proxy.tried(at, since, !matches!(entered, Err(BackendError::Lost(_))));

@@ -103,6 +103,17 @@ pub(super) fn no_connection_id(refusal: &SqlError) -> SqlError {
     )
 }
 
+/// A statement of the primary's asks about the one before it, which ran at this server.
+pub(super) fn asks_elsewhere(address: &ServerAddress) -> SqlError {
+    SqlError::of(
+        ErrorKind::NotSupportedYet,
+        format!(
+            "This statement runs at the first server and asks about the one before it, which ran at '{address}': ask for \
+             FOUND_ROWS(), ROW_COUNT() or warnings in a SELECT or SHOW of its own"
+        ),
+    )
+}
+
 /// The account was let in by somebody else than this proxy.
 pub(super) fn no_account(who: &Principal) -> SqlError {
     SqlError::of(ErrorKind::AccessDenied, format!("The proxy has no account of its servers' for '{}'", who.user()))

@@ -11,6 +11,7 @@
 //! | `connect` | a new server session for a client |
 //! | `connection` | a connection to a server, and what the server keeps behind it |
 //! | `turn` | something asked of a server, on a server session that is lent for it |
+//! | `catch_up` | what a server session is told before a statement runs on it |
 //! | `relay` | a server's answer on its way to the client |
 //! | `kill` | kills of statements that run at servers |
 //! | `side` | side connections, on which kills are said to servers |
@@ -23,18 +24,19 @@
 //! | `assign` | the assignments of a `SET`, one after the other |
 //! | `pins` | what ties a client to one server session |
 //! | `route` | what a statement's text says of where it may run |
-//! | `names` | `SET NAMES` and what else says which character sets a client writes and reads |
+//! | `character_sets` | `SET NAMES` and what else says which character sets a client writes and reads |
 //! | `state` | what a client has set in its session, and how another server session is brought up to it |
 
 mod accounts;
 mod assign;
 mod backend;
+mod catch_up;
+mod character_sets;
 mod connect;
 mod connection;
 mod engine;
 mod failure;
 mod kill;
-mod names;
 mod open;
 mod pins;
 mod pool;

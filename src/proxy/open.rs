@@ -10,7 +10,7 @@ use super::{
     failure,
     pool::Servers,
     readings::Readings,
-    route::{Place, Reading},
+    route::{Place, Reading, is_of_one_server},
     server::{Lease, Server, Standing},
     state::{State, Told},
     turn::{Ask, Ended, Got},
@@ -36,7 +36,7 @@ pub(super) struct Open {
     known: bool,
     /// Where the next statement has to run: at the primary always.
     pub(super) home: Option<Arc<Server>>,
-    /// Where the last statement ran.
+    /// Where the client's last statement ran. What else was asked of servers, to prepare one for instance, is none.
     last: Option<Arc<Server>>,
     /// The user variables that the statement names which is about to be answered, as they are at the server.
     pub(super) fetched: Vec<(String, OwnedValue)>,
@@ -84,7 +84,14 @@ impl Open {
 
     /// Where a statement runs whose text allows `place`.
     pub(super) fn place(&self, place: Place) -> Place {
-        if place == Place::Any { narrowed(place, self.standing()) } else { place }
+        if place != Place::Any {
+            return place;
+        }
+        let at_home = |name: &str| is_of_one_server(name.as_bytes());
+        if self.servers.state.hold().database().is_some_and(at_home) {
+            return Place::Primary;
+        }
+        narrowed(place, self.standing())
     }
 
     /// A new server session begins with these flags. The primary's are the client's, if it has none yet. Whether it serves a
@@ -96,15 +103,26 @@ impl Open {
         at == 0 || self.known || flags == self.done
     }
 
-    /// The server session on which the last statement ran, for one that asks about it. `None`: none has run.
+    /// The server session on which the last statement ran, for one that asks about it and may run at `place`. `None`: none has
+    /// run.
     ///
     /// # Errors
-    /// It is over, and with it what is asked for.
-    pub(super) fn take_last(&mut self) -> Result<Option<Lease>, SqlError> {
+    /// It is over, and with it what is asked for; or it is another server's than the one that may be asked.
+    pub(super) fn take_last(&mut self, place: Place) -> Result<Option<Lease>, SqlError> {
         let Some(last) = self.last.take() else { return Ok(None) };
+        if place == Place::LastAtPrimary && last.at != 0 && last.gone().is_none() {
+            let refused = failure::asks_elsewhere(&last.address);
+            self.last = Some(last);
+            return Err(refused);
+        }
         let lease = self.servers.take(last.ss_id).ok_or_else(|| failure::lost_between(&last.address, false))?;
         self.last = Some(last);
         Ok(Some(lease))
+    }
+
+    /// The client was told what it misses of its last statement.
+    pub(super) fn forget_last(&mut self) {
+        self.last = None;
     }
 
     /// The server session is over that the next statement would have had to run on.
@@ -237,7 +255,9 @@ impl Open {
                 self.owed = Some(missed);
             }
         }
-        self.last = Some(server);
+        if matches!(ask, Ask::Text(_) | Ask::Execute(..)) {
+            self.last = Some(server);
+        }
         got
     }
 }
@@ -277,7 +297,7 @@ mod tests {
 
     fn open() -> Open {
         let account = Account { user: "alice".into(), password: String::new(), takes_keys: false };
-        Open::new(account, State::new(None), Done::default())
+        Open::new(account, State::new(None, 0), Done::default())
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Pins {
     pub(in crate::proxy) const TEMPORARY_TABLES: Self = Self(1);
     /// Locks with names, by `GET_LOCK`.
     pub(in crate::proxy) const NAMED_LOCKS: Self = Self(1 << 1);
-    /// `LOCK TABLES`, `FLUSH TABLES WITH READ LOCK`, `BACKUP LOCK`.
+    /// `LOCK TABLES`, `FLUSH TABLES WITH READ LOCK`.
     pub(in crate::proxy) const TABLE_LOCKS: Self = Self(1 << 2);
     /// Tables opened by `HANDLER`.
     pub(in crate::proxy) const HANDLERS: Self = Self(1 << 3);
@@ -29,11 +29,14 @@ impl Pins {
     pub(in crate::proxy) const QUOTES: Self = Self(1 << 8);
     /// A procedure has run, or a block of statements, of which the proxy does not know what it has left behind.
     pub(in crate::proxy) const ROUTINES: Self = Self(1 << 9);
-
     /// `LOCK INSTANCE FOR BACKUP`.
     pub(in crate::proxy) const INSTANCE_LOCK: Self = Self(1 << 10);
+    /// MariaDB's `BACKUP LOCK`, which `UNLOCK TABLES` does not end, nor the end of a `BACKUP STAGE`.
+    pub(in crate::proxy) const BACKUP_LOCK: Self = Self(1 << 11);
+    /// MariaDB's `BACKUP STAGE`, up to its `END`.
+    pub(in crate::proxy) const BACKUP_STAGE: Self = Self(1 << 12);
 
-    const NAMES: [(&'static str, Self); 11] = [
+    const NAMES: [(&'static str, Self); 13] = [
         ("TEMPORARY_TABLES", Self::TEMPORARY_TABLES),
         ("NAMED_LOCKS", Self::NAMED_LOCKS),
         ("TABLE_LOCKS", Self::TABLE_LOCKS),
@@ -45,6 +48,8 @@ impl Pins {
         ("QUOTES", Self::QUOTES),
         ("ROUTINES", Self::ROUTINES),
         ("INSTANCE_LOCK", Self::INSTANCE_LOCK),
+        ("BACKUP_LOCK", Self::BACKUP_LOCK),
+        ("BACKUP_STAGE", Self::BACKUP_STAGE),
     ];
 
     /// Whether nothing ties the client.

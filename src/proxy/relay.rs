@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{
-    backend::{Answer, Backend, BackendError, Gathered, Head, Rows, binary_row, column, payloads, text_row},
+    backend::{Answer, Backend, BackendError, Gathered, Head, Rows, Shown, binary_row, column, payloads, text_row},
     failure::{self, Failure},
     kill::Watch,
 };
@@ -136,12 +136,16 @@ async fn decoded(
 ) -> Result<Answer, Failure> {
     let columns = columns(definitions)?;
     out.columns(columns.clone())?;
+    let shown = (format == RowFormat::Binary && out.wants(RowFormat::Text)).then(|| {
+        let each = definitions.iter().zip(&columns);
+        each.map(|(definition, column)| Shown::new(definition, column)).collect::<Vec<_>>()
+    });
     loop {
         let mut behind = false;
         match watch.over(backend.rows()).await? {
             Rows::Some(packets) => {
                 for payload in payloads(packets) {
-                    behind = put(out, &columns, &payload, format)?;
+                    behind = put(out, &columns, &payload, (format, shown.as_deref()))?;
                 }
             }
             Rows::Part(_) => {}
@@ -153,13 +157,21 @@ async fn decoded(
     }
 }
 
-/// Adds a row. `true`: the reader is behind.
-fn put(out: &mut RowSink, columns: &[Column], payload: &[u8], format: RowFormat) -> Result<bool, Failure> {
+/// Adds a row, as `shown` if its values become texts here. `true`: the reader is behind.
+fn put(
+    out: &mut RowSink,
+    columns: &[Column],
+    payload: &[u8],
+    (format, shown): (RowFormat, Option<&[Shown]>),
+) -> Result<bool, Failure> {
     let row = match format {
         RowFormat::Text => text_row(columns, payload),
         RowFormat::Binary => binary_row(columns, payload),
     };
-    let row = row.map_err(unreadable)?;
+    let mut row = row.map_err(unreadable)?;
+    if let Some(shown) = shown {
+        row = shown.iter().zip(row).map(|(shown, value)| shown.value(value)).collect();
+    }
     let row: Vec<Value<'_>> = row.iter().map(OwnedValue::borrow).collect();
     out.row(&row).map_err(|killed: Killed| Failure::from(killed))
 }

@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::{
     backend::{Account, column, command},
+    character_sets,
     connect::Client,
     engine::Shared,
     failure::{self, Failure},
     kill::PATIENCE,
-    names,
     open::Open,
     pool::Servers,
     route::{self, Own, Place, Reading},
@@ -48,7 +48,8 @@ impl ProxySession {
         let (proxy, who) = (&self.proxy, &self.who);
         if self.open.is_none() {
             let account = proxy.account(who).ok_or_else(|| failure::no_account(who))?;
-            let open = Open::new(account, State::new(cx.database().as_deref()), proxy.first_flags());
+            let open =
+                Open::new(account, State::new(cx.database().as_deref(), cx.login_collation()), proxy.first_flags());
             cx.publish_servers(Arc::clone(&open.servers) as Arc<dyn ServerSessions>);
             self.open = Some(Box::new(open));
         }
@@ -76,11 +77,16 @@ impl ProxySession {
         if let Some(home) = open.home.clone() {
             match servers.take(home.ss_id) {
                 Some(lease) => return Ok(lease),
-                None => open.leave(&home)?,
+                None => {
+                    if let Err(lost) = open.leave(&home) {
+                        open.forget_last();
+                        return Err(lost);
+                    }
+                }
             }
         }
-        if place == Place::Last
-            && let Some(lease) = open.take_last()?
+        if matches!(place, Place::Last | Place::LastAtPrimary)
+            && let Some(lease) = open.take_last(place)?
         {
             return Ok(lease);
         }
@@ -139,14 +145,15 @@ impl ProxySession {
         ask: Ask<'_>,
         mut out: Option<&mut RowSink>,
     ) -> Result<Got, SqlError> {
-        let mut tries = self.proxy.count();
+        let (mut tries, mut counted) = (self.proxy.count(), false);
         loop {
             let lease = self.lease(cx, place).await?;
             let syntax = self.proxy.syntax;
             let open = self.open(cx)?;
             let (server, servers, account) =
                 (Arc::clone(&lease.server), Arc::clone(&open.servers), Arc::clone(&open.account));
-            if !open.done.in_transaction && matches!(ask, Ask::Text(_) | Ask::Execute(..)) {
+            let begins = !open.done.in_transaction && matches!(ask, Ask::Text(_) | Ask::Execute(..));
+            if begins && !std::mem::replace(&mut counted, true) {
                 servers.transaction_begun();
             }
             let turn = Turn { cx, servers: &servers, account: &account, reading, before: open.done };
@@ -215,12 +222,12 @@ impl ProxySession {
             Own::LocalInfile => return Err(failure::no_local_files()),
             Own::CharacterSets => {
                 let syntax = self.proxy.syntax;
-                let values = self.values(cx, &names::asked(&statement.sql, &syntax)).await?;
-                let named = names::read(&statement.sql, &syntax, cx.character_sets(), &values)?;
+                let values = self.values(cx, &character_sets::asked(&statement.sql, &syntax)).await?;
+                let named = character_sets::read(&statement.sql, &syntax, cx.character_sets(), &values)?;
                 if let Some(rest) = named.rest {
                     let rest = Bytes::from(rest);
                     let reading = route::read(&rest, &syntax);
-                    self.ask(cx, (&reading, Place::Primary), Ask::Text(&rest), None).await?;
+                    self.ask(cx, (&reading, reading.place), Ask::Text(&rest), None).await?;
                 }
                 if let Some(set) = named.connection {
                     self.open(cx)?.servers.state.hold().set_connection(set);
@@ -315,6 +322,7 @@ impl EngineSession for ProxySession {
     }
 
     async fn reset(&mut self, cx: &StatementContext) -> Result<(), SqlError> {
+        cx.restore_character_sets();
         let Some(open) = self.open.as_deref_mut() else { return Ok(()) };
         // One server session is kept, if its server can reset it.
         open.reset(self.proxy.first_flags(), false);

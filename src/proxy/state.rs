@@ -8,14 +8,20 @@
 //! | --- | --- |
 //! | `assigned` | what the text of a `SET` says of the values that it has assigned |
 //! | `kept` | the variables, as they are written, within bounds |
+//! | `literal` | values as literals |
 
 mod assigned;
 mod kept;
+mod literal;
 #[cfg(test)]
 mod tests;
 
-use self::kept::{Kept, bare_value, literal};
+use std::borrow::Cow;
+
+use self::kept::Kept;
 use super::{
+    assign::{Target, behind_for, for_one_statement},
+    character_sets,
     pins::Pins,
     route::{Reading, Verb},
 };
@@ -27,8 +33,9 @@ use crate::{
 /// What a server session is told first of all: to tell of every change.
 const FIRST: &[u8] = b"session_track_system_variables = '*', session_track_schema = 1";
 
-/// And that it is the proxy that bounds how long a client may take to read: the longest time that there is.
-const PATIENT: &[u8] = b"net_write_timeout = 31536000";
+/// And what holds of every connection of the proxy's: its texts are in utf8mb4, whatever the server takes a login for; and the
+/// proxy bounds how long a client may take to read, so that the server waits for the longest time that there is.
+const OWN: &[u8] = b"character_set_client = utf8mb4, character_set_results = utf8mb4, net_write_timeout = 31536000";
 
 /// The version of the system variables of a client that has set none: a server session that has seen nothing yet is behind
 /// it, for it has to be told [`FIRST`].
@@ -70,6 +77,8 @@ const LEFT_ALONE: &[&str] = &[
 #[derive(Clone, Debug)]
 pub(in crate::proxy) struct State {
     database: Option<Box<str>>,
+    /// The one of the login, where servers are told it.
+    collation: Option<u16>,
     pins: Pins,
     versions: Versions,
     /// What `LAST_INSERT_ID()` gives, as far as answers tell; 0 at first.
@@ -108,10 +117,11 @@ impl CatchUp<'_> {
 }
 
 impl State {
-    /// That of a client that has just logged in.
-    pub(in crate::proxy) fn new(database: Option<&str>) -> Self {
+    /// That of a client that has just logged in, with this collation.
+    pub(in crate::proxy) fn new(database: Option<&str>, collation: u16) -> Self {
         let versions = Versions { sys_var: BEGIN, db_name: database.is_some().into(), ..Versions::default() };
-        Self { database: database.map(Box::from), pins: Pins::NONE, versions, insert_id: 0, kept: None }
+        let collation = character_sets::told(collation);
+        Self { database: database.map(Box::from), collation, pins: Pins::NONE, versions, insert_id: 0, kept: None }
     }
 
     /// What ties the client to the server session at which its state lives; while there is something, every statement is to
@@ -147,7 +157,7 @@ impl State {
         }
     }
 
-    /// `COM_RESET_CONNECTION`: everything is as after the login, but for the database. Server sessions that are kept have to
+    /// `COM_RESET_CONNECTION`: everything is as after the login, its collation too, but for the database. Server sessions that are kept have to
     /// be reset too, and have seen nothing then: `Versions::default()`.
     pub(in crate::proxy) fn reset(&mut self) {
         self.insert_id = 0;
@@ -179,7 +189,7 @@ impl State {
         if reading.verb != Verb::Set {
             self.pins = self.pins.without(Pins::NEXT_TRANSACTION);
         }
-        self.pins = self.pins.and(reading.pins).without(reading.unpins);
+        self.pins = self.pins.without(reading.unpins).and(reading.pins);
         if told.insert_id != 0 {
             self.insert_id = told.insert_id;
             self.versions.last_insert_id += 1;
@@ -191,17 +201,19 @@ impl State {
         {
             self.set_database(Some(&name));
         }
+        let variables = match reading.verb {
+            Verb::Set | Verb::Call => lasting(sql, syntax, told.variables),
+            Verb::Use | Verb::Other => Cow::Borrowed(&[][..]),
+        };
         if reading.verb == Verb::Set {
             let other_quotes = told.no_backslash_escapes || self.pins.any_of(Pins::QUOTES);
             if other_quotes && sql.iter().any(|byte| matches!(byte, b'\\' | b'"')) {
                 self.note_unread_set();
             } else {
-                retold = self.note_set(sql, syntax, told.variables);
+                retold = self.note_set(sql, syntax, &variables);
             }
         }
-        if matches!(reading.verb, Verb::Set | Verb::Call) {
-            self.keep_all_told(reading, told.variables);
-        }
+        self.keep_all_told(reading, &variables);
         *at = self.versions;
         if retold {
             at.sys_var = 0;
@@ -235,7 +247,7 @@ impl State {
                 TIMESTAMP if reading.verb == Verb::Set => {}
                 TIMESTAMP => self.pins = self.pins.and(Pins::VARIABLES),
                 _ if begins_with_any(&name, LEFT_ALONE) => {}
-                _ => self.keep(&name, &literal(value)),
+                _ => self.keep(&name, &literal::told(value)),
             }
         }
     }
@@ -294,7 +306,10 @@ impl State {
         };
         if at.sys_var == 0 {
             add(&[FIRST]);
-            add(&[PATIENT]);
+            add(&[OWN]);
+            if let Some(collation) = self.collation {
+                add(&[b"collation_connection = ", collation.to_string().as_bytes()]);
+            }
             // the primary alone is asked for it: one that is not new has it
             if self.insert_id != 0 && at.last_insert_id != self.versions.last_insert_id {
                 add(&[b"last_insert_id = ", self.insert_id.to_string().as_bytes()]);
@@ -321,8 +336,9 @@ impl State {
         let all = system.chain(kept.user.iter().map(|one| (one, true)));
         all.map(|((name, value), user)| ChangedVariable {
             name: name.to_string(),
-            value: bare_value(&value.written),
+            value: literal::bare(&value.written),
             user,
+            hot: !user && HOT.contains(&&**name),
         })
         .collect()
     }
@@ -334,9 +350,27 @@ pub(in crate::proxy) fn without_first(set: &[u8]) -> Option<Vec<u8>> {
     Some([b"SET ", rest].concat())
 }
 
+/// What a server has told, without what a `SET STATEMENT … FOR` had set for itself: that is told as it was meanwhile.
+fn lasting<'a>(sql: &[u8], syntax: &Syntax, told: &'a [(String, String)]) -> Cow<'a, [(String, String)]> {
+    let passing = passing(sql, syntax);
+    if passing.is_empty() {
+        return Cow::Borrowed(told);
+    }
+    told.iter().filter(|(name, _)| !passing.iter().any(|passing| same(name, passing))).cloned().collect()
+}
+
+/// The system variables that a `SET STATEMENT … FOR` sets, which are as before when it has ended.
+fn passing(sql: &[u8], syntax: &Syntax) -> Vec<String> {
+    let names = for_one_statement(sql, syntax).filter_map(|assignment| match assignment.target {
+        Target::System(_, name) => Some(String::from_utf8_lossy(name).to_ascii_lowercase()),
+        _ => None,
+    });
+    names.collect()
+}
+
 /// The database that a `USE` names.
 fn used(sql: &[u8], syntax: &Syntax) -> Option<String> {
-    let mut lexer = Lexer::new(sql, syntax);
+    let mut lexer = behind_for(sql, syntax).unwrap_or_else(|| Lexer::new(sql, syntax));
     lexer.next_token();
     match lexer.next_token().kind {
         TokenKind::Word(name) => Some(String::from_utf8_lossy(name).into_owned()),

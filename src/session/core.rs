@@ -253,13 +253,14 @@ impl<E: Engine> Core<E> {
     }
 
     /// Goes on as another user, who has proved itself: the old one's session is rolled back and dropped, the new one's is
-    /// opened, and the list shows it, for the `client` of a proxy that is named now. The id stays. After an error the session
-    /// is to end.
+    /// opened, and the list shows it, for the `client` of a proxy that is named now. It writes and reads the character set of
+    /// this collation. The id stays. After an error the session is to end.
     #[cfg(feature = "mysql")]
     pub(crate) async fn change_user(
         &mut self,
         cx: &StatementContext,
         (principal, client): (Arc<Principal>, Option<crate::model::ClientSession>),
+        collation: u16,
         database: Option<String>,
         sink: &mut RowSink,
         began: Instant,
@@ -269,6 +270,7 @@ impl<E: Engine> Core<E> {
         self.named = None;
         self.diagnostics = None;
         self.slot().notes.reset();
+        self.slot().notes.set_login(collation);
         self.slot().set_trace_id(None);
         cx.check()?;
         // The database goes with the old user.

@@ -4,6 +4,8 @@
 //! Written by whoever runs the statement, taken by whoever answers it. Where there is nothing to tell, which is nearly
 //! always, that is one load.
 
+#[cfg(feature = "proxy")]
+use std::sync::atomic::AtomicU16;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU32, Ordering},
@@ -22,6 +24,9 @@ const CHANGED: u32 = 1 << 3;
 /// The client wants to hear of the rows that an `UPDATE` found, not of those that it changed.
 #[cfg(feature = "proxy")]
 const FOUND_ROWS: u32 = 1 << 4;
+/// A reset brings back the character sets of the login.
+#[cfg(feature = "proxy")]
+const RESTORES_SETS: u32 = 1 << 5;
 /// What the client said when it logged in.
 #[cfg(feature = "proxy")]
 const SAID: u32 = TELLABLE | FOUND_ROWS;
@@ -53,6 +58,9 @@ const MOST_VARIABLES: usize = 64;
 #[derive(Default)]
 pub(crate) struct Notes {
     flags: AtomicU32,
+    /// The number of the collation that the client has named when it logged in; 0: none.
+    #[cfg(feature = "proxy")]
+    login_collation: AtomicU16,
     changes: Mutex<Option<Box<Changes>>>,
 }
 
@@ -72,6 +80,14 @@ impl Notes {
     /// The client can be told.
     pub(crate) fn tellable(&self) {
         self.flags.fetch_or(TELLABLE, Ordering::Relaxed);
+    }
+
+    /// The client has logged in, or become another user, with this collation: it writes and reads its character set.
+    pub(crate) fn set_login(&self, collation: u16) {
+        #[cfg(feature = "proxy")]
+        self.login_collation.store(collation, Ordering::Relaxed);
+        let set = CharacterSet::of_collation(collation);
+        self.set_character_sets(CharacterSets { client: set, results: set });
     }
 
     /// Whether there may be anything to tell.
@@ -109,6 +125,18 @@ impl Notes {
         if let (Some(changes), false) = (kept.as_mut(), tracking.transaction) {
             changes.transaction = None;
         }
+    }
+
+    /// The number of the collation that the client has named then; 0: none.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn login_collation(&self) -> u16 {
+        self.login_collation.load(Ordering::Relaxed)
+    }
+
+    /// The reset that is being done brings back the character sets of the login.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn restore_sets(&self) {
+        self.flags.fetch_or(RESTORES_SETS, Ordering::AcqRel);
     }
 
     /// What the client writes and reads. Until it is set, utf8mb4.
@@ -176,11 +204,17 @@ impl Notes {
         }
     }
 
-    /// The session is as it was after its login.
+    /// The session is as it was after its login, in utf8mb4 unless [`Notes::restore_sets`] says otherwise.
     pub(crate) fn reset(&self) {
         let mut kept = self.changes();
+        #[cfg(feature = "proxy")]
+        let restores = self.flags.load(Ordering::Acquire) & RESTORES_SETS != 0;
         self.flags.fetch_and(SAID, Ordering::AcqRel);
         *kept = None;
+        #[cfg(feature = "proxy")]
+        if restores {
+            self.set_login(self.login_collation());
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Changes)) {
@@ -286,6 +320,19 @@ mod tests {
         assert_eq!(notes.character_sets(), sets);
         notes.reset();
         assert_eq!(notes.character_sets(), CharacterSets::default());
+        notes.set_login(8);
+        let latin1 = CharacterSets { client: CharacterSet::Latin1, results: CharacterSet::Latin1 };
+        assert_eq!(notes.character_sets(), latin1);
+        notes.reset();
+        assert_eq!(notes.character_sets(), CharacterSets::default());
+        #[cfg(feature = "proxy")]
+        for restored in [latin1, CharacterSets::default()] {
+            if restored == latin1 {
+                notes.restore_sets();
+            }
+            notes.reset();
+            assert_eq!((notes.character_sets(), notes.login_collation()), (restored, 8), "once");
+        }
     }
 
     #[test]

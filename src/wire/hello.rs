@@ -30,13 +30,6 @@ pub(super) struct Hello {
     pub(super) compression: Option<Algorithm>,
 }
 
-impl Hello {
-    /// What it writes and reads.
-    pub(super) fn character_set(&self) -> CharacterSet {
-        CharacterSet::of_collation(self.charset)
-    }
-}
-
 /// Whether this is a wish to go on under TLS.
 pub(super) fn wants_tls(payload: &[u8]) -> bool {
     payload.len() == TLS_WISH && mentions_tls(payload)

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    model::CharacterSets,
     session::{Inbox, Shared},
 };
 
@@ -39,8 +38,7 @@ async fn enter<E: Engine>(
     arrival: Arrival,
 ) -> Option<Box<Driver<E>>> {
     let Entered { slot, mut conn, welcome } = lead_in(&shared, &inbox, &gate, arrival).await?;
-    let Welcome { core, peer, nonce, compression, character_set } = welcome;
-    slot.notes.set_character_sets(CharacterSets { client: character_set, results: character_set });
+    let Welcome { core, peer, nonce, compression } = welcome;
     compression.into_iter().for_each(|algorithm| conn.compress(algorithm));
     if peer.0.contains(CapabilityFlags::CLIENT_SESSION_TRACK) {
         slot.notes.tellable();

@@ -20,7 +20,7 @@ use crate::{
     control::{logged, logged_attributes},
     engine::{Engine, RowSink},
     id::SessionId,
-    model::{CharacterSet, ClientSession, Command, ErrorKind, Login, Principal, Refused, SqlError},
+    model::{ClientSession, Command, ErrorKind, Login, Principal, Refused, SqlError},
     session::{Core, Shared},
     state::{Slot, owner},
     supervisor::{Gauged, Registration},
@@ -57,8 +57,6 @@ pub(super) struct Welcome<E: Engine> {
     pub(super) nonce: [u8; 20],
     /// How it wants its packets compressed from now on, if it does.
     pub(super) compression: Option<Algorithm>,
-    /// What it writes and reads.
-    pub(super) character_set: CharacterSet,
 }
 
 /// A client that is not, and what is left to be ended.
@@ -99,13 +97,14 @@ pub(super) async fn login<E: Engine>(
 ) -> Result<Welcome<E>, Unwelcome<E>> {
     let mut talk = Talk::new(conn, gate, 0, Peer(CapabilityFlags::empty()));
     let nonce = auth::nonce();
-    let (mut compression, mut character_set) = (None, CharacterSet::default());
+    let mut compression = None;
     let mut interactive = false;
     let known = match talk.greet(&shared.server_version, registration.id(), &nonce, gate).await {
         Ok(hello) => {
-            (compression, character_set) = (hello.compression, hello.character_set());
+            compression = hello.compression;
             registration.heard();
             interactive = hello.capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE);
+            note(registration.slot(), &hello);
             prove(&mut talk, shared, registration.slot(), gate, nonce, hello).await
         }
         Err(why) => Err(Unproved::Turned(why)),
@@ -134,11 +133,6 @@ pub(super) async fn login<E: Engine>(
             return Err(Unwelcome { left: Left::Registered(registration), why });
         }
     };
-    // An engine may ask at its first call.
-    #[cfg(feature = "proxy")]
-    if talk.peer.0.contains(CapabilityFlags::CLIENT_FOUND_ROWS) {
-        core.slot().notes.count_found_rows();
-    }
     let answered = match begin_with(&mut core, database).await {
         Ok(()) => {
             let state = core.state();
@@ -149,9 +143,18 @@ pub(super) async fn login<E: Engine>(
     match answered {
         Ok(()) => {
             core.logged_in();
-            Ok(Welcome { core, peer: talk.peer, nonce, compression, character_set })
+            Ok(Welcome { core, peer: talk.peer, nonce, compression })
         }
         Err(why) => Err(Unwelcome { left: Left::Opened(core), why }),
+    }
+}
+
+/// What the engine may go by as soon as it is asked for the client's database.
+fn note(slot: &Slot, hello: &Hello) {
+    slot.notes.set_login(hello.charset);
+    #[cfg(feature = "proxy")]
+    if hello.capabilities.contains(CapabilityFlags::CLIENT_FOUND_ROWS) {
+        slot.notes.count_found_rows();
     }
 }
 

@@ -353,7 +353,12 @@ impl Sink for WireRows {
 
     #[cfg(feature = "proxy")]
     fn relays(&self, format: RowFormat) -> bool {
-        self.results == CharacterSet::Utf8mb4 && self.format == format
+        self.results == CharacterSet::Utf8mb4 && self.wants(format)
+    }
+
+    #[cfg(feature = "proxy")]
+    fn wants(&self, format: RowFormat) -> bool {
+        self.format == format
     }
 
     #[cfg(feature = "proxy")]

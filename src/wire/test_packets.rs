@@ -6,11 +6,10 @@ use mysql_common::constants::CapabilityFlags;
 use super::{binary, hello, packet, params};
 use crate::model::{CharacterSet, Column, Done, OwnedValue, Params, SqlError, Value};
 
-/// What an answer to a greeting says: user, database, proof, and whether text is utf8mb4.
-pub(crate) fn hello(payload: Vec<u8>) -> (String, Option<String>, Bytes, bool) {
+/// What an answer to a greeting says: user, database, proof, and the collation's number.
+pub(crate) fn hello(payload: Vec<u8>) -> (String, Option<String>, Bytes, u16) {
     let read = hello::read_answer(&Bytes::from(payload), CapabilityFlags::all()).unwrap();
-    let utf8mb4 = read.character_set() == CharacterSet::Utf8mb4;
-    (read.user, read.database, read.claim.response, utf8mb4)
+    (read.user, read.database, read.claim.response, read.charset)
 }
 
 /// A greeting by which a server says that it can do this.

@@ -30,6 +30,7 @@ ORDINARY = (
 
 QUIT, INIT_DB, QUERY, STATISTICS, PROCESS_INFO, PING = 0x01, 0x02, 0x03, 0x09, 0x0A, 0x0E
 STMT_PREPARE, STMT_EXECUTE, STMT_SEND_LONG_DATA, STMT_CLOSE, STMT_RESET = 0x16, 0x17, 0x18, 0x19, 0x1A
+CHANGE_USER = 0x11
 RESET_CONNECTION = 0x1F
 
 NATIVE = b"mysql_native_password"
@@ -259,6 +260,7 @@ class Connection:
         user: str = "root",
         password: str = "",
         database: str | None = None,
+        collation: int = UTF8MB4_GENERAL_CI,
     ) -> None:
         self._socket = socket.create_connection(address, PATIENCE)
         self._socket.settimeout(PATIENCE)
@@ -275,7 +277,7 @@ class Connection:
             if database is not None:
                 capabilities |= CONNECT_WITH_DB
             hello = capabilities.to_bytes(4, "little") + (1 << 30).to_bytes(4, "little")
-            hello += bytes([UTF8MB4_GENERAL_CI]) + bytes(23) + user.encode() + b"\0" + bytes([len(proof)]) + proof
+            hello += bytes([collation]) + bytes(23) + user.encode() + b"\0" + bytes([len(proof)]) + proof
             if database is not None:
                 hello += database.encode() + b"\0"
             self._send(self.greeting.sequence + 1, hello + NATIVE + b"\0")
@@ -330,6 +332,23 @@ class Connection:
     def send(self, command: int, payload: bytes = b"") -> None:
         """A command that has no answer."""
         self._send(0, bytes([command]) + payload)
+
+    def change_user(
+        self, user: str, password: str, database: str, collation: int = UTF8MB4_GENERAL_CI
+    ) -> None:
+        """COM_CHANGE_USER, by a native password."""
+        nonce = self.greeting.get("nonce, first part") + self.greeting.get("nonce, second part")
+        proof = scramble(password.encode(), nonce)
+        about = user.encode() + b"\0" + bytes([len(proof)]) + proof + database.encode() + b"\0"
+        self.send(CHANGE_USER, about + collation.to_bytes(2, "little") + NATIVE + b"\0")
+        sequence, payload = self._raw()
+        if payload[:1] == b"\xfe":
+            # Asked anew, with another nonce.
+            nonce = payload[1:].split(b"\0", 1)[1][:20]
+            self._send(sequence + 1, scramble(password.encode(), nonce))
+            sequence, payload = self._raw()
+        if payload[0] != 0:
+            raise Failure(f"COM_CHANGE_USER: {payload!r}")
 
     def command(self, command: int, payload: bytes = b"") -> list[Packet]:
         """A command that is answered by OK or an error."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from check import PATIENCE, Failure
 from cluster import Client, SqlError
 from mariadb_pair import Backend, Pair
-from proxy import ALICE, BOB, SYS, Proxy, User, accounts, server_sessions
+from proxy import ALICE, BOB, INTERRUPTED, SYS, Proxy, User, accounts, server_sessions
 from proxy_sysbench import behind, command, prepare
 
 CLIENTS = 12
@@ -67,6 +67,8 @@ class Someone(threading.Thread):
         self.over = threading.Event()
         self.wrong: str | None = None
         self.client: Client | None = None
+        # Of the session that it has, or had.
+        self.id = 0
         # Numbers of rows: of what was committed for certain, and of what may have been.
         self.number = number
         self.count = 0
@@ -74,6 +76,8 @@ class Someone(threading.Thread):
         self.perhaps: set[int] = set()
         self.done: Counter[str] = Counter()
         self.told: Counter[int] = Counter()
+        # How often each of its sessions was told that its statement was interrupted.
+        self.interrupted: Counter[int] = Counter()
 
     def run(self) -> None:
         while not self.over.is_set() and self.wrong is None:
@@ -92,6 +96,7 @@ class Someone(threading.Thread):
 
     def session(self) -> None:
         self.client = self.proxy.client(self.user)
+        self.id = self.client.greeted_id
         self.client.run(f"SET @me = {self.number}")
         while not self.over.is_set() and self.wrong is None:
             acts = (self.ask, self.ask_prepared, self.stream, self.stream_prepared, self.write, self.sleep, self.leave)
@@ -173,29 +178,37 @@ class Someone(threading.Thread):
 
     def explain(self, told: SqlError) -> None:
         self.told[told.code] += 1
+        if told.code == INTERRUPTED:
+            self.interrupted[self.id] += 1
         if told.code not in EXPLAINED:
             self.wrong = f"{self.name} was told {told}"
 
 
 class Run:
-    def __init__(self, binary: str, home: Path, pair: Pair, proxy: Proxy, seed: int) -> None:
+    def __init__(self, binary: str, home: Path, pair: Pair, proxy: Proxy, seed: int, seconds: float) -> None:
         self.home = home
         self.pair = pair
         self.proxy = proxy
         self.dice = random.Random(seed)
         self.clients = [Someone(proxy, number, seed + number) for number in range(1, CLIENTS + 1)]
+        # What was done, and what of it went well.
         self.done: Counter[str] = Counter()
+        self.well: Counter[str] = Counter()
+        # How often a server session of each session was ended, which may have interrupted a statement.
+        self.ended: Counter[int] = Counter()
         self.told: Counter[int] = Counter()
         self.down: tuple[Backend, float] | None = None
-        self.next_crash = time.monotonic() + self.dice.uniform(*UP)
+        self.seconds = seconds
+        # However short it is, there is one.
+        self.next_crash = time.monotonic() + min(self.dice.uniform(*UP), seconds / 3)
         self.load: subprocess.Popen[bytes] | None = None
         self.load_until = 0.0
         self.log = home / "sysbench.log"
 
-    def play(self, seconds: float) -> None:
+    def play(self) -> None:
         for client in self.clients:
             client.start()
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self.seconds
         try:
             while time.monotonic() < end:
                 self.act()
@@ -254,15 +267,23 @@ class Run:
         """Somebody's statement, session or server session."""
         try:
             with self.proxy.client(SYS, None) as by:
-                others = [id for id in self.proxy.sessions(by) if id != by.greeted_id]
+                sessions = self.proxy.sessions(by)
+                others = [id for id in sessions if id != by.greeted_id]
                 if not others:
                     return
                 victim = self.dice.choice(others)
                 kind = self.dice.choices(("KILL QUERY", "KILL", "KILL PROXYSESSION", "ss"), (10, 2, 2, 3))[0]
+                ours = {client.id for client in self.clients}
+                running = [id for id in others if id in ours and sessions[id]["state"] == "MCS_ACTIVE_READER"]
+                # Most have nothing that a kill could hit.
+                if kind == "KILL QUERY" and running and self.dice.random() < 0.5:
+                    victim = self.dice.choice(running)
                 self.done[kind] += 1
                 if kind != "ss":
                     by.run(f"{kind} {victim}")
+                    self.well[kind] += 1
                 elif servers := server_sessions(by, victim):
+                    self.ended[victim] += 1
                     by.run(f"KILL PROXYSESSION {victim} {self.dice.choice(servers).ss_id}")
         except SqlError as why:
             self.told[why.code] += 1
@@ -288,6 +309,19 @@ class Run:
                     raise Failure(f"what {client.name} rolled back is at {backend.address}: {more}")
 
 
+    def expect_deeds(self) -> None:
+        """All of it has happened: a proxy that lets nobody do anything leaves nothing behind either."""
+        interrupted = sum((client.interrupted for client in self.clients), Counter())
+        deeds = {
+            "transactions committed": sum(len(client.committed) for client in self.clients),
+            "KILL QUERYs that have hit": (interrupted - self.ended).total(),
+            "sessions killed": self.well["KILL"] + self.well["KILL PROXYSESSION"],
+            "crashes": self.done["crash"],
+        }
+        if missing := [what for what, count in deeds.items() if count < 1]:
+            raise Failure(f"there were no {', no '.join(missing)}")
+
+
 def said(counts: Counter[str] | Counter[int]) -> str:
     return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items(), key=str)) or "nothing"
 
@@ -307,10 +341,11 @@ def main() -> None:
                 pair.primary.do(ENTER)
                 prepare(pair)
                 with Proxy(options.binary, home, pair, "--read-split") as proxy:
-                    run = Run(options.binary, home, pair, proxy, options.seed)
+                    run = Run(options.binary, home, pair, proxy, options.seed, options.seconds)
                     try:
-                        run.play(options.seconds)
+                        run.play()
                         run.expect_order()
+                        run.expect_deeds()
                     except (Failure, SqlError, OSError):
                         print(f"done: {said(run.done)}\nthe proxy's log:\n{proxy.log()[-6000:]}", flush=True)
                         raise

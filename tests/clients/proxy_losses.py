@@ -192,6 +192,93 @@ def results_that_are_lost_are_not_other_ones(proxy: Proxy) -> None:
             expect_equal(told(client, question)[0], 0, f"the error of {question} when it was told")
 
 
+def reads_seven_at_the_replica(client: Client) -> None:
+    """The client's last statement is one at the replica that gives seven rows."""
+    for _ in attempts("a read at the replica"):
+        if client.run("SELECT server FROM place JOIN seq_1_to_7")[0]["server"] == REPLICA:
+            return
+
+
+def rows_are_counted_for_what_writes(proxy: Proxy) -> None:
+    with proxy.client() as client:
+        for write in (
+            "SET @n = FOUND_ROWS()",
+            "SELECT FOUND_ROWS() INTO @n",
+            "CREATE TEMPORARY TABLE counted AS SELECT @n := FOUND_ROWS() AS n",
+        ):
+            for _ in range(TURNS):
+                client.run("DROP TEMPORARY TABLE IF EXISTS counted")
+                client.run("SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_25 LIMIT 3")
+                client.run(write)
+                expect_equal(value(client, "SELECT @n"), "25", f"what {write} has seen")
+            connection = client._connection
+            expect_equal(connection.command(packets.RESET_CONNECTION)[0].kind, "ok", "COM_RESET_CONNECTION")
+        client.run("INSERT INTO entry (who, n) VALUES ('counted', 1), ('counted', 2)")
+        client.run("GET DIAGNOSTICS @rows = ROW_COUNT, @warnings = NUMBER")
+        rows = client.run("SELECT @rows AS a, @warnings AS b")
+        expect_equal(rows, [{"a": "2", "b": "0"}], "what the diagnostics have told")
+
+
+def questions_about_a_read_elsewhere_are_refused(proxy: Proxy) -> None:
+    for question in (
+        "SET @n = FOUND_ROWS()",
+        "SELECT FOUND_ROWS() INTO @n",
+        "INSERT INTO entry (who, n) SELECT 'asked', FOUND_ROWS()",
+        "SET @n = @@warning_count",
+        "GET DIAGNOSTICS @n = NUMBER",
+    ):
+        with proxy.client() as client:
+            value(client, "SELECT LAST_INSERT_ID()")
+            connection = client._connection
+            if not question.startswith("GET"):
+                answer = connection.prepare(question)
+                statement = int.from_bytes(answer[0].get("statement id"), "little")
+                reads_seven_at_the_replica(client)
+                expect_equal(connection.execute(statement, [])[0].kind, "error", f"the answer to {question}, prepared")
+            reads_seven_at_the_replica(client)
+            code, text = told(client, question)
+            expect_equal((code, "SELECT or SHOW of its own" in text), (1235, True), f"the answer to {question}: {text}")
+            # To prepare it says nothing of where it was.
+            answer = connection.prepare("SELECT FOUND_ROWS() AS n")
+            expect_equal(value(client, "SELECT FOUND_ROWS()"), "7", "FOUND_ROWS() in a statement of its own")
+            reads_seven_at_the_replica(client)
+            statement = int.from_bytes(answer[0].get("statement id"), "little")
+            [row] = [packet for packet in connection.execute(statement, []) if packet.kind == "binary row"]
+            expect_equal(int.from_bytes(row.get("n"), "little"), 7, "FOUND_ROWS() in a prepared statement")
+            client.run("INSERT INTO entry (who, n) VALUES ('asked', 1)")
+            expect_equal(told(client, question)[0], 0, f"the error of {question} behind a write")
+
+
+def statements_with_settings_of_their_own(proxy: Proxy) -> None:
+    setting = "SET STATEMENT sort_buffer_size = 1000000 FOR"
+    with proxy.client() as client:
+        client.run(f"{setting} CREATE TEMPORARY TABLE place AS SELECT 99 AS server")
+        expect_equal(places(client), {"99"}, "which table is read")
+    proxy.pair.primary.do(
+        "CREATE OR REPLACE PROCEDURE test.leaves() CREATE TEMPORARY TABLE test.place AS SELECT 99 AS server"
+    )
+    proxy.pair.catch_up()
+    with proxy.client() as client:
+        client.run(f"{setting} CALL leaves()")
+        expect_equal(places(client), {"99"}, "which table is read after a procedure")
+    with proxy.client() as client:
+        # The server tells of the setting, which is gone with its statement.
+        client.run("SET STATEMENT group_concat_max_len = 5 FOR SET @five = 5, time_zone = '+05:00'")
+        for _ in range(TURNS):
+            [row] = client.run("SELECT GROUP_CONCAT(seq) AS list, HOUR(FROM_UNIXTIME(0)) AS hour FROM seq_1_to_7")
+            expect_equal(row, {"list": "1,2,3,4,5,6,7", "hour": "5"}, "what there is of the settings")
+        expect_equal(value(client, "SELECT @five"), "5", "the variable")
+        expect_equal(places(client), splits(proxy), "where reads go")
+        client.run(f"{setting} USE information_schema")
+        which = "SELECT VARIABLE_VALUE AS id FROM GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'SERVER_ID'"
+        seen = {value(client, which) for _ in range(TURNS)}
+        expect_equal(seen, {PRIMARY}, "which server shows itself")
+        client.run(f"{setting} USE test")
+        expect_equal(places(client), splits(proxy), "where reads go again")
+    proxy.pair.primary.do("DROP PROCEDURE test.leaves")
+    proxy.pair.catch_up()
+
+
 def a_replica_that_lags_or_differs(proxy: Proxy) -> None:
     primary, replica = proxy.pair.backends
     primary.do(f"GRANT ALL ON fresh.* TO '{ALICE.server_user}'@'%'")
@@ -242,4 +329,6 @@ EVERYWHERE = (
     prepared_statements_stay_in_their_databases,
     procedures_that_fail_leave_what_they_began,
     results_that_are_lost_are_not_other_ones,
+    rows_are_counted_for_what_writes,
+    statements_with_settings_of_their_own,
 )

@@ -2,7 +2,10 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{super::*, id};
+use super::{
+    super::{program::Program, *},
+    id,
+};
 use crate::model::{KillMode, Lines, SqlError, is_clean};
 
 /// White space or a comment, never nothing.
@@ -197,12 +200,19 @@ proptest! {
         let mut lexer = Lexer::new(&sql, &syntax);
         let mut parted = true;
         let mut current = 0..0;
+        let mut program = Program::default();
         loop {
             let token = lexer.next_token();
             if token.kind == TokenKind::End || token.start == sql.len() {
                 break;
             }
-            let separator = token.kind == TokenKind::Symbol(b';') && !lexer.in_executable_comment();
+            program.see(&token);
+            let semicolon = token.kind == TokenKind::Symbol(b';') && !lexer.in_executable_comment();
+            // In the body of a program it parts no statements.
+            let separator = semicolon && !program.is_open();
+            if separator {
+                program = Program::default();
+            }
             if parted && !separator {
                 let piece = pieces.next().expect("a statement for each run of tokens");
                 prop_assert!(piece.contains(&token.start));

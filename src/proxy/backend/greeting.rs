@@ -5,7 +5,10 @@ use mysql_common::constants::CapabilityFlags;
 use crate::wire::{AuthPlugin, Reader, lenenc_bytes};
 
 /// `utf8mb4_general_ci`, which all servers know.
-const UTF8MB4: u8 = 45;
+const GENERAL: u8 = 45;
+
+/// `utf8mb4_0900_ai_ci`, which MySQL knows since 8.0.
+const MYSQL_8: u8 = 255;
 
 /// The longest packet that we take. Servers do not keep to it.
 const LONGEST: u32 = 1 << 30;
@@ -44,6 +47,8 @@ pub(super) struct Greeting {
     pub(super) nonce: Nonce,
     /// What both it and we can do.
     pub(super) capabilities: CapabilityFlags,
+    /// The collation that it is set to, as far as one byte says it.
+    collation: u8,
     /// Its usual method, if we know it.
     pub(super) plugin: Option<AuthPlugin>,
 }
@@ -58,8 +63,9 @@ pub(super) fn read(payload: &[u8]) -> Option<Greeting> {
     let first: &[u8; 8] = rest.array()?;
     let [_filler] = *rest.array()?;
     let [low0, low1] = *rest.array()?;
-    // Its character set and its status say nothing of ours.
-    rest.array::<3>()?;
+    let [collation] = *rest.array()?;
+    // Its status says nothing of ours.
+    rest.array::<2>()?;
     let [high0, high1] = *rest.array()?;
     let bits = u32::from_le_bytes([low0, low1, high0, high1]);
     let capabilities = CapabilityFlags::from_bits_truncate(bits);
@@ -79,30 +85,49 @@ pub(super) fn read(payload: &[u8]) -> Option<Greeting> {
         server_sessid: id.into(),
         nonce,
         capabilities: capabilities & WANTED,
+        collation,
         plugin: AuthPlugin::named(&plugin),
     })
 }
 
-/// Writes the answer: who we are, in which database, and the proof of the password by this method.
+impl Greeting {
+    /// The collation to log in with for a client that has named `wished`: one of utf8mb4 that this server knows, for with one
+    /// that it does not know it takes its own character set for ours.
+    fn collation(&self, wished: u16) -> u8 {
+        let known = |id: &u8| is_known(*id) || *id == MYSQL_8 && self.knows_0900();
+        let wished = u8::try_from(wished).ok().filter(known);
+        // What servers take for one that they do not know.
+        wished.or(Some(self.collation).filter(known)).unwrap_or(GENERAL)
+    }
+
+    /// Whether it knows the collations of MySQL 8.0. MariaDB, whose versions are higher, is told by its first bit.
+    fn knows_0900(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse().ok());
+        self.capabilities.contains(CapabilityFlags::CLIENT_LONG_PASSWORD) && major.is_some_and(|major: u8| major >= 8)
+    }
+}
+
+/// Whether this is a collation of utf8mb4 that all servers know (MySQL: since 5.6).
+fn is_known(id: u8) -> bool {
+    matches!(id, GENERAL | 46 | 224..=247)
+}
+
+/// Writes the answer: who we are, and the proof of the password by this method, for a client that has named this collation.
 pub(super) fn answer(
     out: &mut Vec<u8>,
-    mut capabilities: CapabilityFlags,
+    greeting: &Greeting,
     user: &str,
-    database: Option<&str>,
+    collation: u16,
     plugin: AuthPlugin,
     proof: &[u8],
 ) {
-    capabilities.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, database.is_some());
-    out.extend_from_slice(&capabilities.bits().to_le_bytes());
+    out.extend_from_slice(&greeting.capabilities.bits().to_le_bytes());
     out.extend_from_slice(&LONGEST.to_le_bytes());
-    out.push(UTF8MB4);
+    out.push(greeting.collation(collation));
     out.extend_from_slice(&[0; 23]);
     ended(out, user);
     // A length of one byte, whether that is what was agreed on or one of one to nine bytes: proofs are short.
     lenenc_bytes(out, proof);
-    if let Some(database) = database {
-        ended(out, database);
-    }
     ended(out, plugin.name());
 }
 
@@ -153,15 +178,34 @@ mod tests {
 
     #[test]
     fn our_answer_is_what_a_server_reads() {
-        for database in [None, Some("shop")] {
-            let greeting = read(MARIADB).unwrap();
-            let (plugin, mut out) = (AuthPlugin::CachingSha2, Vec::new());
-            answer(&mut out, greeting.capabilities, "alice", database, plugin, &[7; 32]);
-            let agreed = greeting.capabilities.contains(CapabilityFlags::CLIENT_CONNECT_WITH_DB);
-            assert!(!agreed, "the database goes with its flag");
-            let (user, named, proof, utf8mb4) = test_packets::hello(out);
-            assert_eq!((user.as_str(), named.as_deref(), utf8mb4), ("alice", database, true));
-            assert_eq!(proof, &[7; 32][..]);
+        let (greeting, mut out) = (read(MARIADB).unwrap(), Vec::new());
+        answer(&mut out, &greeting, "alice", 46, AuthPlugin::CachingSha2, &[7; 32]);
+        let (user, database, proof, collation) = test_packets::hello(out);
+        assert_eq!((user.as_str(), database, collation), ("alice", None, 46));
+        assert_eq!(proof, &[7; 32][..]);
+    }
+
+    #[test]
+    fn a_collation_is_one_of_utf8mb4_that_the_server_knows() {
+        let mariadb = |own| Greeting { collation: own, ..read(MARIADB).unwrap() };
+        let mysql = |version: &str, own| Greeting {
+            version: version.into(),
+            capabilities: WANTED,
+            collation: own,
+            ..read(MARIADB).unwrap()
+        };
+        assert_eq!(read(MARIADB).unwrap().collation, 45);
+        // What clients name, and what is said to each: first what all know, then what is not there or is no utf8mb4.
+        for (server, said) in [
+            (mariadb(45), [45, 46, 224, 247, 45, 45, 45, 45, 45]),
+            (mariadb(224), [45, 46, 224, 247, 224, 224, 224, 224, 224]),
+            (mariadb(8), [45, 46, 224, 247, 45, 45, 45, 45, 45]),
+            (mysql("8.0.36", 255), [45, 46, 224, 247, 255, 255, 255, 255, 255]),
+            (mysql("9.1.0", 224), [45, 46, 224, 247, 255, 224, 224, 224, 224]),
+            (mysql("5.7.44", 8), [45, 46, 224, 247, 45, 45, 45, 45, 45]),
+        ] {
+            let wished = [45, 46, 224, 247, 255, 0, 8, 248, 309];
+            assert_eq!(wished.map(|id| server.collation(id)), said, "{server:?}");
         }
     }
 

@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use mysql_common::constants::CapabilityFlags;
 
 use super::{Account, BackendError, Wishes, answer, greeting, link::Link, proof};
-use crate::{
-    model::{Done, SqlError},
-    wire::AuthPlugin,
-};
+use crate::{model::Done, wire::AuthPlugin};
 
 /// A server has so many words before it says yes or no.
 const MOST_WORDS: usize = 8;
@@ -47,15 +44,12 @@ pub(super) fn takes_key(account: &Account, peer: IpAddr) -> bool {
 pub(super) async fn login(
     link: &mut Link,
     account: &Account,
-    wishes: Wishes<'_>,
+    wishes: Wishes,
     takes_key: bool,
 ) -> Result<Entered, BackendError> {
-    let (Account { user, password, .. }, Wishes { database, found_rows }) = (account, wishes);
+    let (Account { user, password, .. }, Wishes { collation, found_rows }) = (account, wishes);
     if user.contains('\0') {
         return Err(link.lose("the account's name has a zero in it"));
-    }
-    if let Some(name) = database.filter(|name| name.contains('\0')) {
-        return Err(BackendError::Server(SqlError::unknown_database(name)));
     }
     let first = link.packet().await?;
     if first.first() == Some(&answer::ERROR) {
@@ -71,7 +65,7 @@ pub(super) async fn login(
     let mut plugin = greeting.plugin.unwrap_or(AuthPlugin::Native);
     let mut asked_for_key = false;
     let proved = proof::proof(plugin, password, &nonce);
-    link.queue(|out| greeting::answer(out, greeting.capabilities, user, database, plugin, &proved));
+    link.queue(|out| greeting::answer(out, &greeting, user, collation, plugin, &proved));
     for _ in 0..MOST_WORDS {
         let word = link.packet().await?;
         match word.first() {

@@ -12,6 +12,7 @@
 //! | `reply` | the packets of an answer, one after the other: what each of them is; pure |
 //! | `answer` | how an answer ends: OK, EOF or an error, and what changed in the session; pure |
 //! | `decode` | definitions of columns, and rows, where they are not passed on as they are; pure |
+//! | `shown` | values of binary rows as texts; pure |
 //! | `execute` | the parameters of a prepared statement on their way out; pure |
 
 mod answer;
@@ -22,6 +23,7 @@ mod link;
 mod login;
 mod proof;
 mod reply;
+mod shown;
 #[cfg(test)]
 pub(in crate::proxy) mod tests;
 
@@ -40,6 +42,7 @@ pub(in crate::proxy) use self::{
     execute::execute_payload,
     link::To,
     reply::{Head, Prepared},
+    shown::Shown,
 };
 use self::{
     link::Link,
@@ -95,9 +98,10 @@ impl std::fmt::Debug for Account {
 
 /// What a connection is to begin with.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::proxy) struct Wishes<'a> {
-    /// The current database.
-    pub(in crate::proxy) database: Option<&'a str>,
+pub(in crate::proxy) struct Wishes {
+    /// The collation in which texts are compared, by its number, as far as it can be said at a login: see
+    /// [`character_sets::told`](super::character_sets::told). 0: the server's own.
+    pub(in crate::proxy) collation: u16,
     /// Whether an `UPDATE` counts the rows that it found, also those that stay as they were (MySQL: `CLIENT_FOUND_ROWS`).
     pub(in crate::proxy) found_rows: bool,
 }
@@ -171,7 +175,7 @@ impl Reached {
     pub(in crate::proxy) async fn enter(
         self,
         account: &Account,
-        wishes: Wishes<'_>,
+        wishes: Wishes,
         until: Instant,
     ) -> Result<Backend, BackendError> {
         let Self(mut link) = self;
@@ -199,12 +203,12 @@ impl Backend {
     /// Connects and logs in; all of it within this time.
     ///
     /// # Errors
-    /// [`BackendError::Server`]: the server does not want us (1045, 1049, 1040 and others). [`BackendError::Lost`]: it is not
+    /// [`BackendError::Server`]: the server does not want us (1045, 1040 and others). [`BackendError::Lost`]: it is not
     /// there, or does not speak as a server does.
     pub(in crate::proxy) async fn connect(
         to: impl Into<To<'_>>,
         account: &Account,
-        wishes: Wishes<'_>,
+        wishes: Wishes,
         within: Duration,
     ) -> Result<Self, BackendError> {
         let until = Instant::now() + within;

@@ -53,6 +53,8 @@ pub(in crate::proxy) enum Place {
     /// Where the client's statement before it ran: it asks about that (`FOUND_ROWS()`, `SHOW WARNINGS`). Where that is gone,
     /// at the primary.
     Last,
+    /// At the primary, and it asks about the client's statement before it, which has to have run there too.
+    LastAtPrimary,
     /// At the primary.
     Primary,
 }
@@ -65,17 +67,14 @@ pub(in crate::proxy) enum Own<'a> {
     /// `LOAD DATA LOCAL`: refused.
     LocalInfile,
     /// `SET NAMES` and whatever else says which character sets the client writes and reads: see
-    /// [`names::read`](super::names::read), which says what is left to be passed on.
+    /// [`character_sets::read`](super::character_sets::read), which says what is left to be passed on.
     CharacterSets,
 }
 
 /// Reads a statement. `syntax` says which comments are code.
 pub(in crate::proxy) fn read<'a>(sql: &'a [u8], syntax: &Syntax) -> Reading<'a> {
     let mut lexer = Lexer::new(sql, syntax);
-    let mut token = lexer.next_token();
-    while token.kind == TokenKind::Symbol(b'(') {
-        token = lexer.next_token();
-    }
+    let token = first(&mut lexer);
     let mut scan = Scan {
         reading: Reading {
             verb: Verb::Other,
@@ -88,29 +87,45 @@ pub(in crate::proxy) fn read<'a>(sql: &'a [u8], syntax: &Syntax) -> Reading<'a> 
         lexer,
         before: token,
         reads: false,
-        last: false,
+        asks: false,
         home: false,
+        home_alone: false,
         assigns: false,
+        qualified: false,
+        framed: false,
+        declares: false,
+        over: false,
     };
     scan.verb(sql, syntax, token.kind);
-    scan.rest();
+    scan.look(usize::MAX);
     // What another version of the server takes for code is not read here, and that one may be the server's.
-    if scan.reads {
-        let hides = comments(sql).any(is_executable);
-        scan.reading.place = match () {
-            () if hides => Place::Primary,
-            () if scan.last => Place::Last,
-            () if scan.home => Place::Primary,
-            () => Place::Any,
-        };
-    } else if comments(sql).any(|comment| is_executable(comment) && syntax.hides(comment)) {
-        // Whatever stands there, it may leave.
+    let reads = scan.reads && !scan.framed;
+    let hides = reads && comments(sql).any(is_executable);
+    scan.reading.place = match scan.asks {
+        true if reads && !hides && !scan.home_alone => Place::Last,
+        true => Place::LastAtPrimary,
+        false if reads && !hides && !scan.home && !scan.home_alone => Place::Any,
+        false => Place::Primary,
+    };
+    if !reads && comments(sql).any(|comment| is_executable(comment) && syntax.hides(comment)) {
+        // Whatever stands there, it may leave, or take again what the rest gives up.
         scan.reading.pins = scan.reading.pins.and(Pins::ROUTINES);
+        scan.reading.unpins = Pins::NONE;
         if scan.reading.verb == Verb::Other {
             scan.reading.verb = Verb::Call;
         }
     }
     scan.reading
+}
+
+/// The first token that is no parenthesis.
+fn first<'a>(lexer: &mut Lexer<'a>) -> Token<'a> {
+    loop {
+        let token = lexer.next_token();
+        if token.kind != TokenKind::Symbol(b'(') {
+            return token;
+        }
+    }
 }
 
 /// A look at a statement's tokens, one after the other.
@@ -122,11 +137,22 @@ struct Scan<'a> {
     /// Whether nothing was found so far that more than reads.
     reads: bool,
     /// Whether it asks about the statement before it.
-    last: bool,
-    /// Whether it asks for what only the primary's session has.
+    asks: bool,
+    /// Whether it asks for what the primary's session tells best.
     home: bool,
+    /// Whether it asks for what no other server's session has: `LAST_INSERT_ID()`.
+    home_alone: bool,
     /// Whether a user variable that stands there is one that it gives a value (`CALL`, `FETCH … INTO`).
     assigns: bool,
+    /// Whether `before` has a name before it: of a stored function, its database's.
+    qualified: bool,
+    /// Whether it stands behind a `SET STATEMENT … FOR`.
+    framed: bool,
+    /// Whether this is a `DECLARE` of a block, which is not a statement of its own.
+    declares: bool,
+    /// Whether what stands here does not run directly behind the client's statement before: it is the body of something that
+    /// is stored, or stands behind another statement of a block.
+    over: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -140,9 +166,9 @@ impl<'a> Scan<'a> {
         self.lexer.clone().next_token().kind
     }
 
-    /// Looks at all tokens that are left.
-    fn rest(&mut self) {
-        loop {
+    /// Looks at all tokens that are left before this place.
+    fn look(&mut self, to: usize) {
+        while self.lexer.position() < to {
             let token = self.bump();
             match token.kind {
                 TokenKind::End => return,
@@ -150,7 +176,11 @@ impl<'a> Scan<'a> {
                     self.reads = false;
                     return;
                 }
-                TokenKind::Symbol(b';') => self.reads &= self.peek() == TokenKind::End,
+                TokenKind::Symbol(b';') => {
+                    self.reads &= self.peek() == TokenKind::End;
+                    self.over |= !self.declares;
+                    self.declares = is(self.peek(), "DECLARE");
+                }
                 TokenKind::Symbol(b'(') => self.opens(),
                 TokenKind::Word(word) => self.word(word),
                 TokenKind::QuotedIdent(name) => self.home |= is_of_one_server(name.raw),
@@ -165,6 +195,7 @@ impl<'a> Scan<'a> {
     /// A parenthesis: the arguments of a function, perhaps. Of a name in backquotes it may be one that somebody has stored.
     fn opens(&mut self) {
         match self.before.kind {
+            TokenKind::Word(_) if self.qualified => {}
             TokenKind::Word(name) => self.function(name),
             TokenKind::QuotedIdent(_) => self.reads = false,
             // The same, where a server has `ANSI_QUOTES`, of which nothing was said here.
@@ -184,22 +215,27 @@ impl<'a> Scan<'a> {
                 self.reading.pins = self.reading.pins.and(Pins::NAMED_LOCKS);
                 self.reads = false;
             }
-            Some(b'r') if any(&["RELEASE_ALL_LOCKS"]) => {
-                self.reading.unpins = self.reading.unpins.and(Pins::NAMED_LOCKS);
-                self.reads = false;
+            // there may be a table of that name, with its columns behind it
+            Some(b'f' | b'r') if any(&["FOUND_ROWS", "ROW_COUNT"]) && self.peek() == TokenKind::Symbol(b')') => {
+                self.asks();
             }
-            Some(b'f' | b'r') if any(&["FOUND_ROWS", "ROW_COUNT"]) => self.last = true,
-            Some(b'l') if any(&["LAST_INSERT_ID"]) => self.home = true,
+            Some(b'l') if any(&["LAST_INSERT_ID"]) => self.home_alone = true,
             _ => self.reads = self.reads && functions::is_harmless(name),
         }
     }
 
+    /// It asks about the statement before it, unless that is not the client's.
+    fn asks(&mut self) {
+        self.asks |= !self.over;
+    }
+
     fn word(&mut self, word: &[u8]) {
         self.home |= is_of_one_server(word);
+        self.qualified = self.before.kind == TokenKind::Symbol(b'.');
         let any = |names: &[&str]| names.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
         match word.first().map(u8::to_ascii_lowercase) {
             // of a name with its database before it, only a stored function is called; of a sequence, its next value
-            _ if self.before.kind == TokenKind::Symbol(b'.') => {
+            _ if self.qualified => {
                 let calls = self.peek() == TokenKind::Symbol(b'(');
                 self.reads &= !calls && !any(&["NEXTVAL", "CURRVAL", "LASTVAL"]);
             }
@@ -209,6 +245,8 @@ impl<'a> Scan<'a> {
             }
             // it locks the rows that it reads, or it stands behind a `WITH` or an `EXPLAIN`
             Some(b'u') if any(&["UPDATE"]) => self.reads = false,
+            // what it has counted may be asked for by a statement that writes
+            Some(b's') if any(&["SQL_CALC_FOUND_ROWS"]) => self.home = true,
             Some(b's') if any(&["SHARE"]) => self.reads &= !is(self.before.kind, "FOR"),
             Some(b'i') if any(&["IN"]) => self.reads &= !is(self.before.kind, "LOCK"),
             // of a sequence
@@ -239,17 +277,19 @@ impl<'a> Scan<'a> {
         let last = super::assign::bare(last);
         let any = |names: &[&str]| names.iter().any(|known| last.eq_ignore_ascii_case(known.as_bytes()));
         if any(&["warning_count", "error_count"]) {
-            self.last = true;
+            self.asks();
         } else {
             self.home = true;
+            self.home_alone |= any(&["identity", "last_insert_id"]);
             self.reading.uses_connection_id |= self.reading.verb != Verb::Set && any(&["pseudo_thread_id"]);
         }
     }
 }
 
-/// Whether this is the name of a database in which each server shows itself.
-fn is_of_one_server(name: &[u8]) -> bool {
-    [&b"information_schema"[..], b"performance_schema"].iter().any(|known| name.eq_ignore_ascii_case(known))
+/// Whether this is the name of a database in which each server shows itself, or keeps its logs.
+pub(in crate::proxy) fn is_of_one_server(name: &[u8]) -> bool {
+    let databases = [&b"information_schema"[..], b"performance_schema", b"sys", b"mysql"];
+    databases.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// What stands behind each `/*`, wherever that stands.

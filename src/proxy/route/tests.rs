@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Own::{self, CharacterSets, LocalInfile},
-    Place::{self, Any, Last, Primary},
+    Place::{self, Any, Last, LastAtPrimary, Primary},
     *,
 };
 
@@ -29,7 +29,7 @@ fn a_statement_runs_where_its_text_allows() {
                 "SELECT CAST(a AS CHAR(10)), CONVERT(b, DECIMAL(10, 2)), INTERVAL(1, 2) FROM t",
                 "SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) FROM t",
                 "SELECT MATCH (a) AGAINST ('+x' IN BOOLEAN MODE) FROM t",
-                "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1",
+                "SELECT t.sql_calc_found_rows, found_rows, `row_count` FROM t",
                 "SELECT INSERT('a', 1, 1, 'b'), REPLACE(a, 'b', 'c') FROM t",
                 "SELECT `update`, t.share, 'GET_LOCK()', \"INTO\" FROM t -- FOR UPDATE",
                 "SELECT /* INTO OUTFILE */ 1 # FOR UPDATE",
@@ -57,6 +57,36 @@ fn a_statement_runs_where_its_text_allows() {
                 "SHOW WARNINGS LIMIT 1",
                 "SHOW COUNT(*) ERRORS",
                 "SHOW ERRORS",
+                "SELECT FOUND_ROWS(), @x, @@sql_mode",
+                "SELECT SQL_CALC_FOUND_ROWS a FROM t WHERE b = FOUND_ROWS()",
+            ],
+        ),
+        (
+            LastAtPrimary,
+            &[
+                "INSERT INTO t SELECT FOUND_ROWS()",
+                "INSERT INTO row_count (a) VALUES (row_count())",
+                "UPDATE t SET a = 1 WHERE b = ROW_COUNT( )",
+                "DO FOUND_ROWS()",
+                "SET @n = FOUND_ROWS()",
+                "SET @w = @@warning_count",
+                "SET sql_mode = '', @n = 1, @w = @@session.error_count",
+                "SELECT FOUND_ROWS() INTO @x",
+                "SELECT @n := ROW_COUNT()",
+                "SELECT FOUND_ROWS() FOR UPDATE",
+                "SELECT ROW_COUNT(), LAST_INSERT_ID()",
+                "SELECT @@identity, @@warning_count",
+                "SELECT /*!40000 FOUND_ROWS() */",
+                "CREATE TABLE t AS SELECT FOUND_ROWS() AS n",
+                "CREATE OR REPLACE TEMPORARY TABLE t AS SELECT FOUND_ROWS() AS n",
+                "GET DIAGNOSTICS @n = NUMBER",
+                "get current diagnostics condition 1 @m = message_text",
+                "GET STACKED DIAGNOSTICS @n = NUMBER",
+                "SET STATEMENT max_statement_time = 1 FOR SELECT FOUND_ROWS()",
+                "SET STATEMENT sort_buffer_size = FOUND_ROWS() FOR SELECT 1",
+                "SET STATEMENT a = 1 FOR GET DIAGNOSTICS @n = NUMBER",
+                "BEGIN NOT ATOMIC DECLARE n INT; DECLARE m INT; SET n = FOUND_ROWS(); END",
+                "IF ROW_COUNT() = 0 THEN INSERT INTO t VALUES (1); END IF",
             ],
         ),
         (
@@ -65,9 +95,11 @@ fn a_statement_runs_where_its_text_allows() {
                 "",
                 ";",
                 "INSERT INTO t VALUES (1)",
-                "INSERT INTO t SELECT FOUND_ROWS()",
+                "INSERT INTO row_count (a) VALUES (1)",
+                "INSERT INTO t VALUES (d.found_rows(), '@@warning_count')",
                 "UPDATE t SET a = 1",
-                "DO FOUND_ROWS()",
+                "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1",
+                "(select /* c */ sql_calc_found_rows a from t) limit 1",
                 "SELECT 1 FOR UPDATE",
                 "SELECT 1 FROM t FOR SHARE SKIP LOCKED",
                 "SELECT 1 FROM t LOCK IN SHARE MODE",
@@ -89,13 +121,21 @@ fn a_statement_runs_where_its_text_allows() {
                 "SELECT a FROM t PROCEDURE ANALYSE()",
                 "SELECT * FROM information_schema.innodb_trx",
                 "SELECT 1 FROM `PERFORMANCE_SCHEMA`.`threads`",
+                "SELECT * FROM sys.session",
+                "SELECT * FROM mysql.general_log",
+                "SELECT COUNT(*) FROM `MySQL` . `slow_log`",
                 "SELECT CONNECTION_ID() + 1",
                 "SELECT NEXT VALUE FOR s",
                 "SELECT PREVIOUS VALUE FOR s",
                 "SELECT NEXTVAL(s)",
                 "SELECT s.nextval",
                 "SELECT d.s.CURRVAL FROM t",
-                "SELECT FOUND_ROWS() INTO @x",
+                "CREATE PROCEDURE p() SELECT FOUND_ROWS()",
+                "CREATE OR REPLACE DEFINER = CURRENT_USER TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @n = ROW_COUNT()",
+                "CREATE VIEW v AS SELECT @@warning_count",
+                "ALTER EVENT e DO INSERT INTO t SELECT FOUND_ROWS()",
+                "BEGIN NOT ATOMIC INSERT INTO t VALUES (1); SET @n = ROW_COUNT(); END",
+                "BEGIN NOT ATOMIC DECLARE n INT; INSERT INTO t VALUES (1); SET n = ROW_COUNT(); END",
                 "SELECT MASTER_GTID_WAIT('0-1-1')",
                 "SELECT 1; DELETE FROM t",
                 "SELECT 'open",
@@ -126,6 +166,9 @@ fn a_statement_runs_where_its_text_allows() {
                 "HANDLER t READ FIRST",
                 "SELECTED",
                 "EXECUTE IMMEDIATE 'SELECT 1'",
+                "SET STATEMENT sort_buffer_size = 1 FOR SELECT 1",
+                "SET STATEMENT a = 1 FOR (SELECT 1)",
+                "SET STATEMENT a = 1",
             ],
         ),
     ];
@@ -149,6 +192,15 @@ fn a_statement_ties_the_client_to_what_it_leaves_behind() {
         ("SELECT 'GET_LOCK()' /* GET_LOCK() */, get_lock", Pins::NONE, Pins::NONE),
         ("SELECT RELEASE_LOCK('a')", Pins::NONE, Pins::NONE),
         ("SELECT RELEASE_ALL_LOCKS()", Pins::NONE, Pins::NAMED_LOCKS),
+        ("do /* c */ release_all_locks ( ) ;", Pins::NONE, Pins::NAMED_LOCKS),
+        ("SELECT RELEASE_ALL_LOCKS(), GET_LOCK('a', 1)", Pins::NAMED_LOCKS, Pins::NONE),
+        ("SELECT IF(0, RELEASE_ALL_LOCKS(), 1)", Pins::NONE, Pins::NONE),
+        ("SELECT RELEASE_ALL_LOCKS() FROM t WHERE 0", Pins::NONE, Pins::NONE),
+        ("SELECT d.RELEASE_ALL_LOCKS()", Pins::NONE, Pins::NONE),
+        ("DO RELEASE_ALL_LOCKS(), GET_LOCK('a', 1)", Pins::NAMED_LOCKS, Pins::NONE),
+        ("DO RELEASE_ALL_LOCKS(); DO 1", Pins::NONE, Pins::NONE),
+        ("DO RELEASE_ALL_LOCKS() /*!99999 , GET_LOCK('a', 1) */", Pins::ROUTINES, Pins::NONE),
+        ("INSERT INTO t SELECT RELEASE_ALL_LOCKS()", Pins::NONE, Pins::NONE),
         ("LOCK TABLES t READ", Pins::TABLE_LOCKS, Pins::NONE),
         ("UNLOCK TABLES", Pins::NONE, Pins::TABLE_LOCKS),
         ("LOCK INSTANCE FOR BACKUP", Pins::INSTANCE_LOCK, Pins::NONE),
@@ -156,7 +208,11 @@ fn a_statement_ties_the_client_to_what_it_leaves_behind() {
         ("FLUSH TABLES WITH READ LOCK", Pins::TABLE_LOCKS, Pins::NONE),
         ("FLUSH TABLES t FOR EXPORT", Pins::TABLE_LOCKS, Pins::NONE),
         ("FLUSH TABLES", Pins::NONE, Pins::NONE),
-        ("BACKUP STAGE START", Pins::TABLE_LOCKS, Pins::NONE),
+        ("BACKUP STAGE START", Pins::BACKUP_STAGE, Pins::NONE),
+        ("BACKUP STAGE BLOCK_COMMIT", Pins::BACKUP_STAGE, Pins::NONE),
+        ("BACKUP STAGE END", Pins::NONE, Pins::BACKUP_STAGE),
+        ("BACKUP LOCK t", Pins::BACKUP_LOCK, Pins::NONE),
+        ("BACKUP UNLOCK", Pins::NONE, Pins::BACKUP_LOCK),
         ("HANDLER t OPEN", Pins::HANDLERS, Pins::NONE),
         ("XA START 'a'", Pins::XA, Pins::NONE),
         ("XA PREPARE 'a'", Pins::NONE, Pins::NONE),
@@ -188,10 +244,51 @@ fn a_statement_ties_the_client_to_what_it_leaves_behind() {
         ("CREATE /*M! TEMPORARY */ TABLE t (a INT)", Pins::TEMPORARY_TABLES, Pins::NONE),
         ("CREATE /*!40000 TEMPORARY */ TABLE t (a INT)", Pins::TEMPORARY_TABLES, Pins::NONE),
         ("INSERT INTO t VALUES (1) /* ! */", Pins::NONE, Pins::NONE),
+        ("GET DIAGNOSTICS @n = NUMBER", Pins::USER_VARIABLES, Pins::NONE),
+        ("GET CURRENT DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT", Pins::USER_VARIABLES, Pins::NONE),
     ] {
         let reading = of(sql);
         assert_eq!((reading.pins, reading.unpins), (pins, unpins), "{sql}");
     }
+}
+
+#[test]
+fn what_stands_behind_set_statement_is_read_as_if_it_stood_alone() {
+    for sql in [
+        "CREATE TEMPORARY TABLE t AS SELECT 1",
+        "CALL p(@out)",
+        "DO GET_LOCK('a', 1)",
+        "DO RELEASE_ALL_LOCKS()",
+        "LOCK TABLES t READ",
+        "UNLOCK TABLES",
+        "BACKUP LOCK t",
+        "HANDLER t OPEN",
+        "SET @x = @y, sql_mode = ''",
+        "SET ROLE r",
+        "SET NAMES latin1",
+        "USE shop",
+        "LOAD DATA LOCAL INFILE 'f' INTO TABLE t",
+        "EXECUTE IMMEDIATE 'SELECT 1'",
+        "BEGIN NOT ATOMIC SELECT 1; END",
+        "INSERT INTO t VALUES (CONNECTION_ID())",
+        "GET DIAGNOSTICS @n = NUMBER",
+        "SET STATEMENT b = 2 FOR CREATE TEMPORARY TABLE t AS SELECT 1",
+    ] {
+        for frame in [
+            "SET STATEMENT a = 1",
+            "set statement sort_buffer_size=(1000000), `for` = SUBSTRING('for' FOR 2) /* FOR */ , b = @@for",
+            "SET STATEMENT a = 1 FOR SET STATEMENT b = 'FOR'",
+        ] {
+            let framed = format!("{frame} FOR {sql}");
+            assert_eq!(of(&framed), of(sql), "{framed}");
+        }
+    }
+    let question = of("SET STATEMENT a = 1 FOR SELECT CONNECTION_ID()");
+    assert_eq!((question.own, question.uses_connection_id), (None, true));
+    // What stands before it counts, too.
+    assert!(of("SET STATEMENT a = CONNECTION_ID() FOR SELECT 1").uses_connection_id);
+    let locked = of("SET STATEMENT a = GET_LOCK('a', 1) FOR UNLOCK TABLES");
+    assert_eq!((locked.pins, locked.unpins), (Pins::NAMED_LOCKS, Pins::TABLE_LOCKS));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What the first words of a statement say.
 
-use super::{Own, Scan, Verb};
+use super::{Own, Scan, Verb, first};
 use crate::{
     control::{Syntax, Text, Token, TokenKind},
     proxy::{
-        assign::{Reach, Target, assignments, is},
-        names,
+        assign::{Reach, Target, assignments, behind_for, is},
+        character_sets,
         pins::Pins,
     },
 };
@@ -44,15 +44,33 @@ impl<'a> Scan<'a> {
         match word.first().map(u8::to_ascii_uppercase) {
             Some(b'S') if any(&["SELECT"]) => {
                 self.reads = true;
-                self.bare_connection_id(sql);
+                if !self.framed {
+                    self.bare_connection_id(sql);
+                }
+                self.releases();
             }
+            Some(b'D') if any(&["DO"]) => self.releases(),
             Some(b'W' | b'T' | b'V') if any(&["WITH", "TABLE", "VALUES"]) => self.reads = true,
-            Some(b'S') if any(&["SET"]) => self.set(sql, syntax),
+            Some(b'S') if any(&["SET"]) => match behind_for(sql, syntax) {
+                Some(behind) if !self.framed => self.behind_for(sql, syntax, behind.position()),
+                _ => self.set(sql, syntax),
+            },
             Some(b'S') if any(&["SHOW"]) => self.show(),
             Some(b'E' | b'D') if any(&["EXPLAIN", "DESCRIBE", "DESC"]) => {
                 self.reads = !matches!(self.peek(), TokenKind::Word(word) if word.eq_ignore_ascii_case(b"FOR"));
             }
-            Some(b'C') if any(&["CREATE"]) && self.ahead("TEMPORARY") => self.pin(Pins::TEMPORARY_TABLES),
+            Some(b'C') if any(&["CREATE"]) => {
+                if self.ahead("TEMPORARY") {
+                    self.pin(Pins::TEMPORARY_TABLES);
+                }
+                // bodies of what is stored; a table's `SELECT` runs now
+                self.over = !self.ahead("TABLE");
+            }
+            Some(b'A') if any(&["ALTER"]) => self.over = true,
+            Some(b'G') if any(&["GET"]) && self.ahead("DIAGNOSTICS") => {
+                self.assigns = true;
+                self.asks();
+            }
             Some(b'C' | b'E') if any(&["CALL", "EXECUTE"]) => {
                 self.reading.verb = Verb::Call;
                 self.pin(Pins::ROUTINES);
@@ -68,7 +86,12 @@ impl<'a> Scan<'a> {
             Some(b'U') if any(&["UNLOCK"]) => self.reading.unpins = self.locked(),
             Some(b'U') if any(&["USE"]) => self.reading.verb = Verb::Use,
             Some(b'F') if any(&["FLUSH"]) => self.flush(),
-            Some(b'B') if any(&["BACKUP"]) => self.pin(Pins::TABLE_LOCKS),
+            Some(b'B') if any(&["BACKUP"]) => match self.peek() {
+                next if is(next, "LOCK") => self.pin(Pins::BACKUP_LOCK),
+                next if is(next, "UNLOCK") => self.reading.unpins = Pins::BACKUP_LOCK,
+                _ if self.ahead("END") => self.reading.unpins = Pins::BACKUP_STAGE,
+                _ => self.pin(Pins::BACKUP_STAGE),
+            },
             Some(b'H') if any(&["HANDLER"]) => self.pin(Pins::HANDLERS),
             Some(b'X') if any(&["XA"]) => match self.peek() {
                 next if is(next, "START") || is(next, "BEGIN") => self.pin(Pins::XA),
@@ -78,8 +101,32 @@ impl<'a> Scan<'a> {
             _ if self.is_block(word) => {
                 self.reading.verb = Verb::Call;
                 self.pin(Pins::ROUTINES);
+                self.declares = self.ahead("DECLARE");
             }
             _ => {}
+        }
+    }
+
+    /// After the `SET` of a `SET STATEMENT … FOR`: the statement that stands behind this place is read.
+    fn behind_for(&mut self, sql: &'a [u8], syntax: &Syntax, place: usize) {
+        self.framed = true;
+        self.look(place);
+        self.before = first(&mut self.lexer);
+        self.verb(sql, syntax, self.before.kind);
+    }
+
+    /// After `SELECT` and `DO`: `RELEASE_ALL_LOCKS() [;]` and nothing else. In anything more it may not be called, or something
+    /// be locked behind it.
+    fn releases(&mut self) {
+        let mut ahead = self.lexer;
+        if !is(ahead.next_token().kind, "RELEASE_ALL_LOCKS") {
+            return;
+        }
+        let kinds = [(); 4].map(|()| ahead.next_token().kind);
+        let [open, close, end, behind] = kinds;
+        let ends = end == TokenKind::End || (end == TokenKind::Symbol(b';') && behind == TokenKind::End);
+        if ends && (open, close) == (TokenKind::Symbol(b'('), TokenKind::Symbol(b')')) {
+            self.reading.unpins = Pins::NAMED_LOCKS;
         }
     }
 
@@ -134,7 +181,8 @@ impl<'a> Scan<'a> {
         let first = ahead.next_token().kind;
         let counts = is(first, "COUNT");
         if counts || is(first, "WARNINGS") || is(first, "ERRORS") {
-            (self.reads, self.last) = (true, true);
+            self.reads = true;
+            self.asks();
             // `COUNT(*) WARNINGS`: its parenthesis is no function's
             return;
         }
@@ -153,12 +201,12 @@ impl<'a> Scan<'a> {
     fn set(&mut self, sql: &'a [u8], syntax: &Syntax) {
         for assignment in assignments(sql, syntax) {
             self.reading.verb = Verb::Set;
-            if names::asks(&sql[assignment.value.clone()], syntax) {
+            if character_sets::asks(&sql[assignment.value.clone()], syntax) {
                 self.reading.own = Some(Own::CharacterSets);
             }
             match assignment.target {
-                target if names::concerns(target) => self.reading.own = Some(Own::CharacterSets),
-                Target::User(_) if !names::is_constant(&assignment) => self.pin(Pins::USER_VARIABLES),
+                target if character_sets::concerns(target) => self.reading.own = Some(Own::CharacterSets),
+                Target::User(_) if !character_sets::is_constant(&assignment) => self.pin(Pins::USER_VARIABLES),
                 Target::Transaction(None) => self.pin(Pins::NEXT_TRANSACTION),
                 Target::Transaction(Some(Reach::Session | Reach::Server)) | Target::User(_) | Target::System(..) => {}
                 Target::Names | Target::CharacterSet => {}

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{LEFT_ALONE, State, TIMESTAMP, begins_with_any, kept::quoted, same};
+use super::{LEFT_ALONE, State, TIMESTAMP, begins_with_any, literal::quoted, passing, same};
 use crate::{
     control::{Syntax, TokenKind},
     proxy::{
         assign::{Assignment, Reach, Target, assignments, is},
-        names::is_constant,
+        character_sets::is_constant,
         pins::Pins,
     },
 };
@@ -21,6 +21,7 @@ impl State {
     /// stopped the server from telling.
     pub(super) fn note_set(&mut self, sql: &[u8], syntax: &Syntax, told: &[(String, String)]) -> bool {
         let mut stopped = false;
+        let passing = passing(sql, syntax);
         for assignment in assignments(sql, syntax) {
             let written = &sql[assignment.value.clone()];
             match assignment.target {
@@ -38,6 +39,9 @@ impl State {
                 }
                 Target::System(Reach::Session, name) => {
                     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                    if passing.iter().any(|passing| same(&name, passing)) {
+                        continue;
+                    }
                     stopped |= name.starts_with("session_track_");
                     if name == TIMESTAMP {
                         self.note_timestamp(&assignment, written);

@@ -14,8 +14,8 @@ use crate::proxy::{
 };
 
 /// What a new server session is told.
-const FIRST_SET: &str =
-    "SET session_track_system_variables = '*', session_track_schema = 1, net_write_timeout = 31536000";
+const FIRST_SET: &str = "SET session_track_system_variables = '*', session_track_schema = 1, \
+                         character_set_client = utf8mb4, character_set_results = utf8mb4, net_write_timeout = 31536000";
 
 /// A server session and its client's state.
 struct Client {
@@ -25,7 +25,7 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        Self { state: State::new(None), at: Versions::default() }
+        Self { state: State::new(None, 0), at: Versions::default() }
     }
 
     /// A statement that ends well, on a server that tells of these variables.
@@ -56,7 +56,7 @@ fn owned(told: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn a_new_server_session_is_told_to_tell_and_of_the_database() {
-    let client = Client { state: State::new(Some("test")), at: Versions::default() };
+    let client = Client { state: State::new(Some("test"), 0), at: Versions::default() };
     let first = client.state.catch_up(&client.at);
     assert_eq!(first.database, Some("test"));
     assert_eq!(first.set.as_deref(), Some(FIRST_SET.as_bytes()));
@@ -128,6 +128,14 @@ fn pins_come_and_go() {
         ("CREATE TEMPORARY TABLE t (a INT)", Pins::TEMPORARY_TABLES),
         ("SELECT GET_LOCK('a', 1)", Pins::TEMPORARY_TABLES.and(Pins::NAMED_LOCKS)),
         ("DO RELEASE_ALL_LOCKS()", Pins::TEMPORARY_TABLES),
+        ("SELECT RELEASE_ALL_LOCKS(), GET_LOCK('a', 1)", Pins::TEMPORARY_TABLES.and(Pins::NAMED_LOCKS)),
+        ("SELECT IF(0, RELEASE_ALL_LOCKS(), 1)", Pins::TEMPORARY_TABLES.and(Pins::NAMED_LOCKS)),
+        ("SELECT RELEASE_ALL_LOCKS()", Pins::TEMPORARY_TABLES),
+        ("BACKUP LOCK u", Pins::TEMPORARY_TABLES.and(Pins::BACKUP_LOCK)),
+        ("BACKUP STAGE START", Pins::TEMPORARY_TABLES.and(Pins::BACKUP_LOCK).and(Pins::BACKUP_STAGE)),
+        ("UNLOCK TABLES", Pins::TEMPORARY_TABLES.and(Pins::BACKUP_LOCK).and(Pins::BACKUP_STAGE)),
+        ("BACKUP STAGE END", Pins::TEMPORARY_TABLES.and(Pins::BACKUP_LOCK)),
+        ("BACKUP UNLOCK", Pins::TEMPORARY_TABLES),
         ("SET TRANSACTION READ ONLY", Pins::TEMPORARY_TABLES.and(Pins::NEXT_TRANSACTION)),
         ("SET @x = 1", Pins::TEMPORARY_TABLES.and(Pins::NEXT_TRANSACTION)),
         ("SELECT 1", Pins::TEMPORARY_TABLES),
@@ -137,6 +145,31 @@ fn pins_come_and_go() {
     }
     client.state.reset();
     assert!(client.state.pins().is_empty());
+}
+
+#[test]
+fn what_is_taken_counts_more_than_what_the_same_statement_gives_up() {
+    let mut client = Client::new();
+    client.runs("SET STATEMENT a = GET_LOCK('a', 1) FOR DO RELEASE_ALL_LOCKS()", &[]);
+    assert_eq!(client.state.pins(), Pins::NAMED_LOCKS);
+}
+
+/// MariaDB tells of the variables of a `SET STATEMENT` as they are meanwhile.
+#[test]
+fn what_is_set_for_one_statement_is_not_kept() {
+    let mut client = Client::new();
+    let told = [("sql_mode", "ANSI_QUOTES"), ("time_zone", "UTC"), ("tx_isolation", "SERIALIZABLE")];
+    client.runs("SET STATEMENT sql_mode = 'ANSI_QUOTES', @@session.transaction_isolation = 'x' FOR CALL p()", &told);
+    assert_eq!(client.told_of_variables(), "SET @@session.time_zone = 'UTC'");
+    assert_eq!(client.state.pins(), Pins::ROUTINES);
+    let mut client = Client::new();
+    client.runs("SET STATEMENT a = 1 FOR SET STATEMENT timestamp = 5 FOR SET a = 2, @x = 3, b = 4", &told[..0]);
+    assert_eq!(client.told_of_variables(), "SET @@session.b = 4, @`x` = 3");
+    client.runs("SET STATEMENT a = 1 FOR SET c = 2", &[("a", "1"), ("c", "2")]);
+    assert_eq!(client.told_of_variables(), "SET @@session.b = 4, @@session.c = 2, @`x` = 3");
+    client.runs("SET STATEMENT a = 1, timestamp = 5 FOR SET timestamp = 6, @y = NOW()", &[("timestamp", "5")]);
+    assert_eq!(client.told_of_variables(), "SET @@session.b = 4, @@session.c = 2, @`x` = 3");
+    assert_eq!(client.state.pins(), Pins::USER_VARIABLES);
 }
 
 #[test]
@@ -211,11 +244,14 @@ fn a_statement_that_fails_may_have_left_something() {
 fn a_server_that_cannot_tell_is_told_the_rest() {
     let mut client = Client::new();
     let first = client.state.catch_up(&Versions::default()).set.unwrap();
-    assert_eq!(without_first(&first).unwrap(), b"SET net_write_timeout = 31536000");
+    assert_eq!(
+        without_first(&first).unwrap(),
+        b"SET character_set_client = utf8mb4, character_set_results = utf8mb4, net_write_timeout = 31536000"
+    );
     client.runs("SET time_zone = 'UTC'", &[]);
     let first = client.state.catch_up(&Versions::default()).set.unwrap();
     let rest = without_first(&first).unwrap();
-    assert_eq!(rest, b"SET net_write_timeout = 31536000, @@session.time_zone = 'UTC'");
+    assert_eq!(rest, b"SET character_set_client = utf8mb4, character_set_results = utf8mb4, net_write_timeout = 31536000, @@session.time_zone = 'UTC'");
     assert_eq!(without_first(&rest), None);
 }
 
@@ -239,7 +275,12 @@ fn a_clock_that_goes_on_is_not_kept_as_it_is_now() {
 
 #[test]
 fn a_database_that_is_used_is_known_by_the_text_too() {
-    for (sql, name) in [("USE b", "b"), ("use /* c */ `b``c`;", "b`c"), ("USE", "a")] {
+    for (sql, name) in [
+        ("USE b", "b"),
+        ("use /* c */ `b``c`;", "b`c"),
+        ("USE", "a"),
+        ("SET STATEMENT max_statement_time = 1 FOR USE b", "b"),
+    ] {
         let mut client = Client::new();
         client.state.set_database(Some("a"));
         client.runs(sql, &[]);
@@ -358,12 +399,34 @@ fn the_character_set_of_literals_is_told_when_it_is_needed() {
 }
 
 #[test]
+fn the_collation_of_the_login_is_told_before_what_was_set_since() {
+    for (collation, told) in [(45, ""), (0, ""), (8, ", collation_connection = 8"), (63, ", collation_connection = 63")]
+    {
+        let mut client = Client { state: State::new(None, collation), at: Versions::default() };
+        assert_eq!(client.told(&Versions::default()), format!("{FIRST_SET}{told}"), "{collation}");
+        assert_eq!(client.told_of_variables(), "", "once");
+        client.state.set_connection(CharacterSet::Utf8mb4);
+        let set = format!("{FIRST_SET}{told}, @@session.character_set_connection = utf8mb4");
+        assert_eq!(client.told(&Versions::default()), set);
+        client.state.reset();
+        assert_eq!(client.told(&Versions::default()), format!("{FIRST_SET}{told}"));
+    }
+}
+
+#[test]
 fn variables_are_shown_as_they_are_meant() {
     let mut client = Client::new();
     client.runs("SET time_zone = '+01:00', @b = 5, @A = 'it''s'", &[("time_zone", "+01:00")]);
-    let shown: Vec<_> = client.state.variables().into_iter().map(|v| (v.name, v.value, v.user)).collect();
-    let expected = [("time_zone", "+01:00", false), ("a", "it's", true), ("b", "5", true)];
-    assert_eq!(shown, expected.map(|(name, value, user)| (name.to_owned(), value.to_owned(), user)));
+    client.runs("SET autocommit = 0, @autocommit = 1", &[("autocommit", "OFF")]);
+    let shown: Vec<_> = client.state.variables().into_iter().map(|v| (v.name, v.value, v.user, v.hot)).collect();
+    let expected = [
+        ("autocommit", "OFF", false, true),
+        ("time_zone", "+01:00", false, false),
+        ("a", "it's", true, false),
+        ("autocommit", "1", true, false),
+        ("b", "5", true, false),
+    ];
+    assert_eq!(shown, expected.map(|(name, value, user, hot)| (name.to_owned(), value.to_owned(), user, hot)));
 }
 
 #[test]
@@ -424,7 +487,7 @@ proptest! {
                 other => panic!("{other:?}"),
             };
             prop_assert!(assignment.plain || told.contains("= -") || told.contains("_utf8mb4 0x"), "{}", told);
-            found.insert(key, bare_value(&told.as_bytes()[assignment.value.clone()]));
+            found.insert(key, literal::bare(&told.as_bytes()[assignment.value.clone()]));
         }
         other.runs(&told, &[]);
         prop_assert_eq!(&found, &expected);

@@ -84,6 +84,8 @@ pub(super) struct BehindSession {
     autocommit: bool,
     no_backslash_escapes: bool,
     read_only: bool,
+    /// The collation that a `SET` has named last.
+    collation: String,
     /// The last variable that was set: as it is quoted, and its value.
     variable: (String, String),
 }
@@ -101,6 +103,7 @@ impl Engine for BehindEngine {
             autocommit: !self.0.autocommit_off.load(Relaxed),
             no_backslash_escapes: self.0.no_backslash_escapes.load(Relaxed),
             read_only: false,
+            collation: String::new(),
             variable: Default::default(),
             behind: Arc::clone(&self.0),
         })
@@ -122,6 +125,9 @@ impl BehindSession {
         }
         if sql.contains("_read_only = 0") {
             self.read_only = false;
+        }
+        if let Some((_, named)) = sql.rsplit_once("collation_connection = ") {
+            self.collation = named.to_owned();
         }
         if sql.contains("sql_mode") {
             self.no_backslash_escapes = sql.contains("NO_BACKSLASH_ESCAPES");
@@ -216,6 +222,7 @@ impl EngineSession for BehindSession {
                 self.behind.release.notified().await;
                 texts(out, &["deaf"])?;
             }
+            ["SELECT", "COLLATIONS"] => texts(out, &[&cx.login_collation().to_string(), &self.collation])?,
             ["SELECT", "WHO"] => texts(out, &[&self.behind.name, &cx.session().to_string()])?,
             ["SELECT", "MANY", many] => {
                 out.columns([Column::new("number", ColumnType::BigInt), Column::new("text", ColumnType::VarChar)])?;
@@ -275,6 +282,7 @@ impl EngineSession for BehindSession {
         (self.open, self.autocommit) = (None, !self.behind.autocommit_off.load(Relaxed));
         self.no_backslash_escapes = self.behind.no_backslash_escapes.load(Relaxed);
         self.read_only = false;
+        self.collation = String::new();
         Ok(())
     }
 

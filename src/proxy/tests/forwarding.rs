@@ -1,10 +1,17 @@
 //! Statements on their way to the primary, and their answers on the way back.
 
 use mysql_async::prelude::Queryable;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
-use super::stage::{ask, code, stage, until};
-use crate::model::{ServerPlace, ServerState};
+use super::stage::{ask, builder, code, stage, until};
+use crate::{
+    Runtime,
+    model::{ServerPlace, ServerState},
+    proxy::backend::tests::player::{ALL, Played},
+};
 
 #[test]
 fn nothing_is_connected_before_the_first_statement() {
@@ -17,7 +24,48 @@ fn nothing_is_connected_before_the_first_statement() {
         assert_eq!(stage.servers[0].connections(), 1);
         let shown = stage.server_session(&alice);
         assert_eq!((shown.place, shown.state, shown.statements), (ServerPlace::LastUsed, ServerState::Kept, 1));
-        assert_eq!(shown.server.port, stage.servers[0].address.port());
+        assert_eq!(shown.server, stage.servers[0].address);
+    });
+}
+
+#[test]
+fn a_server_session_is_shown_by_the_address_that_it_has_reached() {
+    stage(1, false, async |stage| {
+        let address = stage.servers[0].address;
+        let proxy = builder().server("localhost", address.port()).build();
+        stage.proxy = Runtime::builder(proxy).start();
+        let alice = stage.alice().await;
+        ask(&alice, "SELECT a").await.unwrap();
+        assert_eq!(stage.server_session(&alice).server, address);
+    });
+}
+
+#[test]
+fn a_statement_counts_as_one_transaction_however_often_it_is_asked() {
+    stage(1, false, async |stage| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ports = [listener.local_addr().unwrap().port(), stage.servers[0].address.port()];
+        let proxy = ports.into_iter().fold(builder().read_split(true), |proxy, port| proxy.server("127.0.0.1", port));
+        stage.proxy = Runtime::builder(proxy.build()).start();
+        let alice = stage.alice().await;
+        let lost = async {
+            let mut played = Played::accept(&listener).await;
+            played.welcome(ALL).await;
+            played.until("SELECT WHO").await;
+        };
+        let (answer, ()) = tokio::join!(ask(&alice, "SELECT WHO"), lost);
+        assert_eq!(answer.unwrap()[0], "server0", "asked again");
+        assert_eq!(stage.shown(&alice).transactions(), 1);
+    });
+    stage(2, true, async |stage| {
+        let alice = stage.alice().await;
+        alice.use_database("shop").await.unwrap();
+        // The replica has none of that name.
+        stage.servers[1].behind.lacks(Some(("shop", 1049)));
+        for _ in 0..4 {
+            assert_eq!(ask(&alice, "SELECT WHO").await.unwrap()[0], "server0");
+        }
+        assert_eq!(stage.shown(&alice).transactions(), 4);
     });
 }
 

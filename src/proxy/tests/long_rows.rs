@@ -1,12 +1,12 @@
 //! Rows of several packets, on their way through the proxy.
 
 use mysql_async::{OptsBuilder, prelude::Queryable};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
-use super::stage::{Served, Stage, played, stage};
+use super::{
+    raw::Raw,
+    stage::{Served, Stage, played, stage},
+};
 use crate::{
     KillMode, SqlError, Target,
     proxy::backend::tests::player::{ALL, Played},
@@ -29,45 +29,6 @@ fn they_pass_in_parts_and_arrive_whole() {
         client.disconnect().await.unwrap();
         end().await;
     });
-}
-
-/// A client that sees each packet.
-struct Raw(TcpStream);
-
-impl Raw {
-    /// Logs in as alice.
-    async fn connect(port: u16) -> Self {
-        let mut raw = Self(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-        raw.packet().await;
-        // CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH; packets of 1 GiB, utf8mb4.
-        let mut login = [&0x0008_8200_u32.to_le_bytes()[..], &[0, 0, 0, 0x40, 45], &[0; 23]].concat();
-        login.extend(b"alice\0\0mysql_native_password\0");
-        raw.send(1, &login).await;
-        assert_eq!(raw.packet().await.1[0], 0);
-        raw
-    }
-
-    async fn send(&mut self, number: u8, payload: &[u8]) {
-        self.0.write_all(&packets::framed(number, payload)).await.unwrap();
-    }
-
-    /// The next packet's number and payload.
-    async fn packet(&mut self) -> (u8, Vec<u8>) {
-        let (number, length) = self.header().await;
-        (number, self.bytes(length).await)
-    }
-
-    async fn header(&mut self) -> (u8, usize) {
-        let mut head = [0; 4];
-        self.0.read_exact(&mut head).await.unwrap();
-        (head[3], usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16)
-    }
-
-    async fn bytes(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.0.read_exact(&mut bytes).await.unwrap();
-        bytes
-    }
 }
 
 /// So much of a row's first packet has come.
@@ -147,9 +108,7 @@ fn a_client_is_cut_off_in_the_middle_of_one_that_will_not_be_whole() {
                 kill(stage, &listener, mode).await;
             }
             let main = (mode == Some(KillMode::Connection)).then_some(main);
-            let mut rest = Vec::new();
-            // Unread bytes at the other end may make it a reset.
-            let _ = client.0.read_to_end(&mut rest).await;
+            let rest = client.rest().await;
             assert!(rest == row[COME - (16 << 10)..][..rest.len()], "nothing but the row: {mode:?}");
             drop(main);
             end().await;

@@ -3,9 +3,11 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `behind` | a server behind the proxy |
+//! | `raw` | a client that sees each packet |
 //! | `stage` | a proxy and its servers, for the time of a test |
 
 mod behind;
+mod collations;
 mod ends;
 mod fetched;
 mod forwarding;
@@ -15,5 +17,6 @@ mod losses;
 mod played_answers;
 mod played_kills;
 mod prepared;
+mod raw;
 mod several;
 mod stage;

@@ -99,6 +99,7 @@ fn more_statements_than_are_kept_are_closed_at_the_server() {
         }
         assert_eq!(code(&alice, "SELECT a").await, 0);
         assert_eq!(stage.server_session(&alice).statements, 201);
+        assert_eq!(stage.servers[0].prepared(), 64, "of 200");
     });
 }
 

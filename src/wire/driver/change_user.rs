@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Driver, Next};
 use crate::{
     engine::{Engine, StatementContext},
-    model::{CharacterSet, CharacterSets, Command, Killed, Reason},
+    model::{CharacterSet, Command, Killed, Reason},
     session::{Farewell, within},
     wire::{
         command, hello,
@@ -25,7 +25,7 @@ impl<E: Engine> Driver<E> {
             Err(reason) => return Next::Unbegun(reason),
         };
         self.statements = None;
-        let (sequence, proved, set) = self.prove(&cx, &payload).await;
+        let (sequence, proved, collation) = self.prove(&cx, &payload).await;
         if sequence.is_none() {
             self.conn.close();
         }
@@ -34,7 +34,7 @@ impl<E: Engine> Driver<E> {
         let result = match proved {
             Ok(Known { principal, database, client }) => {
                 let run = self.watched(&cx, began, |core, cx, sink, began| {
-                    Box::pin(core.change_user(cx, (principal, client), database, sink, began))
+                    Box::pin(core.change_user(cx, (principal, client), collation, database, sink, began))
                 });
                 run.await
             }
@@ -47,8 +47,7 @@ impl<E: Engine> Driver<E> {
         let Farewell { result, killed } = self.settle(result);
         match &result {
             Ok(done) => {
-                self.core.slot().notes.set_character_sets(CharacterSets { client: set, results: set });
-                self.rows().results = set;
+                self.rows().results = CharacterSet::of_collation(collation);
                 self.done(done, false);
             }
             Err(error) => {
@@ -69,17 +68,13 @@ impl<E: Engine> Driver<E> {
     }
 
     /// Lets the client prove that it is who it wants to be, unless it is killed meanwhile or takes too long. With the
-    /// sequence number of the next packet, unless the client could make no sense of it, and with what it writes and reads.
-    async fn prove(
-        &mut self,
-        cx: &StatementContext,
-        payload: &Bytes,
-    ) -> (Option<u8>, Result<Known, Unproved>, CharacterSet) {
+    /// sequence number of the next packet, unless the client could make no sense of it, and with its collation.
+    async fn prove(&mut self, cx: &StatementContext, payload: &Bytes) -> (Option<u8>, Result<Known, Unproved>, u16) {
         let Driver { core, conn, gate, nonce, peer, .. } = self;
         let Some(hello) = hello::read_change_user(payload, peer.0) else {
-            return (Some(1), Err(Unproved::Refused(command::malformed())), CharacterSet::default());
+            return (Some(1), Err(Unproved::Refused(command::malformed())), 0);
         };
-        let set = hello.character_set();
+        let collation = hello.charset;
         let mut talk = Talk::new(conn, gate, 1, *peer);
         let shared = core.shared();
         let proved = {
@@ -94,8 +89,8 @@ impl<E: Engine> Driver<E> {
             }
         };
         match proved {
-            Ok(proved) => (Some(talk.sequence), proved, set),
-            Err(interrupted) => (talk.break_off(), Err(Unproved::Refused(Killed(interrupted).into())), set),
+            Ok(proved) => (Some(talk.sequence), proved, collation),
+            Err(interrupted) => (talk.break_off(), Err(Unproved::Refused(Killed(interrupted).into())), collation),
         }
     }
 }

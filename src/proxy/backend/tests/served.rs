@@ -45,11 +45,11 @@ fn passwords_are_proved_by_each_method_whichever_the_server_begins_with() {
         served_by(plugin, async |runtime, to| {
             // The second time, a password is remembered; the first time it goes by RSA.
             for (user, password) in [("native", "secret"), ("sha2", "secret"), ("sha2", "secret"), ("empty", "")] {
-                let shop = Wishes { database: Some("shop"), ..Wishes::default() };
-                let mut backend = Backend::connect(&to, &account(user, password), shop, LONG).await.unwrap();
+                let mut backend =
+                    Backend::connect(&to, &account(user, password), Wishes::default(), LONG).await.unwrap();
                 let list = runtime.list(&Arc::new(Principal::new("root", Privileges::ALL))).rows();
                 let row = list.into_iter().find(|row| row.id.get() == backend.server_sessid()).unwrap();
-                assert_eq!((row.user(), row.database.as_deref()), (user, Some("shop")));
+                assert_eq!((row.user(), row.database.as_deref()), (user, None));
                 assert!(query(&mut backend, "LENGTH").await.is_ok());
                 backend.quit().await;
             }

@@ -1,6 +1,9 @@
 //! `SET NAMES` and whatever else says which character sets a client writes and reads. The proxy converts for the client
 //! itself, and its connections to servers are in utf8mb4: what is said of the client's sets is taken out, and the rest of
 //! the statement is passed on.
+//!
+//! A login says the same by a collation: in which servers are to compare literals, as far as the proxy's own login does not
+//! say it.
 
 use std::ops::Range;
 
@@ -146,6 +149,14 @@ fn add(set: &mut Vec<u8>, text: &[&[u8]]) {
     text.iter().for_each(|text| set.extend_from_slice(text));
 }
 
+/// A collation that a client has named at its login which servers are told in a `SET`, by its number: one of another character
+/// set than utf8mb4, since the proxy's own login has to be in that. All servers know these.
+pub(in crate::proxy) fn told(collation: u16) -> Option<u16> {
+    // `utf8mb3_tolower_ci`, which MariaDB does not know.
+    let known = collation != 76 && CharacterSet::of_collation(collation) != CharacterSet::Utf8mb4;
+    known.then_some(collation)
+}
+
 /// Whether an assignment to this says which character sets the client writes and reads.
 pub(in crate::proxy) fn concerns(target: Target<'_>) -> bool {
     match target {
@@ -247,6 +258,12 @@ mod tests {
                 Some("SET collation_connection = @@collation_database"),
             ),
             ("SET character_set_results = NULL", [LATIN1, UTF8MB4], None, None),
+            (
+                "SET STATEMENT a = 1 FOR SET NAMES ascii, b = 2",
+                [CharacterSet::Ascii; 2],
+                Some(CharacterSet::Ascii),
+                Some("SET b = 2"),
+            ),
             ("SET @@session.character_set_client := utf8mb4", [UTF8MB4, LATIN1], None, None),
             (
                 "/*!40101 SET @saved = @@character_set_client, @b = CONCAT(@@session.character_set_results, 'x') */",
@@ -306,6 +323,17 @@ mod tests {
         assert_eq!(sets(&[text("latin1"), OwnedValue::Null]), Ok([LATIN1, UTF8MB4]));
         assert_eq!(sets(&[OwnedValue::Null, text("latin1")]), Err(1231));
         assert_eq!(sets(&[text("klingon"), text("latin1")]), Err(1115));
+    }
+
+    #[test]
+    fn servers_are_told_collations_that_all_of_them_know_and_no_login_can_say() {
+        for told_one in [5, 8, 11, 33, 47, 49, 63, 65, 83, 94, 192, 215, 223] {
+            assert_eq!(told(told_one), Some(told_one));
+        }
+        // utf8mb4's, those of sets that the proxy does not know, and numbers of nothing.
+        for other in [0, 28, 35, 45, 46, 76, 100, 224, 247, 255, 309, 2304] {
+            assert_eq!(told(other), None, "{other}");
+        }
     }
 
     /// What has its scope before another assignment keeps it when that is taken out.
