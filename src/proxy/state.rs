@@ -157,8 +157,8 @@ impl State {
         }
     }
 
-    /// `COM_RESET_CONNECTION`: everything is as after the login, its collation too, but for the database. Server sessions that are kept have to
-    /// be reset too, and have seen nothing then: `Versions::default()`.
+    /// `COM_RESET_CONNECTION`: everything is as after the login, its collation too, but for the database. Server sessions that
+    /// are kept have to be reset too, and have seen nothing then: `Versions::default()`.
     pub(in crate::proxy) fn reset(&mut self) {
         self.insert_id = 0;
         self.pins = Pins::NONE;
