@@ -32,10 +32,10 @@ use std::{error::Error, io::IsTerminal, process::ExitCode, sync::Arc};
 use clap::Parser;
 use killdeer::{
     Node, Runtime,
-    proxy::{Accounts, Proxy},
+    proxy::{Accounts, Proxy, ProxyBuilder},
     wire::{self, AuthPlugin, Serve},
 };
-use options::Options;
+use options::{Backend, Options};
 use signals::Signals;
 use tracing_subscriber::EnvFilter;
 
@@ -84,8 +84,11 @@ fn proxy(options: &Options, accounts: Accounts) -> Result<Proxy, Box<dyn Error>>
         .connect_timeout(options.connect_timeout())
         .get_server_public_key(options.get_server_public_key)
         .syntax(options.dialect.syntax());
-    let backends = options.backends.iter();
-    Ok(backends.fold(proxy, |proxy, backend| proxy.server(backend.host.as_str(), backend.port)).build())
+    let with = |proxy: ProxyBuilder, backend: &Backend| match backend {
+        Backend::Tcp { host, port } => proxy.server(host.as_str(), *port),
+        Backend::Unix(path) => proxy.unix_server(path),
+    };
+    Ok(options.backends.iter().fold(proxy, with).build())
 }
 
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error>> {

@@ -24,8 +24,9 @@ pub struct Options {
     /// A Unix socket to listen on as well
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// A server; may stand there several times. The first one is the primary, which takes all that writes
-    #[arg(long = "backend", value_name = "HOST[:PORT]", value_parser = backend)]
+    /// A server, or the path of its Unix socket; may stand there several times. The first one is the primary, which takes all
+    /// that writes
+    #[arg(long = "backend", value_name = "HOST[:PORT]|/PATH", value_parser = backend)]
     pub backends: Vec<Backend>,
     /// Let statements that only read, outside of transactions, run at any of the servers; a replica may be behind
     #[arg(long)]
@@ -87,17 +88,20 @@ pub struct Options {
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backend {
-    pub host: String,
-    pub port: u16,
+pub enum Backend {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
 }
 
 /// The port of MySQL servers.
 const PORT: u16 = 3306;
 
-/// `host`, `host:port`, `[::1]:port` or `::1`.
+/// `host`, `host:port`, `[::1]:port` or `::1`; or `/path`.
 fn backend(text: &str) -> Result<Backend, String> {
-    let wrong = || format!("{text:?} is no HOST or HOST:PORT");
+    if text.starts_with('/') {
+        return Ok(Backend::Unix(text.into()));
+    }
+    let wrong = || format!("{text:?} is no HOST or HOST:PORT, nor a /PATH");
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, PORT),
         Some((host, rest)) => (host, rest.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(wrong)?),
@@ -108,7 +112,7 @@ fn backend(text: &str) -> Result<Backend, String> {
         },
     };
     let whole = !host.is_empty() && port != 0 && !host.contains(char::is_whitespace);
-    whole.then(|| Backend { host: host.to_owned(), port }).ok_or_else(wrong)
+    whole.then(|| Backend::Tcp { host: host.to_owned(), port }).ok_or_else(wrong)
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {

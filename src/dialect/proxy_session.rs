@@ -122,7 +122,7 @@ impl Inspected<'_> {
             add(
                 &info,
                 &[
-                    ("server_ip", server.server.ip().to_canonical().to_string()),
+                    ("server_ip", server.server.host()),
                     ("server_port", server.server.port().to_string()),
                     ("server_sessid", server.server_sessid.to_string()),
                     ("ss_id", server.ss_id.to_string()),

@@ -2,21 +2,73 @@
 
 #![cfg_attr(not(feature = "proxy"), allow(dead_code, reason = "made by proxies alone"))]
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
-/// Where a server is: its name or address as the host wrote it down, and its port.
+/// Where a server is: its name or address as the host wrote it down, and its port; or the path of its Unix socket, and port 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ServerAddress {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
+impl ServerAddress {
+    /// Its Unix socket, if it is reached by that.
+    pub(crate) fn socket(&self) -> Option<&str> {
+        Some(&*self.host).filter(|host| host.starts_with('/'))
+    }
+}
+
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
+        if let Some(path) = self.socket() {
+            f.write_str(path)
+        } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What the connection of a server session has reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ServerPeer {
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path.
+    Unix(Arc<str>),
+}
+
+impl ServerPeer {
+    /// Its address, or its socket's path.
+    pub(crate) fn host(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().to_string(),
+            Self::Unix(path) => path.to_string(),
+        }
+    }
+
+    /// Its port; 0: it has none.
+    pub(crate) fn port(&self) -> u16 {
+        match self {
+            Self::Tcp(address) => address.port(),
+            Self::Unix(_) => 0,
+        }
+    }
+
+    /// Whether nobody can be in between.
+    pub(crate) fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for ServerPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.fmt(f),
         }
     }
 }
@@ -74,7 +126,7 @@ pub(crate) struct ServerSession {
     /// The proxy's own number for it: counted from 1 in this process.
     pub(crate) ss_id: u64,
     /// The address that its connection has reached.
-    pub(crate) server: SocketAddr,
+    pub(crate) server: ServerPeer,
     /// The server's number for it: what a `KILL` there takes.
     pub(crate) server_sessid: u64,
     pub(crate) place: ServerPlace,

@@ -16,7 +16,9 @@ use tokio::task::LocalSet;
 use crate::{
     Dialect, Done, Engine, EngineSession, KillDenied, Layout, Node, Origin, OwnedValue, Params, Part, Principal,
     Privileges, Query, Reason, RowSink, Runtime, SessionHandle, SqlError, Statement, StatementContext, Tenant,
-    model::{ChangedVariable, ServerEnd, ServerPlace, ServerSession, ServerSessions, ServerState, Versions},
+    model::{
+        ChangedVariable, ServerEnd, ServerPeer, ServerPlace, ServerSession, ServerSessions, ServerState, Versions,
+    },
 };
 
 /// What one client has at servers.
@@ -75,7 +77,7 @@ impl ServerSessions for Played {
 fn server(ss_id: u64, place: ServerPlace, state: ServerState) -> ServerSession {
     ServerSession {
         ss_id,
-        server: ([10, 1, 0, 9], 3400).into(),
+        server: ServerPeer::Tcp(([10, 1, 0, 9], 3400).into()),
         server_sessid: 900 + ss_id,
         place,
         state,

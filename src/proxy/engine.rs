@@ -40,6 +40,15 @@ impl ProxyBuilder {
         self
     }
 
+    /// The same, of a server on this machine that is reached by its Unix socket, with this path: that costs less than TCP, and its
+    /// accounts are those of `localhost` there. Lists show the path where they show addresses, and port 0.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix_server(self, path: impl AsRef<std::path::Path>) -> Self {
+        let path = std::path::absolute(&path).unwrap_or_else(|_| path.as_ref().to_owned());
+        self.server(path.to_string_lossy(), 0)
+    }
+
     /// Whether statements that only read, outside of transactions, run at any of the servers, in turn; at the primary unless
     /// said otherwise. A replica may be behind what the client has just written.
     #[must_use]

@@ -146,7 +146,7 @@ impl ServerSessions for Servers {
             };
             Some(ServerSession {
                 ss_id,
-                server: held.server.peer,
+                server: held.server.peer.clone(),
                 server_sessid: held.server.server_sessid,
                 place,
                 state: seen.state,

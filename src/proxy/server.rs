@@ -7,7 +7,6 @@
 //! which says goodbye to the server if it has the connection.
 
 use std::{
-    net::SocketAddr,
     ops::{Deref, DerefMut},
     pin::Pin,
     sync::{
@@ -27,7 +26,7 @@ use tokio::time::Instant;
 use super::{backend::Backend, connection::Connection};
 use crate::{
     lock::{Lock, Over},
-    model::{ServerAddress, ServerEnd, ServerState, Versions},
+    model::{ServerAddress, ServerEnd, ServerPeer, ServerState, Versions},
 };
 
 /// The number of the last server session in this process.
@@ -52,7 +51,7 @@ pub(super) struct Server {
     pub(super) at: usize,
     pub(super) address: Arc<ServerAddress>,
     /// The address that the connection has reached, whatever the name stands for.
-    pub(super) peer: SocketAddr,
+    pub(super) peer: ServerPeer,
     /// The server's number for it.
     pub(super) server_sessid: u64,
     /// When it was made.
@@ -106,7 +105,7 @@ impl Server {
             ss_id: LAST.fetch_add(1, Relaxed) + 1,
             at,
             address,
-            peer: backend.peer(),
+            peer: backend.peer().clone(),
             server_sessid: backend.server_sessid(),
             began: Instant::now(),
             inside: Lock::new(

@@ -7,7 +7,6 @@
 
 use std::{
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -28,7 +27,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    model::{ErrorKind, OwnedValue, ServerAddress},
+    model::{ErrorKind, OwnedValue, ServerAddress, ServerPeer},
     session::{Timer, within},
 };
 
@@ -148,7 +147,7 @@ pub(super) fn kill_session(server: &Server, account: &Arc<Account>) {
 
 /// What a side connection is for.
 struct Side {
-    peer: SocketAddr,
+    peer: ServerPeer,
     address: Arc<ServerAddress>,
     server_sessid: u64,
     /// When the server session was made.
@@ -160,7 +159,7 @@ struct Side {
 impl Side {
     fn new(server: &Server, account: &Arc<Account>, progress: &Arc<Progress>) -> Self {
         Self {
-            peer: server.peer,
+            peer: server.peer.clone(),
             address: Arc::clone(&server.address),
             server_sessid: server.server_sessid,
             began: server.began,
@@ -230,7 +229,7 @@ impl Side {
 
     /// Connects. `None`: the server was started anew since.
     async fn enter(&self, is_there: bool) -> Result<Option<Backend>, BackendError> {
-        let mut side = Backend::connect(self.peer, &self.account, Wishes::default(), LOGIN).await?;
+        let mut side = Backend::connect(&self.peer, &self.account, Wishes::default(), LOGIN).await?;
         // A second may be missing, or one too many.
         if is_there || uptime(&mut side).await? > self.began.elapsed().as_secs() + 1 {
             return Ok(Some(side));

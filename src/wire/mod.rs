@@ -97,6 +97,7 @@ pub(crate) use self::{
     frame::{FrameError, HEADER, Inbound, LongRow, MAX_CHUNK, RowPart},
     packet::{lenenc_bytes, packet, text_value},
     reader::Reader,
+    stream::Socket,
 };
 /// The TLS library whose `ServerConfig` [`Serve::tls`] and [`Terms::tls`] take.
 #[cfg(feature = "tls")]

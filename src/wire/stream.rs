@@ -25,7 +25,7 @@ use crate::model::Encryption;
 
 /// A socket of either kind.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),

@@ -139,7 +139,7 @@ pub(super) fn read_switch(payload: &[u8]) -> Option<(String, Nonce)> {
 }
 
 /// A C string.
-fn ended(out: &mut Vec<u8>, text: &str) {
+pub(super) fn ended(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
     out.push(0);
 }

@@ -5,6 +5,7 @@
 use std::{
     fmt,
     future::poll_fn,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -22,9 +23,9 @@ use tokio::{
 
 use super::BackendError;
 use crate::{
-    model::ServerAddress,
+    model::{ServerAddress, ServerPeer},
     wire::{
-        self, FrameError, Inbound, Keepalive, LongRow, RowPart,
+        self, FrameError, Inbound, Keepalive, LongRow, RowPart, Socket,
         scratch::{self, SCRATCH},
     },
 };
@@ -53,11 +54,22 @@ pub(in crate::proxy) enum To<'a> {
     Named(&'a ServerAddress),
     /// To the address that another connection has reached.
     Peer(SocketAddr),
+    /// To the Unix socket with this path.
+    Socket(&'a str),
 }
 
 impl<'a> From<&'a ServerAddress> for To<'a> {
     fn from(address: &'a ServerAddress) -> Self {
-        Self::Named(address)
+        address.socket().map_or(Self::Named(address), Self::Socket)
+    }
+}
+
+impl<'a> From<&'a ServerPeer> for To<'a> {
+    fn from(peer: &'a ServerPeer) -> Self {
+        match peer {
+            ServerPeer::Tcp(address) => Self::Peer(*address),
+            ServerPeer::Unix(path) => Self::Socket(path),
+        }
     }
 }
 
@@ -72,14 +84,15 @@ impl fmt::Display for To<'_> {
         match self {
             Self::Named(address) => address.fmt(f),
             Self::Peer(peer) => peer.fmt(f),
+            Self::Socket(path) => path.fmt(f),
         }
     }
 }
 
 /// See the module's text.
 pub(super) struct Link {
-    socket: TcpStream,
-    peer: SocketAddr,
+    socket: Socket,
+    peer: ServerPeer,
     inbound: Inbound,
     out: Vec<u8>,
     written: usize,
@@ -95,21 +108,18 @@ impl Link {
     /// Connects to a server, which then sends its greeting.
     pub(super) async fn connect(to: To<'_>) -> Result<Self, BackendError> {
         let connected = match to {
-            To::Named(address) => TcpStream::connect((address.host.as_str(), address.port)).await,
-            To::Peer(peer) => TcpStream::connect(peer).await,
+            To::Named(address) => TcpStream::connect((address.host.as_str(), address.port)).await.and_then(tcp),
+            To::Peer(peer) => TcpStream::connect(peer).await.and_then(tcp),
+            To::Socket(path) => unix(path).await,
         };
-        let connected = connected.and_then(|socket| socket.peer_addr().map(|peer| (socket, peer)));
         let (socket, peer) = connected.map_err(|error| BackendError::Lost(format!("{to} is not there: {error}")))?;
-        // Without it, it is slower.
-        let _ = socket.set_nodelay(true);
-        watch(&socket, to);
         let (inbound, out) = (Inbound::default(), Vec::new());
         Ok(Self { socket, peer, inbound, out, written: 0, sequence: 0, room: SCRATCH, row: None, lost: false })
     }
 
     /// The address that it has reached.
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
+    pub(super) fn peer(&self) -> &ServerPeer {
+        &self.peer
     }
 
     /// Gives the connection up.
@@ -274,13 +284,28 @@ impl Link {
     }
 }
 
-/// Has the system ask whether the server is there.
-fn watch(socket: &TcpStream, to: To<'_>) {
-    let told = SockRef::from(socket);
+/// A connection over TCP: the system asks whether the server is there.
+fn tcp(socket: TcpStream) -> io::Result<(Socket, ServerPeer)> {
+    let peer = socket.peer_addr()?;
+    // Without it, it is slower.
+    let _ = socket.set_nodelay(true);
+    let told = SockRef::from(&socket);
     let watched = KEEPALIVE.watch(&told).and_then(|()| KEEPALIVE.spread(&told, CONNECTIONS.fetch_add(1, Relaxed)));
     if let Err(error) = watched {
-        tracing::debug!(server = %to, %error, "a server that goes without a word will not be noticed");
+        tracing::debug!(server = %peer, %error, "a server that goes without a word will not be noticed");
     }
+    Ok((Socket::Tcp(socket), ServerPeer::Tcp(peer)))
+}
+
+/// A connection to a server on this machine.
+#[cfg(unix)]
+async fn unix(path: &str) -> io::Result<(Socket, ServerPeer)> {
+    Ok((Socket::Unix(tokio::net::UnixStream::connect(path).await?), ServerPeer::Unix(path.into())))
+}
+
+#[cfg(not(unix))]
+async fn unix(_: &str) -> io::Result<(Socket, ServerPeer)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn wrong(error: FrameError) -> &'static str {
@@ -300,7 +325,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         for _ in 0..2 {
             let link = Link::connect(listener.local_addr().unwrap().into()).await.unwrap();
-            let socket = SockRef::from(&link.socket);
+            let Socket::Tcp(socket) = &link.socket else { panic!("it was TCP") };
+            let socket = SockRef::from(socket);
             assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
             let idle = socket.tcp_keepalive_time().unwrap();
             assert!(idle <= KEEPALIVE.idle && idle >= KEEPALIVE.idle * 3 / 4 - Duration::from_secs(1), "{idle:?}");

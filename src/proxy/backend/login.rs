@@ -1,11 +1,17 @@
 //! The packets of a login, up to its end.
 
-use std::net::IpAddr;
-
 use mysql_common::constants::CapabilityFlags;
 
-use super::{Account, BackendError, Wishes, answer, greeting, link::Link, proof};
-use crate::{model::Done, wire::AuthPlugin};
+use super::{
+    Account, BackendError, Wishes, answer,
+    greeting::{self, ended},
+    link::Link,
+    proof,
+};
+use crate::{
+    model::{Done, ServerPeer},
+    wire::AuthPlugin,
+};
 
 /// A server has so many words before it says yes or no.
 const MOST_WORDS: usize = 8;
@@ -33,10 +39,9 @@ pub(super) struct Entered {
     pub(super) flags: Done,
 }
 
-/// Whether the password may be encrypted for a key that comes from whoever answers at this address. On this machine nobody is in
-/// between.
-pub(super) fn takes_key(account: &Account, peer: IpAddr) -> bool {
-    account.takes_keys || peer.to_canonical().is_loopback()
+/// Whether the password may be encrypted for a key that comes from this server. On this machine nobody is in between.
+pub(super) fn takes_key(account: &Account, peer: &ServerPeer) -> bool {
+    account.takes_keys || peer.is_local()
 }
 
 /// Reads the greeting of a server that was connected to just now, and logs in.
@@ -48,6 +53,8 @@ pub(super) async fn login(
     takes_key: bool,
 ) -> Result<Entered, BackendError> {
     let (Account { user, password, .. }, Wishes { collation, found_rows }) = (account, wishes);
+    // To a server, too: it takes the password as it is.
+    let is_secure = matches!(link.peer(), ServerPeer::Unix(_));
     if user.contains('\0') {
         return Err(link.lose("the account's name has a zero in it"));
     }
@@ -93,6 +100,7 @@ pub(super) async fn login(
             }
             Some(&MORE) if plugin == AuthPlugin::CachingSha2 => match &word[1..] {
                 KNOWN => {}
+                SEND_PASSWORD if is_secure => link.queue(|out| ended(out, password)),
                 SEND_PASSWORD if !takes_key => return Err(link.lose(NO_KEY)),
                 SEND_PASSWORD => {
                     asked_for_key = true;
@@ -128,6 +136,7 @@ mod tests {
     #[test]
     fn keys_of_other_machines_are_taken_by_consent() {
         let account = |takes_keys| Account { user: String::new(), password: String::new(), takes_keys };
+        assert!(takes_key(&account(false), &ServerPeer::Unix("/run/mysqld.sock".into())));
         for (peer, taken) in [
             ("127.0.0.1", true),
             ("127.8.8.8", true),
@@ -137,9 +146,10 @@ mod tests {
             ("::ffff:10.0.0.1", false),
             ("fe80::1", false),
         ] {
-            let peer = peer.parse().unwrap();
-            assert_eq!(takes_key(&account(false), peer), taken, "{peer}");
-            assert!(takes_key(&account(true), peer));
+            let ip: std::net::IpAddr = peer.parse().unwrap();
+            let peer = ServerPeer::Tcp((ip, 3306).into());
+            assert_eq!(takes_key(&account(false), &peer), taken, "{peer}");
+            assert!(takes_key(&account(true), &peer));
         }
     }
 }

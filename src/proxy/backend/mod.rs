@@ -28,7 +28,6 @@ mod shown;
 pub(in crate::proxy) mod tests;
 
 use std::{
-    net::SocketAddr,
     task::{Context, Poll},
     time::Duration,
 };
@@ -49,7 +48,7 @@ use self::{
     reply::{Event, Reply, Rest},
 };
 use crate::{
-    model::{Done, SqlError},
+    model::{Done, ServerPeer, SqlError},
     wire::RowPart,
 };
 
@@ -179,12 +178,11 @@ impl Reached {
         until: Instant,
     ) -> Result<Backend, BackendError> {
         let Self(mut link) = self;
-        let peer = link.peer();
-        let takes_key = login::takes_key(account, peer.ip());
+        let takes_key = login::takes_key(account, link.peer());
         let entered = timeout_at(until, login::login(&mut link, account, wishes, takes_key)).await;
-        let entered = entered.unwrap_or_else(|_| Err(late(peer)))?;
+        let entered = entered.unwrap_or_else(|_| Err(late(link.peer())))?;
         let (id, version) = (entered.server_sessid, &*entered.version);
-        tracing::debug!(server = %peer, id, version, "connected to a server");
+        tracing::debug!(server = %link.peer(), id, version, "connected to a server");
         Ok(Backend {
             link,
             reply: Reply::new(entered.writes_eofs),
@@ -226,7 +224,7 @@ impl Backend {
     }
 
     /// The address that it has reached.
-    pub(in crate::proxy) fn peer(&self) -> SocketAddr {
+    pub(in crate::proxy) fn peer(&self) -> &ServerPeer {
         self.link.peer()
     }
 

@@ -9,7 +9,7 @@ use tokio::{
 use super::stage::{ask, builder, code, stage, until};
 use crate::{
     Runtime,
-    model::{ServerPlace, ServerState},
+    model::{ServerPeer, ServerPlace, ServerState},
     proxy::backend::tests::player::{ALL, Played},
 };
 
@@ -24,7 +24,7 @@ fn nothing_is_connected_before_the_first_statement() {
         assert_eq!(stage.servers[0].connections(), 1);
         let shown = stage.server_session(&alice);
         assert_eq!((shown.place, shown.state, shown.statements), (ServerPlace::LastUsed, ServerState::Kept, 1));
-        assert_eq!(shown.server, stage.servers[0].address);
+        assert_eq!(shown.server, ServerPeer::Tcp(stage.servers[0].address));
     });
 }
 
@@ -36,7 +36,7 @@ fn a_server_session_is_shown_by_the_address_that_it_has_reached() {
         stage.proxy = Runtime::builder(proxy).start();
         let alice = stage.alice().await;
         ask(&alice, "SELECT a").await.unwrap();
-        assert_eq!(stage.server_session(&alice).server, address);
+        assert_eq!(stage.server_session(&alice).server, ServerPeer::Tcp(address));
     });
 }
 

@@ -24,7 +24,7 @@ impl Engine for Small {
     async fn authenticate(&self, login: &mut Login<'_>) -> Result<Principal, SqlError> {
         let verifier = match login.user.as_str() {
             "native" => native_verifier("secret"),
-            "sha2" => caching_sha2_verifier("secret"),
+            "sha2" | "other" => caching_sha2_verifier("secret"),
             "empty" => native_verifier(""),
             _ => return Err(login.denied()),
         };
