@@ -62,15 +62,24 @@ def users_file(users: Iterable[User] = USERS) -> str:
 
 
 class Proxy(Server):
-    """The example, with all the users above."""
+    """The example, with all the users above, before the pair: over TCP, or by the servers' Unix sockets."""
 
-    def __init__(self, binary: str, home: Path, pair: Pair, *options: str, users: Iterable[User] = USERS) -> None:
+    def __init__(
+        self,
+        binary: str,
+        home: Path,
+        pair: Pair,
+        *options: str,
+        users: Iterable[User] = USERS,
+        sockets: bool = False,
+    ) -> None:
         self.pair = pair
         self.options = options
         file = home / "proxy-users.toml"
         file.write_text(users_file(users))
         file.chmod(0o600)
-        backends = [word for backend in pair.backends for word in ("--backend", backend.address)]
+        at = [str(backend.unix_socket) if sockets else backend.address for backend in pair.backends]
+        backends = [word for place in at for word in ("--backend", place)]
         about = ("--users", str(file), "--cluster-name", CLUSTER, *backends)
         super().__init__(binary, home, *about, *options)
 
@@ -165,6 +174,8 @@ def value(client: Client, sql: str) -> str | None:
 
 def accounts(pair: Pair, users: Iterable[User] = USERS) -> None:
     """What the servers know of the users, and a table for them."""
+    # It takes whoever comes by a socket for nobody.
+    pair.primary.do("DROP USER IF EXISTS ''@localhost")
     for user in users:
         pair.create_account(user.server_user, user.server_password)
     pair.primary.do("CREATE TABLE test.entry (id BIGINT AUTO_INCREMENT PRIMARY KEY, who VARCHAR(40), n BIGINT)")
@@ -182,6 +193,7 @@ class Act:
 
     scenes: tuple[Callable[[Proxy], None], ...]
     options: tuple[str, ...] = ()
+    sockets: bool = False
 
 
 def play(about: str, *acts: Act) -> NoReturn:
@@ -192,9 +204,10 @@ def play(about: str, *acts: Act) -> NoReturn:
 
     def scenes(home: Path, pair: Pair) -> Iterable[tuple[str, Callable[[], None]]]:
         for act in acts:
-            with Proxy(binary, home, pair, *act.options) as proxy:
+            with Proxy(binary, home, pair, *act.options, sockets=act.sockets) as proxy:
                 for scene in act.scenes:
-                    name = " ".join([scene.__name__.replace("_", " "), *act.options])
+                    about = [*act.options, *(["by sockets"] if act.sockets else [])]
+                    name = " ".join([scene.__name__.replace("_", " "), *about])
                     yield name, lambda scene=scene, proxy=proxy: explained(scene, proxy)
 
     with tempfile.TemporaryDirectory() as made:

@@ -383,6 +383,15 @@ def what_is_left_would_be_seen(proxy: Proxy) -> None:
     primary.do("SET sql_log_bin = 0", "XA ROLLBACK 'left'")
 
 
+def servers_are_shown_by_their_sockets(proxy: Proxy) -> None:
+    with proxy.client() as client, proxy.administrator() as by:
+        expect_equal(value(client, "SELECT 1"), "1", "an answer")
+        rows = by.run(f"SHOW PROXYSESSION ATTRIBUTE {client.greeted_id} LIKE 'server_%'")
+        shown = {row["attribute_name"]: row["value"] for row in rows}
+        expect_equal(shown["server_ip"], str(proxy.pair.primary.unix_socket), "server_ip")
+        expect_equal(shown["server_port"], "0", "server_port")
+
+
 def nothing_is_left(proxy: Proxy) -> None:
     with proxy.administrator() as by:
         proxy.await_alone(by)
@@ -416,5 +425,17 @@ if __name__ == "__main__":
                 nothing_is_left,
                 the_proxys_end_leaves_nothing,
             )
+        ),
+        Act(
+            (
+                servers_are_shown_by_their_sockets,
+                kill_query_ends_the_servers_statement_at_once,
+                kill_query_of_a_prepared_statement,
+                a_kill_never_hits_the_next_statement,
+                a_lost_clients_statement_ends,
+                kill_of_a_server_session_with_a_transaction,
+                nothing_is_left,
+            ),
+            sockets=True,
         ),
     )

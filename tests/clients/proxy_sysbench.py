@@ -2,13 +2,15 @@
 """sysbench's oltp_read_write through the proxy and straight to the server, and what idle clients cost.
 
     python3 tests/clients/proxy_sysbench.py target/release/examples/proxy [--seconds 60] [--threads 32] [--ratio 0.7]
-        [--memory 4096] [--idle 4000] [--memory-served 8192] [--served 300] [--relaxed]
+        [--memory 4096] [--idle 4000] [--memory-served 8192] [--served 300] [--relaxed] [--sockets]
 
 It fails at the first error that sysbench hears of, and at a lower ratio of the throughputs, or a higher price of an
 idle client, than is allowed. The figures of a machine that does other things say nothing: a ratio of 0 allows any.
 
 The seconds are those through the proxy, in all; straight to the server it takes somewhat more. Each commit waits for the
 disk, as MariaDB has it unless told otherwise, except with --relaxed: then nothing but the processors is measured.
+With --sockets the proxy reaches its servers by their Unix sockets, as one on the same machine can; sysbench comes
+over TCP in any case.
 """
 
 import argparse
@@ -87,7 +89,7 @@ def throughput(target: Target, threads: int, seconds: float) -> float:
     return float(expect_match(said, r"transactions: +\d+ +\(([\d.]+) per sec")[1])
 
 
-def compare(pair: Pair, proxy: Proxy, threads: int, seconds: float, relaxed: bool) -> float:
+def compare(pair: Pair, proxy: Proxy, threads: int, seconds: float, relaxed: bool, sockets: bool) -> float:
     """The ratio of what goes through the proxy to what goes without it, with warmed-up servers."""
     time = seconds / ROUNDS
     # A replica that is behind has the more to do the faster the run before was.
@@ -102,7 +104,8 @@ def compare(pair: Pair, proxy: Proxy, threads: int, seconds: float, relaxed: boo
     ratio = statistics.median(ratios)
     figures = f"{statistics.median(through):.0f} transactions/s through the proxy, {statistics.median(straight):.0f} without"
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    print(f"     {figures}: {ratio:.2f} ({each}), {'relaxed' if relaxed else 'durable'}", flush=True)
+    about = f"{'relaxed' if relaxed else 'durable'}, {'by a Unix socket' if sockets else 'over TCP'}"
+    print(f"     {figures}: {ratio:.2f} ({each}), {about}", flush=True)
     return ratio
 
 
@@ -164,6 +167,7 @@ def main() -> None:
     parser.add_argument("--memory-served", type=float, default=8192.0)
     parser.add_argument("--served", type=int, default=300)
     parser.add_argument("--relaxed", action="store_true")
+    parser.add_argument("--sockets", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         home = Path(made)
@@ -172,8 +176,8 @@ def main() -> None:
             with Pair(home) as pair:
                 accounts(pair)
                 prepare(pair)
-                with Proxy(options.binary, home, pair, *MANY) as proxy:
-                    ratio = compare(pair, proxy, options.threads, options.seconds, options.relaxed)
+                with Proxy(options.binary, home, pair, *MANY, sockets=options.sockets) as proxy:
+                    ratio = compare(pair, proxy, options.threads, options.seconds, options.relaxed, options.sockets)
                     throughput(behind(proxy, BOB), 4, 2)
                     with proxy.administrator() as by:
                         proxy.await_alone(by)
