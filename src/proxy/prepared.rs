@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::recent::Recent;
+
 /// So many statements one server session keeps.
 const MOST: usize = 64;
 
@@ -30,8 +32,7 @@ impl Known {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    /// In the order of their last use, the latest last.
-    known: Vec<Known>,
+    known: Recent<Known>,
     bytes: usize,
     /// The ids that are still to be closed at the server.
     unneeded: Vec<u32>,
@@ -40,10 +41,11 @@ pub(super) struct Texts {
 impl Texts {
     /// The server's id for this text, if it is prepared there.
     pub(super) fn find(&mut self, database: Option<&str>, sql: &[u8]) -> Option<u32> {
-        let place = self.known.iter().rposition(|known| known.is(database, sql))?;
-        let id = self.known[place].id;
-        self.known[place..].rotate_left(1);
-        Some(id)
+        let here = self.known.of(sql, |known| known.database.as_deref() == database);
+        if let Some(known) = here {
+            return Some(known.id);
+        }
+        self.known.find(|known| known.is(database, sql)).map(|known| known.id)
     }
 
     /// Keeps a statement. The text's id before is not needed any more, nor are those that there is no more room for; the new
@@ -55,23 +57,24 @@ impl Texts {
             return;
         }
         self.bytes += sql.len();
-        self.known.push(Known { database, sql, id });
+        self.known.add(&Bytes::clone(&sql), Known { database, sql, id });
         while self.known.len() > MOST || self.bytes > LONGEST {
-            self.forget(0);
+            let oldest = self.known.take_oldest();
+            self.forget(oldest);
         }
     }
 
-    fn forget(&mut self, place: usize) {
-        let Known { sql, id, .. } = self.known.remove(place);
-        self.bytes -= sql.len();
-        self.unneeded.push(id);
+    fn forget(&mut self, known: Option<Known>) {
+        if let Some(Known { sql, id, .. }) = known {
+            self.bytes -= sql.len();
+            self.unneeded.push(id);
+        }
     }
 
     /// Forgets a statement.
     pub(super) fn remove(&mut self, database: Option<&str>, sql: &[u8]) {
-        if let Some(place) = self.known.iter().position(|known| known.is(database, sql)) {
-            self.forget(place);
-        }
+        let known = self.known.take(|known| known.is(database, sql));
+        self.forget(known);
     }
 
     /// An id that is to be closed at the server, before the next statement is prepared or executed there.

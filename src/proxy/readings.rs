@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 
-use super::route::{self, Reading};
+use super::{
+    recent::Recent,
+    route::{self, Reading},
+};
 use crate::control::Syntax;
 
 /// So many of them are kept.
@@ -17,18 +20,14 @@ const LONGEST: usize = 4 * 1024;
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
-    /// In the order of their last use, the latest last.
-    known: Vec<(Bytes, Reading<'static>)>,
+    known: Recent<(Bytes, Reading<'static>)>,
 }
 
 impl Readings {
     /// What the text of a prepared statement says.
     pub(super) fn of<'a>(&mut self, sql: &'a Bytes, syntax: &Syntax) -> Reading<'a> {
-        // While it is kept here, nothing else can lie where it does.
-        if let Some(place) = self.known.iter().rposition(|(text, _)| std::ptr::eq::<[u8]>(&**text, &**sql)) {
-            let reading = self.known[place].1;
-            self.known[place..].rotate_left(1);
-            return reading;
+        if let Some((_, reading)) = self.known.of(sql, |_| true) {
+            return *reading;
         }
         let reading = route::read(sql, syntax);
         // What the proxy does itself may point into the text.
@@ -36,10 +35,11 @@ impl Readings {
             && sql.len() <= LONGEST
         {
             if self.known.len() == MOST {
-                self.known.remove(0);
+                self.known.take_oldest();
             }
             let kept = Reading { own: None, verb, place, pins, unpins, uses_connection_id };
-            self.known.push((Bytes::clone(sql), kept));
+            // While it is kept here, nothing else can lie where it does.
+            self.known.add(sql, (Bytes::clone(sql), kept));
         }
         reading
     }
@@ -59,7 +59,7 @@ mod tests {
             assert_eq!(readings.of(text, &syntax), route::read(text, &syntax));
         }
         assert_eq!(readings.known.len(), MOST);
-        assert!(readings.known.iter().all(|(text, _)| *text != texts[0]), "it was used least");
+        assert!(readings.known.find(|(text, _)| *text == texts[0]).is_none(), "it was used least");
     }
 
     #[test]
@@ -87,6 +87,6 @@ mod tests {
         assert!(readings.of(&own, &syntax).own.is_some() && readings.of(&own, &syntax).own.is_some());
         let long = Bytes::from(format!("SELECT '{}'", "x".repeat(LONGEST)));
         assert_eq!(readings.of(&long, &syntax).place, Place::Any);
-        assert!(readings.known.is_empty());
+        assert_eq!(readings.known.len(), 0);
     }
 }
