@@ -60,11 +60,9 @@ pub(crate) use process::Seen;
 pub use process::{Behind, Command, Outcome, ProcessRow};
 pub use progress::Progress;
 pub use reason::Reason;
-pub(crate) use server_session::{
-    ChangedVariable, ServerEnd, ServerPeer, ServerPlace, ServerSession, ServerSessions, Versions,
-};
+pub(crate) use server_session::{ChangedVariable, ServerEnd, ServerPlace, ServerSession, ServerSessions, Versions};
 #[cfg(feature = "proxy")]
-pub(crate) use server_session::{ServerAddress, ServerState};
+pub(crate) use server_session::{ServerAddress, ServerPeer, ServerState};
 pub(crate) use setting::Amount;
 pub use setting::{Setting, SettingReach, SettingUnit};
 pub use settings::Settings;
