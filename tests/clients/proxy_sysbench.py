@@ -2,15 +2,15 @@
 """sysbench's oltp_read_write through the proxy and straight to the server, and what idle clients cost.
 
     python3 tests/clients/proxy_sysbench.py target/release/examples/proxy [--seconds 60] [--threads 32] [--ratio 0.7]
-        [--memory 4096] [--idle 4000] [--memory-served 8192] [--served 300] [--relaxed] [--tcp]
+        [--memory 4096] [--idle 4000] [--memory-served 8192] [--served 300] [--relaxed] [--sockets]
 
 It fails at the first error that sysbench hears of, and at a lower ratio of the throughputs, or a higher price of an
 idle client, than is allowed. The figures of a machine that does other things say nothing: a ratio of 0 allows any.
 
 The seconds are those through the proxy, in all; straight to the server it takes somewhat more. Each commit waits for the
 disk, as MariaDB has it unless told otherwise, except with --relaxed: then nothing but the processors is measured.
-The proxy reaches its servers by their Unix sockets, as one on the same machine can, unless --tcp says otherwise;
-sysbench comes over TCP in any case.
+With --sockets the proxy reaches its servers by their Unix sockets, as one on the same machine can; sysbench comes
+over TCP in any case.
 """
 
 import argparse
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--memory-served", type=float, default=8192.0)
     parser.add_argument("--served", type=int, default=300)
     parser.add_argument("--relaxed", action="store_true")
-    parser.add_argument("--tcp", action="store_true")
+    parser.add_argument("--sockets", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         home = Path(made)
@@ -176,8 +176,8 @@ def main() -> None:
             with Pair(home) as pair:
                 accounts(pair)
                 prepare(pair)
-                with Proxy(options.binary, home, pair, *MANY, sockets=not options.tcp) as proxy:
-                    ratio = compare(pair, proxy, options.threads, options.seconds, options.relaxed, not options.tcp)
+                with Proxy(options.binary, home, pair, *MANY, sockets=options.sockets) as proxy:
+                    ratio = compare(pair, proxy, options.threads, options.seconds, options.relaxed, options.sockets)
                     throughput(behind(proxy, BOB), 4, 2)
                     with proxy.administrator() as by:
                         proxy.await_alone(by)
