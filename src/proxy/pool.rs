@@ -1,6 +1,8 @@
 //! The server sessions of one client: at most one at each server. Statements borrow them from here, lists look at them here,
 //! and kills of single ones come here.
 
+use std::sync::Arc;
+
 use super::{
     server::{Held, Lease, Server},
     state::State,
@@ -80,8 +82,9 @@ impl Servers {
 
     /// A prepared statement is not executed any more.
     pub(super) fn close_prepared(&self, database: Option<&str>, sql: &[u8]) {
-        for held in &self.shown.hold().held {
-            held.server.close_prepared(database, sql);
+        let servers: Vec<_> = self.shown.hold().held.iter().map(|held| Arc::clone(&held.server)).collect();
+        for server in servers {
+            server.close_prepared(database, sql);
         }
     }
 

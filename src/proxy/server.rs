@@ -133,21 +133,28 @@ impl Server {
 
     /// Lends the connection to a statement. `None`: it is over.
     pub(super) fn take(self: &Arc<Self>) -> Option<Lease> {
+        let lease = self.lend()?;
+        self.inside.hold().statements += 1;
+        Some(lease)
+    }
+
+    fn lend(self: &Arc<Self>) -> Option<Lease> {
         let mut inside = self.inside.hold();
         if inside.gone.is_some() {
             return None;
         }
         let connection = inside.kept.take()?;
-        inside.statements += 1;
         drop(inside);
         Some(Lease { server: Arc::clone(self), connection: Some(connection) })
     }
 
     /// A prepared statement is not executed any more: closed at the server, unless a statement runs there.
-    pub(super) fn close_prepared(&self, database: Option<&str>, sql: &[u8]) {
-        if let Some(connection) = &mut self.inside.hold().kept {
-            connection.close_prepared(database, sql);
-        }
+    pub(super) fn close_prepared(self: &Arc<Self>, database: Option<&str>, sql: &[u8]) {
+        // What is written is written without the lock.
+        let Some(mut lease) = self.lend() else { return };
+        lease.close_prepared(database, sql);
+        let standing = self.inside.hold().standing;
+        lease.give_back(standing);
     }
 
     /// It was brought up to the client's state for the first time.

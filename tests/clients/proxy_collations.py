@@ -39,21 +39,10 @@ def answers(connection: Connection, encoding: str) -> list[bytes]:
 def both(proxy: Proxy, user: User, collation: int, database: str | None = None) -> tuple[Connection, Connection]:
     """A client of the proxy's, and one of the server itself."""
     primary = proxy.pair.primary
+    said = {"database": database, "collation": collation}
     return (
-        Connection(
-            (proxy.host, proxy.port),
-            user=user.login,
-            password=user.password,
-            database=database,
-            collation=collation,
-        ),
-        Connection(
-            (primary.host, primary.port),
-            user=user.server_user,
-            password=user.server_password,
-            database=database,
-            collation=collation,
-        ),
+        Connection((proxy.host, proxy.port), user=user.login, password=user.password, **said),
+        Connection((primary.host, primary.port), user=user.server_user, password=user.server_password, **said),
     )
 
 

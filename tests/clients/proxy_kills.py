@@ -32,7 +32,8 @@ from proxy import (
 )
 
 SLEEP = "SELECT SLEEP(100)"
-NAP = "SELECT SLEEP(1)"
+# Waits until whoever holds the lock gives it back; NULL or an error if it is interrupted.
+WAIT = "SELECT GET_LOCK('gate', 100) AS got"
 ROUNDS = 50
 # A statement has run for too long.
 OUT_OF_TIME = 3024
@@ -139,18 +140,22 @@ def a_kill_never_hits_the_next_statement(proxy: Proxy) -> None:
 
 
 def a_kill_hits_no_other_clients_statement(proxy: Proxy) -> None:
-    with proxy.client() as victim, proxy.client() as other, proxy.client() as killer:
+    primary = proxy.pair.primary
+    with proxy.client() as victim, proxy.client() as other, proxy.client() as killer, primary.administrator() as gate:
         for _ in range(5):
-            other.begin(NAP)
-            primary_runs(proxy, NAP)
+            expect_equal(value(gate, "SELECT GET_LOCK('gate', 0)"), "1", "the lock before")
+            other.begin(WAIT)
+            primary_runs(proxy, WAIT)
             server = begin(victim, SLEEP, killer)
             expect_equal(server.about, "curr used ss", "the server session's place")
             killer.run(f"KILL QUERY {victim.greeted_id}")
             await_code(victim, INTERRUPTED)
-            running = [row["Info"] for row in proxy.pair.primary.listed() if row["Command"] == "Query"]
-            expect_equal(running, [NAP], "what runs when the kill was carried out")
-            # An interrupted one would have 1.
-            expect_equal(other.answer(), [{"SLEEP(1)": "0"}], "the rows of somebody else")
+            primary.await_none("the end of the victim's statement", SLEEP)
+            running = [row["Info"] for row in primary.listed() if row["Command"] == "Query"]
+            expect_equal(running, [WAIT], "what runs when the kill was carried out")
+            gate.run("SELECT RELEASE_LOCK('gate')")
+            expect_equal(other.answer(), [{"got": "1"}], "the rows of somebody else")
+            other.run("SELECT RELEASE_LOCK('gate')")
 
 
 def a_lost_clients_statement_ends(proxy: Proxy) -> None:

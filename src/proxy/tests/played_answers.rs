@@ -41,73 +41,61 @@ fn an_answer_that_cannot_be_read_is_an_error_and_costs_no_connection() {
     }
 }
 
-#[test]
-fn what_a_server_says_to_people_behind_a_statement_is_handed_on() {
+/// A client over the wire asks this of the played server, which answers by these packets: what the client makes of it.
+fn asks(sql: &'static str, packets: &'static [&'static [u8]], client: impl AsyncFnOnce(&mut mysql_async::Conn)) {
     played(async |stage, listener| {
         let (opts, end) = stage.serve();
-        let mut client = mysql_async::Conn::new(opts).await.unwrap();
+        let mut conn = mysql_async::Conn::new(opts).await.unwrap();
         let answer = async {
-            let mut main = asked(&listener, "UPDATE x").await;
-            main.send(1, &[b"\0\x01\0\x02\0\0\0\x28Rows matched: 2  Changed: 1  Warnings: 0"]).await;
-            main
+            let mut main = asked(&listener, sql).await;
+            main.send(1, packets).await;
+            // What is asked of its own accord: whether a transaction is open.
+            while main.next().await.is_some() {
+                main.ok(1).await;
+            }
         };
-        let (updated, main) = tokio::join!(client.query_drop("UPDATE x"), answer);
-        updated.unwrap();
-        assert_eq!((&*client.info(), client.affected_rows()), ("Rows matched: 2  Changed: 1  Warnings: 0", 1));
-        drop((client, main));
+        tokio::select! {
+            () = client(&mut conn) => {}
+            () = answer => panic!("the connection to the server was closed"),
+        }
+        drop(conn);
         end().await;
+    });
+}
+
+/// A count of columns, one of numbers, the number 7, and the end of it, behind which more comes.
+const SEVEN: [&[u8]; 4] =
+    [b"\x01", b"\x03def\0\0\0\x01?\0\x0c?\0\x01\0\0\0\x08\x80\0\0\0\0", b"\x017", b"\xfe\0\0\x0a\0\0\0"];
+
+#[test]
+fn what_a_server_says_to_people_behind_a_statement_is_handed_on() {
+    const OK: &[u8] = b"\0\x01\0\x02\0\0\0\x28Rows matched: 2  Changed: 1  Warnings: 0";
+    asks("UPDATE x", &[OK], async |client| {
+        client.query_drop("UPDATE x").await.unwrap();
+        assert_eq!((&*client.info(), client.affected_rows()), ("Rows matched: 2  Changed: 1  Warnings: 0", 1));
     });
 }
 
 #[test]
 fn a_procedures_own_end_is_none_of_its_rows() {
-    let number: &[u8] = b"\x03def\0\0\0\x01?\0\x0c?\0\x01\0\0\0\x08\x80\0\0\0\0";
-    played(async |stage, listener| {
-        let (opts, end) = stage.serve();
-        let mut client = mysql_async::Conn::new(opts).await.unwrap();
-        let answer = async {
-            let mut main = asked(&listener, "CALL p()").await;
-            let results: [&[u8]; 5] = [b"\x01", number, b"\x017", b"\xfe\0\0\x0a\0\0\0", b"\0\x03\0\x02\0\0\0"];
-            main.send(1, &results).await;
-            main
-        };
-        let call = async {
-            let mut results = client.query_iter("CALL p()").await.unwrap();
-            let rows: Vec<i64> = results.collect().await.unwrap();
-            let end: Vec<i64> = results.collect().await.unwrap();
-            assert_eq!((rows, end, results.affected_rows(), results.is_empty()), (vec![7], vec![], 3, true));
-        };
-        let ((), main) = tokio::join!(call, answer);
-        drop((client, main));
-        end().await;
+    const ALL: &[&[u8]] = &[SEVEN[0], SEVEN[1], SEVEN[2], SEVEN[3], b"\0\x03\0\x02\0\0\0"];
+    asks("CALL p()", ALL, async |client| {
+        let mut results = client.query_iter("CALL p()").await.unwrap();
+        let rows: Vec<i64> = results.collect().await.unwrap();
+        let end: Vec<i64> = results.collect().await.unwrap();
+        assert_eq!((rows, end, results.affected_rows(), results.is_empty()), (vec![7], vec![], 3, true));
     });
 }
 
 #[test]
 fn an_error_behind_a_result_leaves_the_result_whole() {
-    let number: &[u8] = b"\x03def\0\0\0\x01?\0\x0c?\0\x01\0\0\0\x08\x80\0\0\0\0";
-    played(async |stage, listener| {
-        let (opts, end) = stage.serve();
-        let mut client = mysql_async::Conn::new(opts).await.unwrap();
-        let answer = async {
-            let mut main = asked(&listener, "CALL p()").await;
-            let results: [&[u8]; 5] = [b"\x01", number, b"\x017", b"\xfe\0\0\x0a\0\0\0", b"\xff\x6c\x06#45000boom"];
-            main.send(1, &results).await;
-            // Whether a transaction is open.
-            main.receive().await;
-            main.ok(1).await;
-            main
-        };
-        let call = async {
-            let mut results = client.query_iter("CALL p()").await.unwrap();
-            let rows: Vec<i64> = results.collect().await.unwrap();
-            let error = results.collect::<i64>().await.unwrap_err();
-            assert_eq!(rows, [7]);
-            assert!(matches!(error, mysql_async::Error::Server(error) if error.code == 1644));
-        };
-        let ((), main) = tokio::join!(call, answer);
-        drop((client, main));
-        end().await;
+    const ALL: &[&[u8]] = &[SEVEN[0], SEVEN[1], SEVEN[2], SEVEN[3], b"\xff\x6c\x06#45000boom"];
+    asks("CALL p()", ALL, async |client| {
+        let mut results = client.query_iter("CALL p()").await.unwrap();
+        let rows: Vec<i64> = results.collect().await.unwrap();
+        let error = results.collect::<i64>().await.unwrap_err();
+        assert_eq!(rows, [7]);
+        assert!(matches!(error, mysql_async::Error::Server(error) if error.code == 1644));
     });
 }
 
