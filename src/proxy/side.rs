@@ -4,8 +4,13 @@
 //! a server's number for a session means nothing to another one. A server that has no place for it is asked again: as long as
 //! the kill was not sent, it is none. By then it may have been started anew, and have given the number to somebody else: so it
 //! has to have been up for as long as the server session has been there.
+//!
+//! A kill may come before its statement: a busy server has room for a new connection, and has not read yet what an old one
+//! asks. It would do nothing there (MariaDB heeds no kill of a statement while the session sleeps), and it is said once only:
+//! so the server is asked first whether the session has begun.
 
 use std::{
+    borrow::Cow,
     future::Future,
     pin::Pin,
     sync::{
@@ -41,8 +46,17 @@ const LOGIN: Duration = Duration::from_secs(5);
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A server that has not begun a statement is asked again after so long, and each time after twice as long, up to the other.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+const MOST_WAIT: Duration = Duration::from_millis(20);
+
 /// What a server is asked for how long it has been up.
-pub(super) const UPTIME: &[u8] = b"SHOW GLOBAL STATUS LIKE 'Uptime'";
+pub(super) const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+
+/// What a server is asked for what one of its sessions does.
+pub(super) fn command_of(server_sessid: u64) -> String {
+    format!("SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {server_sessid}")
+}
 
 /// What a kill ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +227,7 @@ impl Side {
     async fn connect(&self, aim: Aim) -> Option<Backend> {
         let (mut pause, mut first) = (LEAST_PAUSE, true);
         while !self.progress.is_withdrawn() {
-            match self.enter(first && aim == Aim::Statement).await {
+            match self.enter(aim, first).await {
                 Ok(side) => return side,
                 Err(error) => {
                     first = false;
@@ -228,34 +242,58 @@ impl Side {
     }
 
     /// Connects. `None`: the server was started anew since.
-    async fn enter(&self, is_there: bool) -> Result<Option<Backend>, BackendError> {
+    async fn enter(&self, aim: Aim, first: bool) -> Result<Option<Backend>, BackendError> {
         let mut side = Backend::connect(&self.peer, &self.account, Wishes::default(), LOGIN).await?;
-        // A second may be missing, or one too many.
-        if is_there || uptime(&mut side).await? > self.began.elapsed().as_secs() + 1 {
-            return Ok(Some(side));
+        let is_there = first && aim == Aim::Statement;
+        if !is_there && self.is_another(&mut side).await? {
+            actix_rt::spawn(side.quit());
+            return Ok(None);
         }
-        actix_rt::spawn(side.quit());
-        Ok(None)
+        if aim == Aim::Statement {
+            self.begun(&mut side).await?;
+        }
+        Ok(Some(side))
+    }
+
+    /// Whether the server was started anew since, or does not say for how long it has been up.
+    async fn is_another(&self, side: &mut Backend) -> Result<bool, BackendError> {
+        let up: Option<u64> = told(side, UPTIME).await?.and_then(|seconds| seconds.parse().ok());
+        // A second may be missing, or one too many.
+        Ok(up.unwrap_or(0) <= self.began.elapsed().as_secs() + 1)
+    }
+
+    /// Waits until the server has begun what it was sent, unless the kill is withdrawn. One that does not say what its sessions
+    /// do is taken for one that has.
+    async fn begun(&self, side: &mut Backend) -> Result<(), BackendError> {
+        let (asked, mut wait) = (command_of(self.server_sessid), LEAST_WAIT);
+        while !self.progress.is_withdrawn() {
+            match told(side, &asked).await {
+                Ok(Some(command)) if command == "Sleep" => Timer::after(wait).await,
+                Ok(_) | Err(BackendError::Server(_)) => break,
+                Err(lost @ BackendError::Lost(_)) => return Err(lost),
+            }
+            wait = (2 * wait).min(MOST_WAIT);
+        }
+        Ok(())
     }
 }
 
-/// For how long a server has been up, in seconds.
-async fn uptime(side: &mut Backend) -> Result<u64, BackendError> {
-    side.send(command::QUERY, &[UPTIME])?;
-    let Head::Columns(definitions) = side.head().await? else { return Ok(0) };
+/// What a statement's answer says last: the last column of the last row.
+async fn told(side: &mut Backend, sql: &str) -> Result<Option<String>, BackendError> {
+    side.send(command::QUERY, &[sql.as_bytes()])?;
+    let Head::Columns(definitions) = side.head().await? else { return Ok(None) };
     let columns: Vec<_> = definitions.iter().map(|definition| column(definition)).collect::<Result<_, _>>()?;
-    let mut seconds = 0;
+    let mut told = None;
     loop {
         match side.rows().await? {
             Rows::Some(packets) => {
                 for payload in payloads(packets) {
                     let row = text_row(&columns, &payload)?;
-                    let told = row.get(1).and_then(OwnedValue::text).and_then(|text| text.parse().ok());
-                    seconds = told.unwrap_or(seconds);
+                    told = row.last().and_then(OwnedValue::text).map(Cow::into_owned);
                 }
             }
             Rows::Part(_) => {}
-            Rows::End(_) => return Ok(seconds),
+            Rows::End(_) => return Ok(told),
         }
     }
 }

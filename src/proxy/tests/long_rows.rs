@@ -64,6 +64,7 @@ async fn kill(stage: &Stage, listener: &TcpListener, mode: KillMode) {
     let _receipt = stage.proxy.kill(&Served::root(), Target::Session(id), mode).await.unwrap();
     let mut side = Played::accept(listener).await;
     side.welcome(ALL).await;
+    side.does("Query").await;
     assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
     side.ok(1).await;
 }

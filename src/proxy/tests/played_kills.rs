@@ -40,6 +40,15 @@ async fn killed(alice: &SessionHandle, listener: &TcpListener) -> (Played, JoinH
     (main, running)
 }
 
+/// The kill comes, and ends what runs.
+async fn hits(side: &mut Played, main: &mut Played) {
+    assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
+    main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
+    side.ok(1).await;
+    assert_eq!(main.receive().await, b"\x03DO 0");
+    main.ok(1).await;
+}
+
 #[test]
 fn a_kill_that_may_still_be_on_its_way_hits_no_later_statement() {
     played(async |stage, listener| {
@@ -47,6 +56,7 @@ fn a_kill_that_may_still_be_on_its_way_hits_no_later_statement() {
         let (mut main, running) = killed(&alice, &listener).await;
         let mut side = Played::accept(&listener).await;
         side.welcome(ALL).await;
+        side.does("Query").await;
         assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
         // Its answer is lost, and the statement ends by itself.
         drop(side);
@@ -75,6 +85,56 @@ fn a_kill_that_was_not_sent_before_the_statement_ended_is_none() {
         running.await.unwrap();
         side.welcome(ALL).await;
         assert_eq!(side.receive().await, [QUIT], "a whole login, and no kill");
+        goes_on(&alice, &mut main).await;
+    });
+}
+
+#[test]
+fn a_kill_waits_for_its_statement_to_be_begun() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        // What runs there has not been read yet.
+        side.does("Sleep").await;
+        side.does("Sleep").await;
+        side.does("Query").await;
+        hits(&mut side, &mut main).await;
+        assert_eq!(running.await.unwrap(), 1317);
+        goes_on(&alice, &mut main).await;
+    });
+}
+
+#[test]
+fn a_kill_of_a_statement_that_ends_while_it_waits_is_none() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        side.does("Sleep").await;
+        main.ok(1).await;
+        running.await.unwrap();
+        // It may have asked again before.
+        while side.receive().await != [QUIT] {
+            side.says(&["Sleep"]).await;
+        }
+        goes_on(&alice, &mut main).await;
+    });
+}
+
+#[test]
+fn a_server_that_does_not_say_what_its_sessions_do_is_told_to_kill() {
+    played(async |stage, listener| {
+        let alice = stage.alice().await;
+        let (mut main, running) = killed(&alice, &listener).await;
+        let mut side = Played::accept(&listener).await;
+        side.welcome(ALL).await;
+        side.receive().await;
+        side.send(1, &[b"\xff\x7a\x04#42S02Table 'information_schema.processlist' doesn't exist"]).await;
+        hits(&mut side, &mut main).await;
+        assert_eq!(running.await.unwrap(), 1317);
         goes_on(&alice, &mut main).await;
     });
 }
@@ -116,11 +176,8 @@ fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
         let mut side = Played::accept(&listener).await;
         side.welcome(ALL).await;
         side.up_for("1000").await;
-        assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
-        main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
-        side.ok(1).await;
-        assert_eq!(main.receive().await, b"\x03DO 0");
-        main.ok(1).await;
+        side.does("Query").await;
+        hits(&mut side, &mut main).await;
         assert_eq!(running.await.unwrap(), 1317);
         goes_on(&alice, &mut main).await;
     });

@@ -8,12 +8,18 @@ use tokio::{
 
 use crate::{
     Done,
-    proxy::{backend::command::QUERY, side::UPTIME},
+    proxy::{
+        backend::command::QUERY,
+        side::{UPTIME, command_of},
+    },
     wire::test_packets as packets,
 };
 
 /// What a modern server can do, as far as it matters here.
 pub(in crate::proxy) const ALL: CapabilityFlags = CapabilityFlags::all();
+
+/// The session that it greets everybody by.
+pub(in crate::proxy) const SERVER_SESSID: u32 = 77;
 
 pub(in crate::proxy) const NATIVE: &str = "mysql_native_password";
 pub(in crate::proxy) const SHA2: &str = "caching_sha2_password";
@@ -66,11 +72,30 @@ impl Played {
 
     /// Is asked how long it has been up, and says so.
     pub(in crate::proxy) async fn up_for(&mut self, seconds: &str) {
-        assert_eq!(self.receive().await, [&[QUERY][..], UPTIME].concat());
+        self.asked(UPTIME).await;
+        self.says(&["Uptime", seconds]).await;
+    }
+
+    /// Is asked what the session does that a kill is for, and says so.
+    pub(in crate::proxy) async fn does(&mut self, command: &str) {
+        self.asked(&command_of(u64::from(SERVER_SESSID))).await;
+        self.says(&[command]).await;
+    }
+
+    async fn asked(&mut self, sql: &str) {
+        assert_eq!(self.receive().await, [&[QUERY][..], sql.as_bytes()].concat());
+    }
+
+    /// Answers by one row.
+    pub(in crate::proxy) async fn says(&mut self, values: &[&str]) {
         let text: &[u8] = b"\x03def\0\0\0\x01?\0\x0c\x2d\0\x28\0\0\0\xfd\0\0\0\0\0";
         let counted = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-        let row = [counted("Uptime"), counted(seconds)].concat();
-        self.send(1, &[b"\x02", text, text, &row, b"\xfe\0\0\x02\0\0\0"]).await;
+        let count = [u8::try_from(values.len()).unwrap()];
+        let row = values.iter().flat_map(|value| counted(value)).collect::<Vec<u8>>();
+        let end: &[u8] = b"\xfe\0\0\x02\0\0\0";
+        let packets: Vec<&[u8]> =
+            [&count[..]].into_iter().chain(values.iter().map(|_| text)).chain([&row, end]).collect();
+        self.send(1, &packets).await;
     }
 
     /// Answers to everything by OK until this statement comes.
@@ -92,7 +117,7 @@ impl Played {
 
     /// The greeting, and what it is answered with.
     pub(in crate::proxy) async fn greet(&mut self, capabilities: CapabilityFlags, plugin: &str) -> Vec<u8> {
-        self.send(0, &[&packets::greeting(77, b"abcdefghijklmnopqrst", capabilities, plugin)]).await;
+        self.send(0, &[&packets::greeting(SERVER_SESSID, b"abcdefghijklmnopqrst", capabilities, plugin)]).await;
         self.receive().await
     }
 }
