@@ -2,30 +2,28 @@
 
 #![cfg_attr(not(feature = "proxy"), allow(dead_code, reason = "made by proxies alone"))]
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-/// Where a server is: its name or address as the host wrote it down, and its port; or the path of its Unix socket, and port 0.
+/// Where a server is, as the host wrote it down.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ServerAddress {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl ServerAddress {
-    /// Its Unix socket, if it is reached by that.
-    pub(crate) fn socket(&self) -> Option<&str> {
-        Some(&*self.host).filter(|host| host.starts_with('/'))
-    }
+pub(crate) enum ServerAddress {
+    /// Its name or address, and its port.
+    Tcp(String, u16),
+    /// The path of its Unix socket.
+    Unix(PathBuf),
 }
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(path) = self.socket() {
-            f.write_str(path)
-        } else if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
         }
     }
 }
@@ -34,8 +32,12 @@ impl fmt::Display for ServerAddress {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ServerPeer {
     Tcp(SocketAddr),
-    /// A Unix socket, by its path.
-    Unix(Arc<str>),
+    /// A Unix socket.
+    Unix {
+        path: Arc<Path>,
+        /// The process that listens there, as far as the system says: another one may have the path by and by.
+        process: Option<i32>,
+    },
 }
 
 impl ServerPeer {
@@ -43,7 +45,7 @@ impl ServerPeer {
     pub(crate) fn host(&self) -> String {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().to_string(),
-            Self::Unix(path) => path.to_string(),
+            Self::Unix { path, .. } => path.to_string_lossy().into_owned(),
         }
     }
 
@@ -51,15 +53,7 @@ impl ServerPeer {
     pub(crate) fn port(&self) -> u16 {
         match self {
             Self::Tcp(address) => address.port(),
-            Self::Unix(_) => 0,
-        }
-    }
-
-    /// Whether nobody can be in between.
-    pub(crate) fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
+            Self::Unix { .. } => 0,
         }
     }
 }
@@ -68,7 +62,7 @@ impl fmt::Display for ServerPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => path.fmt(f),
+            Self::Unix { path, .. } => path.display().fmt(f),
         }
     }
 }

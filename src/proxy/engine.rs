@@ -36,17 +36,22 @@ impl ProxyBuilder {
     /// One more server. The first one is the primary, which takes all that writes.
     #[must_use]
     pub fn server(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.servers.push(ServerAddress { host: host.into(), port });
+        self.servers.push(ServerAddress::Tcp(host.into(), port));
         self
     }
 
     /// The same, of a server on this machine that is reached by its Unix socket, with this path: that costs less than TCP, and its
     /// accounts are those of `localhost` there. Lists show the path where they show addresses, and port 0.
+    ///
+    /// Whoever listens there is sent passwords as they are, where `caching_sha2_password` needs them: the directory has to be
+    /// one that the server alone can write to. Unlike one that is reached by TCP, a server that hangs and takes nothing of what
+    /// it is sent is not given up after a minute.
     #[cfg(unix)]
     #[must_use]
-    pub fn unix_server(self, path: impl AsRef<std::path::Path>) -> Self {
+    pub fn unix_server(mut self, path: impl AsRef<std::path::Path>) -> Self {
         let path = std::path::absolute(&path).unwrap_or_else(|_| path.as_ref().to_owned());
-        self.server(path.to_string_lossy(), 0)
+        self.servers.push(ServerAddress::Unix(path));
+        self
     }
 
     /// Whether statements that only read, outside of transactions, run at any of the servers, in turn; at the primary unless
@@ -66,7 +71,7 @@ impl ProxyBuilder {
     /// has not seen the password since it started asks for that. Whoever answers at a server's address, or can change what
     /// goes over the network, can send a key of its own, and so read the password; the mysql client asks for the same
     /// consent by `--get-server-public-key`. Without it, the default, such a login fails (1429), unless the server is on
-    /// the same machine, at a loopback address.
+    /// the same machine: at a loopback address, or by its Unix socket, where no key is needed.
     #[must_use]
     pub fn get_server_public_key(self, get: bool) -> Self {
         Self { takes_keys: get, ..self }

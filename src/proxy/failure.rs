@@ -152,8 +152,7 @@ mod tests {
 
     #[test]
     fn a_client_does_not_hear_as_whom_the_proxy_logs_in() {
-        let (address, alice) =
-            (ServerAddress { host: "db".to_owned(), port: 3306 }, Principal::new("alice", Privileges::NONE));
+        let (address, alice) = (ServerAddress::Tcp("db".to_owned(), 3306), Principal::new("alice", Privileges::NONE));
         let full = not_let_in(&address, &alice, &SqlError::new(1040, "08004", "Too many connections"));
         assert_eq!(
             full.to_string(),

@@ -2,8 +2,8 @@
 //! that runs it.
 //!
 //! The kill is sent once, and only while the statement's answer has not ended. Until it is answered, nothing else is sent on
-//! the server session: so it cannot hit a later statement. A server may take note of a kill that comes too late, and end the
-//! next statement with it (MariaDB does); so one that does nothing is sent before the session is used again. A server session
+//! the server session: so it cannot hit a later statement. A server may take note of a kill that comes just when the statement
+//! ends, and end the next one with it (MariaDB does); so one that does nothing is sent before the session is used again. A server session
 //! whose kill was sent and not answered is not used again.
 
 use std::{

@@ -18,7 +18,7 @@
 //! | `pool` | the server sessions of one client |
 //! | `server` | a server session, and the actor that keeps its connection |
 //! | `prepared` | the statements that are prepared on one server session |
-//! | `recent` | a bounded number of things that belong to the texts of statements |
+//! | `recent` | things that belong to the texts of statements |
 //! | `readings` | what the texts of prepared statements say, remembered |
 //! | `failure` | how a statement can fail on its way, and what its client is told |
 //! | `backend` | one connection to a server, and what comes over it |

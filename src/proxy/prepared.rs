@@ -124,6 +124,12 @@ mod tests {
             [None, Some("a"), Some("b"), Some("c")].map(|database| texts.find(database, &text(1))),
             [Some(1), Some(2), Some(3), None]
         );
+        // The same one text, too.
+        let sql = text(2);
+        for (id, database) in [(4, "a"), (5, "b")] {
+            texts.insert(Some(database.into()), sql.clone(), id);
+        }
+        assert_eq!(["a", "b", "c"].map(|database| texts.find(Some(database), &sql)), [Some(4), Some(5), None]);
         texts.remove(Some("a"), &text(1));
         assert_eq!((texts.find(Some("a"), &text(1)), texts.find(Some("b"), &text(1))), (None, Some(3)));
     }

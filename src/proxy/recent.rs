@@ -1,4 +1,5 @@
-//! A bounded number of things that belong to the texts of statements, found by where the texts lie.
+//! Things that belong to the texts of statements, found by where the texts lie. How many are kept, and when the one that was not
+//! used for the longest time is taken out, is for whoever has them to say.
 //!
 //! Each statement looks for one of them: what is looked at lies together, and nothing is moved.
 

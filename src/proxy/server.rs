@@ -133,17 +133,17 @@ impl Server {
 
     /// Lends the connection to a statement. `None`: it is over.
     pub(super) fn take(self: &Arc<Self>) -> Option<Lease> {
-        let lease = self.lend()?;
-        self.inside.hold().statements += 1;
-        Some(lease)
+        self.lend(1)
     }
 
-    fn lend(self: &Arc<Self>) -> Option<Lease> {
+    /// Lends the connection, to so many statements.
+    fn lend(self: &Arc<Self>, statements: u64) -> Option<Lease> {
         let mut inside = self.inside.hold();
         if inside.gone.is_some() {
             return None;
         }
         let connection = inside.kept.take()?;
+        inside.statements += statements;
         drop(inside);
         Some(Lease { server: Arc::clone(self), connection: Some(connection) })
     }
@@ -151,7 +151,7 @@ impl Server {
     /// A prepared statement is not executed any more: closed at the server, unless a statement runs there.
     pub(super) fn close_prepared(self: &Arc<Self>, database: Option<&str>, sql: &[u8]) {
         // What is written is written without the lock.
-        let Some(mut lease) = self.lend() else { return };
+        let Some(mut lease) = self.lend(0) else { return };
         lease.close_prepared(database, sql);
         let standing = self.inside.hold().standing;
         lease.give_back(standing);

@@ -1,13 +1,14 @@
 //! A side connection: another one of the client's account to the server that runs its statement, to say a kill there.
 //!
 //! It goes to the very address that the server session's connection has reached: the name may stand for several servers, and
-//! a server's number for a session means nothing to another one. A server that has no place for it is asked again: as long as
+//! a server's number for a session means nothing to another one. At a Unix socket it has to find the same process. A server that has no place for it is asked again: as long as
 //! the kill was not sent, it is none. By then it may have been started anew, and have given the number to somebody else: so it
 //! has to have been up for as long as the server session has been there.
 //!
 //! A kill may come before its statement: a busy server has room for a new connection, and has not read yet what an old one
 //! asks. It would do nothing there (MariaDB heeds no kill of a statement while the session sleeps), and it is said once only:
-//! so the server is asked first whether the session has begun.
+//! so the server is asked first whether the session has begun. (Where the server is another proxy, its number may be that of
+//! another session at the servers behind it, which are asked in its place: the kill is late then.)
 
 use std::{
     borrow::Cow,
@@ -241,22 +242,22 @@ impl Side {
         None
     }
 
-    /// Connects. `None`: the server was started anew since.
+    /// Connects, and waits until there is something to kill. `None`: the server was started anew since.
     async fn enter(&self, aim: Aim, first: bool) -> Result<Option<Backend>, BackendError> {
         let mut side = Backend::connect(&self.peer, &self.account, Wishes::default(), LOGIN).await?;
         let is_there = first && aim == Aim::Statement;
-        if !is_there && self.is_another(&mut side).await? {
+        if *side.peer() != self.peer || !is_there && self.is_anew(&mut side).await? {
             actix_rt::spawn(side.quit());
             return Ok(None);
         }
         if aim == Aim::Statement {
-            self.begun(&mut side).await?;
+            self.until_begun(&mut side).await?;
         }
         Ok(Some(side))
     }
 
     /// Whether the server was started anew since, or does not say for how long it has been up.
-    async fn is_another(&self, side: &mut Backend) -> Result<bool, BackendError> {
+    async fn is_anew(&self, side: &mut Backend) -> Result<bool, BackendError> {
         let up: Option<u64> = told(side, UPTIME).await?.and_then(|seconds| seconds.parse().ok());
         // A second may be missing, or one too many.
         Ok(up.unwrap_or(0) <= self.began.elapsed().as_secs() + 1)
@@ -264,7 +265,7 @@ impl Side {
 
     /// Waits until the server has begun what it was sent, unless the kill is withdrawn. One that does not say what its sessions
     /// do is taken for one that has.
-    async fn begun(&self, side: &mut Backend) -> Result<(), BackendError> {
+    async fn until_begun(&self, side: &mut Backend) -> Result<(), BackendError> {
         let (asked, mut wait) = (command_of(self.server_sessid), LEAST_WAIT);
         while !self.progress.is_withdrawn() {
             match told(side, &asked).await {
@@ -309,5 +310,43 @@ mod tests {
         let withdrawn = Progress::default();
         assert!(withdrawn.withdraw() && withdrawn.withdraw() && withdrawn.is_withdrawn());
         assert!(!withdrawn.send() && !withdrawn.is_sent());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn another_process_that_has_a_sockets_path_by_now_is_told_nothing() {
+        use crate::proxy::backend::{
+            command::QUIT,
+            tests::player::{ALL, Played, SERVER_SESSID},
+        };
+
+        let path = std::env::temp_dir().join(format!("killdeer-another-{}.sock", std::process::id()));
+        actix_rt::System::new().block_on(async {
+            let listener = tokio::net::UnixListener::bind(&path).unwrap();
+            let here = i32::try_from(std::process::id()).unwrap();
+            for (process, expected) in [(here, Said::Answered), (here + 1, Said::Unsent)] {
+                let side = Side {
+                    peer: ServerPeer::Unix { path: path.as_path().into(), process: Some(process) },
+                    address: Arc::new(ServerAddress::Unix(path.clone())),
+                    server_sessid: SERVER_SESSID.into(),
+                    began: Instant::now(),
+                    account: Arc::new(Account { user: "alice".into(), password: String::new(), takes_keys: false }),
+                    progress: Arc::default(),
+                };
+                let heard = async {
+                    let mut played = Played::of_unix(listener.accept().await.unwrap().0);
+                    played.welcome(ALL).await;
+                    if process == here {
+                        played.does("Query").await;
+                        assert_eq!(played.receive().await, b"\x03KILL QUERY 77");
+                        played.ok(1).await;
+                    }
+                    assert_eq!(played.receive().await, [QUIT]);
+                };
+                let (said, ()) = tokio::join!(side.say(Aim::Statement, Duration::from_secs(20)), heard);
+                assert_eq!(said, expected);
+            }
+        });
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -4,7 +4,8 @@ text or prepared, what was committed is there and what was not is not, and at th
 
     python3 tests/clients/proxy_chaos.py target/release/examples/proxy [--seconds 300] [--seed N]
 
-The seed is printed first; with the same one the same things are done, at about the same moments.
+The seed is printed first; with the same one the same things are done, at about the same moments. With an odd one the proxy
+reaches the servers by their Unix sockets.
 """
 
 import argparse
@@ -332,7 +333,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
+    sockets = options.seed % 2 == 1
+    print(f"seed {options.seed}, {'by Unix sockets' if sockets else 'over TCP'}", flush=True)
     with tempfile.TemporaryDirectory() as made:
         home = Path(made)
         try:
@@ -340,7 +342,7 @@ def main() -> None:
                 accounts(pair)
                 pair.primary.do(ENTER)
                 prepare(pair)
-                with Proxy(options.binary, home, pair, "--read-split") as proxy:
+                with Proxy(options.binary, home, pair, "--read-split", sockets=sockets) as proxy:
                     run = Run(options.binary, home, pair, proxy, options.seed, options.seconds)
                     try:
                         run.play()

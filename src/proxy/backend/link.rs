@@ -6,7 +6,7 @@ use std::{
     fmt,
     future::poll_fn,
     io,
-    net::SocketAddr,
+    path::Path,
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll},
@@ -24,6 +24,7 @@ use tokio::{
 use super::BackendError;
 use crate::{
     model::{ServerAddress, ServerPeer},
+    session::Timer,
     wire::{
         self, FrameError, Inbound, Keepalive, LongRow, RowPart, Socket,
         scratch::{self, SCRATCH},
@@ -44,37 +45,32 @@ const MOST_ROOM: usize = 64 * 1024;
 /// take what is sent to it. One that works on a statement answers to TCP.
 const KEEPALIVE: Keepalive = Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(5), retries: 6 };
 
+/// A Unix socket at which too many wait is tried again after so long, and each time after twice as long, up to the other.
+#[cfg(unix)]
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+#[cfg(unix)]
+const MOST_PAUSE: Duration = Duration::from_millis(20);
+
 /// How many connections there were: they are asked at different times.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Where a connection goes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) enum To<'a> {
-    /// To whichever address the name stands for that takes it.
-    Named(&'a ServerAddress),
+    /// To whichever address a name stands for that takes it.
+    Server(&'a ServerAddress),
     /// To the address that another connection has reached.
-    Peer(SocketAddr),
-    /// To the Unix socket with this path.
-    Socket(&'a str),
+    Peer(&'a ServerPeer),
 }
 
 impl<'a> From<&'a ServerAddress> for To<'a> {
     fn from(address: &'a ServerAddress) -> Self {
-        address.socket().map_or(Self::Named(address), Self::Socket)
+        Self::Server(address)
     }
 }
 
 impl<'a> From<&'a ServerPeer> for To<'a> {
     fn from(peer: &'a ServerPeer) -> Self {
-        match peer {
-            ServerPeer::Tcp(address) => Self::Peer(*address),
-            ServerPeer::Unix(path) => Self::Socket(path),
-        }
-    }
-}
-
-impl From<SocketAddr> for To<'_> {
-    fn from(peer: SocketAddr) -> Self {
         Self::Peer(peer)
     }
 }
@@ -82,9 +78,8 @@ impl From<SocketAddr> for To<'_> {
 impl fmt::Display for To<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Named(address) => address.fmt(f),
+            Self::Server(address) => address.fmt(f),
             Self::Peer(peer) => peer.fmt(f),
-            Self::Socket(path) => path.fmt(f),
         }
     }
 }
@@ -108,9 +103,10 @@ impl Link {
     /// Connects to a server, which then sends its greeting.
     pub(super) async fn connect(to: To<'_>) -> Result<Self, BackendError> {
         let connected = match to {
-            To::Named(address) => TcpStream::connect((address.host.as_str(), address.port)).await.and_then(tcp),
-            To::Peer(peer) => TcpStream::connect(peer).await.and_then(tcp),
-            To::Socket(path) => unix(path).await,
+            To::Server(ServerAddress::Tcp(host, port)) => TcpStream::connect((&**host, *port)).await.and_then(tcp),
+            To::Peer(ServerPeer::Tcp(address)) => TcpStream::connect(address).await.and_then(tcp),
+            To::Server(ServerAddress::Unix(path)) => unix(path).await,
+            To::Peer(ServerPeer::Unix { path, .. }) => unix(path).await,
         };
         let (socket, peer) = connected.map_err(|error| BackendError::Lost(format!("{to} is not there: {error}")))?;
         let (inbound, out) = (Inbound::default(), Vec::new());
@@ -297,14 +293,24 @@ fn tcp(socket: TcpStream) -> io::Result<(Socket, ServerPeer)> {
     Ok((Socket::Tcp(socket), ServerPeer::Tcp(peer)))
 }
 
-/// A connection to a server on this machine.
+/// A connection to a server on this machine. Where too many wait to be accepted the system does not put one more into their queue,
+/// as with TCP, but refuses it: then it is tried again.
 #[cfg(unix)]
-async fn unix(path: &str) -> io::Result<(Socket, ServerPeer)> {
-    Ok((Socket::Unix(tokio::net::UnixStream::connect(path).await?), ServerPeer::Unix(path.into())))
+async fn unix(path: &Path) -> io::Result<(Socket, ServerPeer)> {
+    let mut pause = LEAST_PAUSE;
+    let socket = loop {
+        match tokio::net::UnixStream::connect(path).await {
+            Err(full) if full.kind() == io::ErrorKind::WouldBlock => Timer::after(pause).await,
+            connected => break connected?,
+        }
+        pause = (2 * pause).min(MOST_PAUSE);
+    };
+    let process = socket.peer_cred().ok().and_then(|peer| peer.pid());
+    Ok((Socket::Unix(socket), ServerPeer::Unix { path: path.into(), process }))
 }
 
 #[cfg(not(unix))]
-async fn unix(_: &str) -> io::Result<(Socket, ServerPeer)> {
+async fn unix(_: &Path) -> io::Result<(Socket, ServerPeer)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -324,7 +330,8 @@ mod tests {
     async fn a_server_that_goes_without_a_word_is_noticed() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         for _ in 0..2 {
-            let link = Link::connect(listener.local_addr().unwrap().into()).await.unwrap();
+            let peer = ServerPeer::Tcp(listener.local_addr().unwrap());
+            let link = Link::connect(To::Peer(&peer)).await.unwrap();
             let Socket::Tcp(socket) = &link.socket else { panic!("it was TCP") };
             let socket = SockRef::from(socket);
             assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
@@ -334,5 +341,31 @@ mod tests {
             #[cfg(target_os = "linux")]
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(KEEPALIVE.bound()));
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_unix_socket_at_which_too_many_wait_is_tried_again() {
+        let path = std::env::temp_dir().join(format!("killdeer-full-{}.sock", std::process::id()));
+        let listener = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        listener.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        let full = loop {
+            match tokio::net::UnixStream::connect(&path).await {
+                Ok(one) => waiting.push(one),
+                Err(full) => break full,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        let address = ServerAddress::Unix(path.clone());
+        let mut connecting = Box::pin(Link::connect(To::Server(&address)));
+        assert!(connecting.as_mut().now_or_never().is_none());
+        let accepted = listener.accept().unwrap();
+        let link = connecting.await.unwrap();
+        let process = i32::try_from(std::process::id()).ok();
+        assert_eq!(*link.peer(), ServerPeer::Unix { path: path.as_path().into(), process });
+        drop((accepted, waiting));
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -39,22 +39,36 @@ pub(super) struct Entered {
     pub(super) flags: Done,
 }
 
-/// Whether the password may be encrypted for a key that comes from this server. On this machine nobody is in between.
-pub(super) fn takes_key(account: &Account, peer: &ServerPeer) -> bool {
-    account.takes_keys || peer.is_local()
+/// How a server gets the password itself, where it needs that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// As it is, as servers want it by Unix sockets.
+    Plain,
+    /// Encrypted for the public key that the server sends.
+    Sealed,
+    /// Not at all.
+    Never,
+}
+
+impl Whole {
+    /// On this machine nobody is in between; elsewhere the host has to take the servers' keys for theirs.
+    pub(super) fn of(account: &Account, peer: &ServerPeer) -> Self {
+        match peer {
+            ServerPeer::Unix { .. } => Self::Plain,
+            ServerPeer::Tcp(address) if account.takes_keys || address.ip().to_canonical().is_loopback() => Self::Sealed,
+            ServerPeer::Tcp(_) => Self::Never,
+        }
+    }
 }
 
 /// Reads the greeting of a server that was connected to just now, and logs in.
-/// `takes_key`: see [`takes_key`].
 pub(super) async fn login(
     link: &mut Link,
     account: &Account,
     wishes: Wishes,
-    takes_key: bool,
+    whole: Whole,
 ) -> Result<Entered, BackendError> {
     let (Account { user, password, .. }, Wishes { collation, found_rows }) = (account, wishes);
-    // To a server, too: it takes the password as it is.
-    let is_secure = matches!(link.peer(), ServerPeer::Unix(_));
     if user.contains('\0') {
         return Err(link.lose("the account's name has a zero in it"));
     }
@@ -100,12 +114,14 @@ pub(super) async fn login(
             }
             Some(&MORE) if plugin == AuthPlugin::CachingSha2 => match &word[1..] {
                 KNOWN => {}
-                SEND_PASSWORD if is_secure => link.queue(|out| ended(out, password)),
-                SEND_PASSWORD if !takes_key => return Err(link.lose(NO_KEY)),
-                SEND_PASSWORD => {
-                    asked_for_key = true;
-                    link.queue(|out| out.push(WANT_KEY));
-                }
+                SEND_PASSWORD => match whole {
+                    Whole::Plain => link.queue(|out| ended(out, password)),
+                    Whole::Sealed => {
+                        asked_for_key = true;
+                        link.queue(|out| out.push(WANT_KEY));
+                    }
+                    Whole::Never => return Err(link.lose(NO_KEY)),
+                },
                 pem => {
                     if !std::mem::take(&mut asked_for_key) {
                         return Err(link.lose("the server sent a key that it was not asked for"));
@@ -136,20 +152,19 @@ mod tests {
     #[test]
     fn keys_of_other_machines_are_taken_by_consent() {
         let account = |takes_keys| Account { user: String::new(), password: String::new(), takes_keys };
-        assert!(takes_key(&account(false), &ServerPeer::Unix("/run/mysqld.sock".into())));
-        for (peer, taken) in [
-            ("127.0.0.1", true),
-            ("127.8.8.8", true),
-            ("::1", true),
-            ("::ffff:127.0.0.1", true),
-            ("10.0.0.1", false),
-            ("::ffff:10.0.0.1", false),
-            ("fe80::1", false),
+        for (peer, expected) in [
+            ("127.0.0.1", Whole::Sealed),
+            ("127.8.8.8", Whole::Sealed),
+            ("::1", Whole::Sealed),
+            ("::ffff:127.0.0.1", Whole::Sealed),
+            ("10.0.0.1", Whole::Never),
+            ("::ffff:10.0.0.1", Whole::Never),
+            ("fe80::1", Whole::Never),
         ] {
             let ip: std::net::IpAddr = peer.parse().unwrap();
             let peer = ServerPeer::Tcp((ip, 3306).into());
-            assert_eq!(takes_key(&account(false), &peer), taken, "{peer}");
-            assert!(takes_key(&account(true), &peer));
+            assert_eq!(Whole::of(&account(false), &peer), expected, "{peer}");
+            assert_eq!(Whole::of(&account(true), &peer), Whole::Sealed);
         }
     }
 }

@@ -45,6 +45,7 @@ pub(in crate::proxy) use self::{
 };
 use self::{
     link::Link,
+    login::Whole,
     reply::{Event, Reply, Rest},
 };
 use crate::{
@@ -178,8 +179,8 @@ impl Reached {
         until: Instant,
     ) -> Result<Backend, BackendError> {
         let Self(mut link) = self;
-        let takes_key = login::takes_key(account, link.peer());
-        let entered = timeout_at(until, login::login(&mut link, account, wishes, takes_key)).await;
+        let whole = Whole::of(account, link.peer());
+        let entered = timeout_at(until, login::login(&mut link, account, wishes, whole)).await;
         let entered = entered.unwrap_or_else(|_| Err(late(link.peer())))?;
         let (id, version) = (entered.server_sessid, &*entered.version);
         tracing::debug!(server = %link.peer(), id, version, "connected to a server");

@@ -101,7 +101,7 @@ fn a_client_misses_what_it_kept_there() {
 fn one_that_was_ended_and_whose_client_leaves_then_says_goodbye_all_the_same() {
     played(async |_, listener| {
         let (backend, mut main) = connected(&listener).await;
-        let held = Server::start(0, Arc::new(ServerAddress { host: "played".to_owned(), port: 1 }), backend);
+        let held = Server::start(0, Arc::new(ServerAddress::Tcp("played".to_owned(), 1)), backend);
         let server = Arc::downgrade(&held.server);
         assert_eq!(held.end(), Some(ServerEnd::Alone));
         drop(held);

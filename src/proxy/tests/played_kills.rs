@@ -11,7 +11,7 @@ use crate::{
     proxy::{
         backend::{
             command::QUIT,
-            tests::player::{ALL, Played},
+            tests::player::{ALL, Played, question},
         },
         server::Server,
         side::{Aim, Said, SideKill},
@@ -115,9 +115,13 @@ fn a_kill_of_a_statement_that_ends_while_it_waits_is_none() {
         side.welcome(ALL).await;
         side.does("Sleep").await;
         main.ok(1).await;
-        running.await.unwrap();
+        assert_eq!(running.await.unwrap(), 1317, "it was killed, if not there");
         // It may have asked again before.
-        while side.receive().await != [QUIT] {
+        loop {
+            match side.receive().await {
+                goodbye if goodbye == [QUIT] => break,
+                asked => assert_eq!(asked, question()),
+            }
             side.says(&["Sleep"]).await;
         }
         goes_on(&alice, &mut main).await;
@@ -228,7 +232,7 @@ fn a_kill_goes_to_the_address_that_the_connection_has_reached() {
         let (backend, _main) = connected(&listener).await;
         // Its name stands for another server meanwhile.
         let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let name = ServerAddress { host: "127.0.0.1".to_owned(), port: other.local_addr().unwrap().port() };
+        let name = ServerAddress::Tcp("127.0.0.1".to_owned(), other.local_addr().unwrap().port());
         let held = Server::start(0, Arc::new(name), backend);
         let account = Arc::new(account());
         let kill = SideKill::new(&held.server, &account, Aim::Session, TIME);

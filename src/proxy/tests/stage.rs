@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::behind::{Behind, BehindEngine};
 use crate::{
     KillMode, Principal, Privileges, Query, Runtime, SessionHandle, SqlError, Statement, Target, Verifier,
-    model::{ServerSession, ServerSessions},
+    model::{ServerPeer, ServerSession, ServerSessions},
     proxy::{
         Account, Accounts, Proxy, ProxyBuilder,
         backend::{
@@ -132,8 +132,8 @@ pub(super) fn account() -> backend::Account {
 
 /// A connection to the server that the test plays, and the other end of it.
 pub(super) async fn connected(listener: &TcpListener) -> (Backend, Played) {
-    let (to, account) = (listener.local_addr().unwrap(), account());
-    let connecting = Backend::connect(to, &account, Wishes::default(), Duration::from_secs(5));
+    let (to, account) = (ServerPeer::Tcp(listener.local_addr().unwrap()), account());
+    let connecting = Backend::connect(&to, &account, Wishes::default(), Duration::from_secs(5));
     let accepting = async {
         let mut played = Played::accept(listener).await;
         played.welcome(ALL).await;

@@ -14,7 +14,7 @@ use crate::model::ServerAddress;
 const LONG: Duration = Duration::from_secs(20);
 
 fn server(address: SocketAddr) -> ServerAddress {
-    ServerAddress { host: address.ip().to_string(), port: address.port() }
+    ServerAddress::Tcp(address.ip().to_string(), address.port())
 }
 
 fn account(user: &str, password: &str) -> Account {

@@ -101,9 +101,9 @@ Vs/y40i+TqKoFCxpAwIDAQAB\n\
 -----END PUBLIC KEY-----\n";
 
 /// A login at this address, whatever it is thought of.
-async fn log_in(to: &ServerAddress, takes_key: bool) -> Result<(), BackendError> {
+async fn log_in(to: &ServerAddress, whole: Whole) -> Result<(), BackendError> {
     let mut link = Link::connect(to.into()).await.unwrap();
-    login::login(&mut link, &account("alice", "secret"), Wishes::default(), takes_key).await.map(drop)
+    login::login(&mut link, &account("alice", "secret"), Wishes::default(), whole).await.map(drop)
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_key_that_nobody_asked_for_gets_no_password() {
             assert_eq!(played.next().await, None, "{plugin}");
         };
         play(server, async |to| {
-            lost(log_in(&to, true).await);
+            lost(log_in(&to, Whole::Sealed).await);
         });
     }
     // One key is asked for, and with that method alone.
@@ -129,7 +129,7 @@ fn a_key_that_nobody_asked_for_gets_no_password() {
         assert_eq!(played.next().await, None);
     };
     play(server, async |to| {
-        lost(log_in(&to, true).await);
+        lost(log_in(&to, Whole::Sealed).await);
     });
     let server = async |mut played: Played| {
         played.greet(ALL, SHA2).await;
@@ -141,7 +141,7 @@ fn a_key_that_nobody_asked_for_gets_no_password() {
         assert_eq!(played.next().await, None);
     };
     play(server, async |to| {
-        lost(log_in(&to, true).await);
+        lost(log_in(&to, Whole::Sealed).await);
     });
 }
 
@@ -160,7 +160,7 @@ fn without_consent_no_key_is_asked_for() {
             assert_eq!(played.next().await, None);
         };
         play(server, async |to| {
-            let why = lost(log_in(&to, false).await);
+            let why = lost(log_in(&to, Whole::Never).await);
             assert!(why.contains("get_server_public_key"), "{why}");
         });
     }

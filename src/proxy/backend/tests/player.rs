@@ -24,12 +24,30 @@ pub(in crate::proxy) const SERVER_SESSID: u32 = 77;
 pub(in crate::proxy) const NATIVE: &str = "mysql_native_password";
 pub(in crate::proxy) const SHA2: &str = "caching_sha2_password";
 
+/// A statement's packet.
+fn query(sql: &str) -> Vec<u8> {
+    [&[QUERY][..], sql.as_bytes()].concat()
+}
+
+/// What is asked before a kill: what the session does that it is for.
+pub(in crate::proxy) fn question() -> Vec<u8> {
+    query(&command_of(SERVER_SESSID.into()))
+}
+
 /// See the module's text.
 pub(in crate::proxy) struct Played {
     pub(in crate::proxy) socket: TcpStream,
 }
 
 impl Played {
+    /// Who has come by a Unix socket.
+    #[cfg(unix)]
+    pub(in crate::proxy) fn of_unix(socket: tokio::net::UnixStream) -> Self {
+        // What is done with either is the same.
+        let socket = std::os::fd::OwnedFd::from(socket.into_std().unwrap());
+        Self { socket: TcpStream::from_std(socket.into()).unwrap() }
+    }
+
     /// The next that connects.
     pub(in crate::proxy) async fn accept(listener: &TcpListener) -> Self {
         Self { socket: listener.accept().await.unwrap().0 }
@@ -78,12 +96,12 @@ impl Played {
 
     /// Is asked what the session does that a kill is for, and says so.
     pub(in crate::proxy) async fn does(&mut self, command: &str) {
-        self.asked(&command_of(u64::from(SERVER_SESSID))).await;
+        assert_eq!(self.receive().await, question());
         self.says(&[command]).await;
     }
 
     async fn asked(&mut self, sql: &str) {
-        assert_eq!(self.receive().await, [&[QUERY][..], sql.as_bytes()].concat());
+        assert_eq!(self.receive().await, query(sql));
     }
 
     /// Answers by one row.

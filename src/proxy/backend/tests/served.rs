@@ -16,11 +16,14 @@ use crate::{
 
 /// Runs a test beside a server, which ends with it.
 fn served<F: Future<Output = ()>>(test: impl FnOnce(Runtime<Small>, ServerAddress) -> F) {
-    served_by(AuthPlugin::Native, |runtime, [to, _]| test(runtime, to));
+    served_as(|serve| serve, |runtime, [to, _]| test(runtime, to));
 }
 
-/// The same with another method in the greeting: over TCP, and by a Unix socket.
-fn served_by<F: Future<Output = ()>>(plugin: AuthPlugin, test: impl FnOnce(Runtime<Small>, [ServerAddress; 2]) -> F) {
+/// The same, of a server that is to be so: over TCP, and by a Unix socket.
+fn served_as<F: Future<Output = ()>>(
+    so: impl FnOnce(Serve) -> Serve,
+    test: impl FnOnce(Runtime<Small>, [ServerAddress; 2]) -> F,
+) {
     static SOCKETS: AtomicUsize = AtomicUsize::new(0);
     let name = format!("killdeer-{}-{}.sock", std::process::id(), SOCKETS.fetch_add(1, Relaxed));
     let path = std::env::temp_dir().join(name);
@@ -28,9 +31,9 @@ fn served_by<F: Future<Output = ()>>(plugin: AuthPlugin, test: impl FnOnce(Runti
         let runtime = Runtime::builder(Small).server_version("8.0.36-small").start();
         let listener = wire::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let socket = wire::listen_unix(&path).unwrap();
-        let serving = Serve::new(listener, 1).unix(socket).default_plugin(plugin).start(&runtime).unwrap();
+        let serving = so(Serve::new(listener, 1).unix(socket)).start(&runtime).unwrap();
         let (stop, address) = (serving.stop(), server(serving.address()));
-        let socket = ServerAddress { host: path.to_string_lossy().into_owned(), port: 0 };
+        let socket = ServerAddress::Unix(path.clone());
         let served = actix_rt::spawn(serving);
         tokio::time::timeout(LONG, test(runtime.clone(), [address, socket])).await.unwrap();
         runtime.shutdown(Duration::ZERO).await;
@@ -51,36 +54,54 @@ async fn query(backend: &mut Backend, sql: &str) -> Result<Answer, BackendError>
 #[test]
 fn passwords_are_proved_by_each_method_whichever_the_server_begins_with() {
     for plugin in [AuthPlugin::Native, AuthPlugin::CachingSha2] {
-        served_by(plugin, async |runtime, [tcp, socket]| {
-            // The second time, a password is remembered; the first time it goes by RSA, or by a socket as it is.
-            for (user, password, to) in [
-                ("native", "secret", &tcp),
-                ("native", "secret", &socket),
-                ("sha2", "secret", &tcp),
-                ("sha2", "secret", &tcp),
-                ("sha2", "secret", &socket),
-                ("other", "secret", &socket),
-                ("other", "secret", &socket),
-                ("empty", "", &tcp),
-                ("empty", "", &socket),
-            ] {
-                let mut backend =
-                    Backend::connect(to, &account(user, password), Wishes::default(), LONG).await.unwrap();
-                let list = runtime.list(&Arc::new(Principal::new("root", Privileges::ALL))).rows();
-                let row = list.into_iter().find(|row| row.id.get() == backend.server_sessid()).unwrap();
-                assert_eq!((row.user(), row.database.as_deref()), (user, None));
-                assert_eq!(backend.peer().port(), to.port, "it has reached {to}");
-                assert!(query(&mut backend, "LENGTH").await.is_ok());
-                backend.quit().await;
-            }
-            for (user, password) in [("native", "wrong"), ("sha2", "wrong"), ("sha2", ""), ("nobody", "x")] {
-                for to in [&tcp, &socket] {
-                    let refused = Backend::connect(to, &account(user, password), Wishes::default(), LONG).await;
-                    assert_eq!(code(refused), 1045, "{user} {to}");
+        served_as(
+            |serve| serve.default_plugin(plugin),
+            async |runtime, [tcp, socket]| {
+                // The second time, a password is remembered.
+                for (user, password, to) in [
+                    ("native", "secret", &tcp),
+                    ("native", "secret", &socket),
+                    ("sha2", "secret", &tcp),
+                    ("sha2", "secret", &tcp),
+                    ("sha2", "secret", &socket),
+                    ("other", "secret", &socket),
+                    ("other", "secret", &socket),
+                    ("empty", "", &tcp),
+                    ("empty", "", &socket),
+                ] {
+                    let mut backend =
+                        Backend::connect(to, &account(user, password), Wishes::default(), LONG).await.unwrap();
+                    let list = runtime.list(&Arc::new(Principal::new("root", Privileges::ALL))).rows();
+                    let row = list.into_iter().find(|row| row.id.get() == backend.server_sessid()).unwrap();
+                    assert_eq!((row.user(), row.database.as_deref()), (user, None));
+                    assert_eq!(backend.peer().to_string(), to.to_string());
+                    assert!(query(&mut backend, "LENGTH").await.is_ok());
+                    backend.quit().await;
                 }
-            }
-        });
+                for (user, password) in [("native", "wrong"), ("sha2", "wrong"), ("sha2", ""), ("nobody", "x")] {
+                    for to in [&tcp, &socket] {
+                        let refused = Backend::connect(to, &account(user, password), Wishes::default(), LONG).await;
+                        assert_eq!(code(refused), 1045, "{user} {to}");
+                    }
+                }
+            },
+        );
     }
+}
+
+#[test]
+fn by_a_unix_socket_a_password_goes_as_it_is() {
+    // The server has no key for it.
+    served_as(
+        |serve| serve.passwords_by_rsa(false),
+        async |_, [tcp, socket]| {
+            let account = account("sha2", "secret");
+            let refused = Backend::connect(&tcp, &account, Wishes::default(), LONG).await;
+            assert!(refused.is_err(), "by TCP it cannot be sent");
+            let entered = Backend::connect(&socket, &account, Wishes::default(), LONG).await.unwrap();
+            entered.quit().await;
+        },
+    );
 }
 
 #[test]
