@@ -34,10 +34,8 @@ pub(super) async fn relay(
                 out.relay_columns(&definitions)?;
                 as_they_come(watch, backend, out).await?
             }
-            Head::Columns(definitions) => {
-                let answer = decoded(watch, backend, out, &definitions, format).await;
-                readable(watch, backend, answer).await?
-            }
+            // On the heap: it is rare, and large.
+            Head::Columns(definitions) => Box::pin(written_anew(watch, backend, out, &definitions, format)).await?,
         };
         changes.add(std::mem::take(&mut answer.changes))?;
         if !answer.more {
@@ -125,6 +123,17 @@ async fn as_they_come(watch: &mut Watch<'_>, backend: &mut Backend, out: &mut Ro
             watch.aside(out.ready()).await?;
         }
     }
+}
+
+async fn written_anew(
+    watch: &mut Watch<'_>,
+    backend: &mut Backend,
+    out: &mut RowSink,
+    definitions: &[Bytes],
+    format: RowFormat,
+) -> Result<Answer, Failure> {
+    let answer = decoded(watch, backend, out, definitions, format).await;
+    readable(watch, backend, answer).await
 }
 
 async fn decoded(

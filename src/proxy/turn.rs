@@ -109,7 +109,8 @@ impl Turn<'_> {
         };
         let mut settled = watch.settle(&mut connection.backend).await?;
         if settled.is_none() && got.is_err() && !unfit && self.errors_leave_flags_open() {
-            match watch.over(connection.backend.command(command::PING, &[])).await {
+            // On the heap, as all that is rare and large: each statement has room for what is not.
+            match Box::pin(watch.over(connection.backend.command(command::PING, &[]))).await {
                 Ok(answer) => {
                     watch.settle(&mut connection.backend).await?;
                     settled = Some(answer);
@@ -158,9 +159,9 @@ impl Turn<'_> {
         if let Some(reason) = self.cx.stop() {
             return Err(Failure::Killed(reason));
         }
-        let backend = &mut connection.backend;
         match (ask, out) {
             (Ask::Text(sql), Some(out)) => {
+                let backend = &mut connection.backend;
                 backend.send(command::QUERY, &[sql])?;
                 relay(watch, backend, out, RowFormat::Text).await.map(Got::Done)
             }
@@ -168,21 +169,29 @@ impl Turn<'_> {
                 let database = database.cloned().or_else(|| self.cx.database());
                 self.execute(connection, watch, (database, sql), params, out).await.map(Got::Done)
             }
-            (Ask::Text(sql), None) => watch.over(backend.command(command::QUERY, &[sql])).await.map(Got::Done),
-            (Ask::Prepare(sql) | Ask::Execute(sql, ..), _) => {
+            (ask, _) => Box::pin(self.command(connection, watch, ask)).await,
+        }
+    }
+
+    /// Asks what has no rows for a client.
+    async fn command(&self, connection: &mut Connection, watch: &mut Watch<'_>, ask: Ask<'_>) -> Result<Got, Failure> {
+        let backend = &mut connection.backend;
+        match ask {
+            Ask::Text(sql) => watch.over(backend.command(command::QUERY, &[sql])).await.map(Got::Done),
+            Ask::Prepare(sql) | Ask::Execute(sql, ..) => {
                 let database = self.cx.database();
                 self.prepare(connection, watch, database.as_ref(), sql).await.map(Got::Prepared)
             }
-            (Ask::Values(sql), _) => {
+            Ask::Values(sql) => {
                 backend.send(command::QUERY, &[sql])?;
                 let allowed = Allowed::of(self.cx.slot().globals(), self.cx.principal());
                 first_row(watch, backend, allowed).await.map(Got::Values)
             }
-            (Ask::Database(name), _) => {
+            Ask::Database(name) => {
                 watch.over(backend.command(command::INIT_DB, &[name.as_bytes()])).await.map(Got::Done)
             }
-            (Ask::Fields(table, pattern), _) => watch.over(backend.fields(table, pattern)).await.map(Got::Fields),
-            (Ask::Reset, _) => {
+            Ask::Fields(table, pattern) => watch.over(backend.fields(table, pattern)).await.map(Got::Fields),
+            Ask::Reset => {
                 let answer = watch.over(backend.command(command::RESET_CONNECTION, &[])).await?;
                 connection.forget();
                 Ok(Got::Done(answer))
@@ -204,7 +213,7 @@ impl Turn<'_> {
             let known = connection.prepared.find(database.as_deref(), sql);
             let id = match known {
                 Some(id) => id,
-                None => self.prepare_in(connection, watch, database.as_ref(), sql).await?,
+                None => Box::pin(self.prepare_in(connection, watch, database.as_ref(), sql)).await?,
             };
             if let Some(reason) = self.cx.stop() {
                 return Err(Failure::Killed(reason));
