@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_unix_socket_at_which_too_many_wait_is_tried_again() {
         let path = std::env::temp_dir().join(format!("killdeer-full-{}.sock", std::process::id()));
