@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import suspended
 from check import PATIENCE, Failure
 from etcd import Etcd
 from mariadbd import MariaDB
@@ -207,10 +208,10 @@ class Node(Server):
                 raise
 
     def suspend(self) -> None:
-        self.signal(signal.SIGSTOP)
+        suspended.suspend(self.pid)
 
     def resume(self) -> None:
-        self.signal(signal.SIGCONT)
+        suspended.resume(self.pid)
 
     def crash(self) -> None:
         self.signal(signal.SIGKILL)

@@ -1,7 +1,6 @@
 """An etcd of our own: one server on free ports of this machine, with its data in a private directory."""
 
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import suspended
 from check import PATIENCE, Failure, attempts
 
 
@@ -54,10 +54,10 @@ class Etcd:
         return f"etcd://127.0.0.1:{self._client}/killdeer"
 
     def suspend(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        suspended.suspend(self._process.pid)
 
     def resume(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        suspended.resume(self._process.pid)
 
     def stop(self) -> None:
         """Ends it. Its data stay."""
