@@ -35,7 +35,13 @@ pub(super) async fn relay(
                 as_they_come(watch, backend, out).await?
             }
             // On the heap: it is rare, and large.
-            Head::Columns(definitions) => Box::pin(written_anew(watch, backend, out, &definitions, format)).await?,
+            Head::Columns(definitions) => {
+                let written_anew = async {
+                    let answer = decoded(watch, backend, out, &definitions, format).await;
+                    readable(watch, backend, answer).await
+                };
+                Box::pin(written_anew).await?
+            }
         };
         changes.add(std::mem::take(&mut answer.changes))?;
         if !answer.more {
@@ -123,17 +129,6 @@ async fn as_they_come(watch: &mut Watch<'_>, backend: &mut Backend, out: &mut Ro
             watch.aside(out.ready()).await?;
         }
     }
-}
-
-async fn written_anew(
-    watch: &mut Watch<'_>,
-    backend: &mut Backend,
-    out: &mut RowSink,
-    definitions: &[Bytes],
-    format: RowFormat,
-) -> Result<Answer, Failure> {
-    let answer = decoded(watch, backend, out, definitions, format).await;
-    readable(watch, backend, answer).await
 }
 
 async fn decoded(

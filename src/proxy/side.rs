@@ -1,9 +1,10 @@
 //! A side connection: another one of the client's account to the server that runs its statement, to say a kill there.
 //!
 //! It goes to the very address that the server session's connection has reached: the name may stand for several servers, and
-//! a server's number for a session means nothing to another one. At a Unix socket it has to find the same process. A server that has no place for it is asked again: as long as
-//! the kill was not sent, it is none. By then it may have been started anew, and have given the number to somebody else: so it
-//! has to have been up for as long as the server session has been there.
+//! a server's number for a session means nothing to another one. At a Unix socket it has to find the same process. A server
+//! that has no place for it is asked again: as long as the kill was not sent, it is none. By then it may have been started
+//! anew, and have given the number to somebody else: so it has to have been up for as long as the server session has been
+//! there.
 //!
 //! A kill may come before its statement: a busy server has room for a new connection, and has not read yet what an old one
 //! asks. It would do nothing there (MariaDB heeds no kill of a statement while the session sleeps), and it is said once only:

@@ -40,22 +40,30 @@ async fn killed(alice: &SessionHandle, listener: &TcpListener) -> (Played, JoinH
     (main, running)
 }
 
-/// The kill comes, and ends what runs.
-async fn hits(side: &mut Played, main: &mut Played) {
+/// One that was killed, and the side connection, before anything is said there.
+async fn beside(alice: &SessionHandle, listener: &TcpListener) -> (Played, JoinHandle<u16>, Played) {
+    let (main, running) = killed(alice, listener).await;
+    let mut side = Played::accept(listener).await;
+    side.welcome(ALL).await;
+    (main, running, side)
+}
+
+/// The kill comes, and ends what runs; the session goes on.
+async fn hits(mut side: Played, mut main: Played, running: JoinHandle<u16>, alice: &SessionHandle) {
     assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
     main.send(1, &[&packets::error(&SqlError::interrupted())]).await;
     side.ok(1).await;
     assert_eq!(main.receive().await, b"\x03DO 0");
     main.ok(1).await;
+    assert_eq!(running.await.unwrap(), 1317);
+    goes_on(alice, &mut main).await;
 }
 
 #[test]
 fn a_kill_that_may_still_be_on_its_way_hits_no_later_statement() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
-        let (mut main, running) = killed(&alice, &listener).await;
-        let mut side = Played::accept(&listener).await;
-        side.welcome(ALL).await;
+        let (mut main, running, mut side) = beside(&alice, &listener).await;
         side.does("Query").await;
         assert_eq!(side.receive().await, b"\x03KILL QUERY 77");
         // Its answer is lost, and the statement ends by itself.
@@ -93,16 +101,12 @@ fn a_kill_that_was_not_sent_before_the_statement_ended_is_none() {
 fn a_kill_waits_for_its_statement_to_be_begun() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
-        let (mut main, running) = killed(&alice, &listener).await;
-        let mut side = Played::accept(&listener).await;
-        side.welcome(ALL).await;
+        let (main, running, mut side) = beside(&alice, &listener).await;
         // What runs there has not been read yet.
         side.does("Sleep").await;
         side.does("Sleep").await;
         side.does("Query").await;
-        hits(&mut side, &mut main).await;
-        assert_eq!(running.await.unwrap(), 1317);
-        goes_on(&alice, &mut main).await;
+        hits(side, main, running, &alice).await;
     });
 }
 
@@ -110,9 +114,7 @@ fn a_kill_waits_for_its_statement_to_be_begun() {
 fn a_kill_of_a_statement_that_ends_while_it_waits_is_none() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
-        let (mut main, running) = killed(&alice, &listener).await;
-        let mut side = Played::accept(&listener).await;
-        side.welcome(ALL).await;
+        let (mut main, running, mut side) = beside(&alice, &listener).await;
         side.does("Sleep").await;
         main.ok(1).await;
         assert_eq!(running.await.unwrap(), 1317, "it was killed, if not there");
@@ -132,14 +134,10 @@ fn a_kill_of_a_statement_that_ends_while_it_waits_is_none() {
 fn a_server_that_does_not_say_what_its_sessions_do_is_told_to_kill() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
-        let (mut main, running) = killed(&alice, &listener).await;
-        let mut side = Played::accept(&listener).await;
-        side.welcome(ALL).await;
+        let (main, running, mut side) = beside(&alice, &listener).await;
         side.receive().await;
         side.send(1, &[b"\xff\x7a\x04#42S02Table 'information_schema.processlist' doesn't exist"]).await;
-        hits(&mut side, &mut main).await;
-        assert_eq!(running.await.unwrap(), 1317);
-        goes_on(&alice, &mut main).await;
+        hits(side, main, running, &alice).await;
     });
 }
 
@@ -171,7 +169,7 @@ fn a_login_that_was_begun_goes_on_to_its_end_though_its_statement_is_killed() {
 fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
     played(async |stage, listener| {
         let alice = stage.alice().await;
-        let (mut main, running) = killed(&alice, &listener).await;
+        let (main, running) = killed(&alice, &listener).await;
         Played::accept(&listener).await.send(0, &[b"\xff\x10\x04Too many connections"]).await;
         let mut side = Played::accept(&listener).await;
         side.greet(ALL, "mysql_native_password").await;
@@ -181,9 +179,7 @@ fn a_server_that_has_no_place_for_a_kill_is_asked_again() {
         side.welcome(ALL).await;
         side.up_for("1000").await;
         side.does("Query").await;
-        hits(&mut side, &mut main).await;
-        assert_eq!(running.await.unwrap(), 1317);
-        goes_on(&alice, &mut main).await;
+        hits(side, main, running, &alice).await;
     });
 }
 
